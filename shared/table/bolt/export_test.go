@@ -1,0 +1,11 @@
+package bolt
+
+// What fuzz targets reach.
+var (
+	AppendItem  = appendItem
+	DecodeItem  = decodeItem
+	EntryKey    = entryKey
+	DecodeEntry = decodeEntry
+	ItemKey     = itemKey
+	AppendTime  = appendTime
+)

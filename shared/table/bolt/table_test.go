@@ -1,0 +1,200 @@
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley/shared/table"
+	"parley/shared/table/bolt"
+)
+
+func open(t testing.TB, path string) *bolt.Table {
+	t.Helper()
+	tbl, err := bolt.New(bolt.Config{Path: path, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tbl.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tbl
+}
+
+func write(t testing.TB, tbl table.Table, actions ...table.Action) {
+	t.Helper()
+	if err := tbl.Write(context.Background(), actions...); err != nil {
+		t.Fatalf("Write: %v", err)
+	}
+}
+
+func item(pk, sk string) table.Item { return table.Item{table.PK: pk, table.SK: sk} }
+
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	held := filepath.Join(dir, "held")
+	open(t, held)
+	foreign := filepath.Join(dir, "foreign")
+	if err := os.WriteFile(foreign, []byte(strings.Repeat("no table ", 4096)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, path, want string }{
+		{"held by another", held, "another process"},
+		{"folder missing", filepath.Join(dir, "missing", "table"), "no such file"},
+		{"folder is a file", filepath.Join(foreign, "table"), "not a directory"},
+		{"no table", foreign, "invalid database"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := bolt.New(bolt.Config{Path: test.path})
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.path) {
+				t.Errorf("New(%s) = %v, want an error with %q and the path", test.path, err, test.want)
+			}
+		})
+	}
+}
+
+func TestRestartKeepsItemsIndexesAndFeed(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "table")
+	want := table.Item{"pk": "p", "sk": "s", "op": "o", "os": "1", "n": int64(-7), "b": true, "text": "ä\x00"}
+	tbl := open(t, path)
+	write(t, tbl, table.Put(want))
+	if err := tbl.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tbl = open(t, path)
+	items, err := tbl.Get(ctx, true, want.Key())
+	if err != nil || !items[0].Equal(want) {
+		t.Errorf("Get after a restart = %v, %v, want %v", items, err, want)
+	}
+	page, err := tbl.Query(ctx, table.Query{Index: table.Owner, Partition: "o", Limit: 1})
+	if err != nil || len(page.Items) != 1 {
+		t.Errorf("Query after a restart = %v, %v, want one entry", page, err)
+	}
+	write(t, tbl, table.Delete(want.Key()))
+	records, err := tbl.Changes(ctx, 0, 10)
+	if err != nil || len(records) != 2 || records[1].Seq <= records[0].Seq || !records[1].Old.Equal(want) {
+		t.Errorf("Changes after a restart = %v, %v, want the put and the deletion", records, err)
+	}
+}
+
+func TestClosedTable(t *testing.T) {
+	ctx := context.Background()
+	tbl := open(t, filepath.Join(t.TempDir(), "table"))
+	if err := tbl.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tbl.Get(ctx, true, table.Key{PK: "p", SK: "s"}); !errors.Is(err, table.ErrUnavailable) {
+		t.Errorf("Get = %v, want %v", err, table.ErrUnavailable)
+	}
+	if err := tbl.Write(ctx, table.Put(item("p", "s"))); !errors.Is(err, table.ErrNotDone) {
+		t.Errorf("Write = %v, want %v", err, table.ErrNotDone)
+	}
+	each := func(context.Context, bolt.Record) error { return nil }
+	if err := tbl.Follow(ctx, "reader", each); !errors.Is(err, table.ErrUnavailable) {
+		t.Errorf("Follow = %v, want %v", err, table.ErrUnavailable)
+	}
+}
+
+func TestSweepDeletesExpiredItems(t *testing.T) {
+	const expiring = 450 // more than two batches
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		tbl := open(t, filepath.Join(t.TempDir(), "table"))
+		expires := time.Now().Add(time.Minute).Unix()
+		lasting := item("lasting", "s")
+		lasting[table.ExpiresAt] = expires + 1
+		write(t, tbl, table.Put(lasting))
+		for n := range expiring {
+			it := item("expiring", string(rune('a'+n)))
+			it[table.ExpiresAt] = expires
+			it["wp"], it["ws"] = "work", "1"
+			write(t, tbl, table.Put(it))
+		}
+		time.Sleep(65 * time.Second) // the sweep of the 60th second is the only one that finds them
+		synctest.Wait()
+		page, err := tbl.Query(ctx, table.Query{Index: table.Work, Partition: "work", Limit: 1000})
+		if err != nil || len(page.Items) != 0 {
+			t.Errorf("index holds %d entries of expired items (%v), want none", len(page.Items), err)
+		}
+		write(t, tbl, table.Check(table.Key{PK: "expiring", SK: "a"}, table.Absent()))
+		write(t, tbl, table.Check(lasting.Key(), table.Exists()))
+		records, err := tbl.Changes(ctx, 1+expiring, 1000)
+		if err != nil || len(records) != expiring || records[0].Old == nil || records[0].New != nil {
+			t.Errorf("feed has %d deletions (%v), want %d", len(records), err, expiring)
+		}
+	})
+}
+
+func TestFeedIsTrimmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		tbl := open(t, filepath.Join(t.TempDir(), "table"))
+		write(t, tbl, table.Put(item("p", "old")))
+		time.Sleep(23 * time.Hour)
+		write(t, tbl, table.Put(item("p", "new")))
+		records, err := tbl.Changes(ctx, 0, 10)
+		if err != nil || len(records) != 2 {
+			t.Fatalf("Changes within a day = %v, %v, want both", records, err)
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		records, err = tbl.Changes(ctx, 0, 10)
+		if err != nil || len(records) != 1 || records[0].New.String(table.SK) != "new" || records[0].Seq != 2 {
+			t.Errorf("Changes after a day = %v, %v, want only number 2", records, err)
+		}
+	})
+}
+
+func TestFollowResumes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "table")
+	failure := errors.New("reader failed")
+	tbl := open(t, path)
+	for _, sk := range []string{"1", "2", "3"} {
+		write(t, tbl, table.Put(item("p", sk)))
+	}
+	// follow collects sort keys until it has seen the last one, and fails there or cancels.
+	follow := func(reader, last string, failing bool) (seen string, err error) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		err = tbl.Follow(ctx, reader, func(_ context.Context, r bolt.Record) error {
+			seen += r.New.String(table.SK)
+			if r.New.String(table.SK) == last {
+				if failing {
+					return failure
+				}
+				cancel()
+			}
+			return nil
+		})
+		return seen, err
+	}
+	if seen, err := follow("a", "2", true); seen != "12" || !errors.Is(err, failure) {
+		t.Errorf("first Follow saw %q (%v), want 12 and the reader's error", seen, err)
+	}
+	if seen, err := follow("a", "3", false); seen != "123" || !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow after a failure saw %q (%v), want 123 again", seen, err)
+	}
+	if err := tbl.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tbl = open(t, path)
+	go func() {
+		if err := tbl.Write(context.Background(), table.Put(item("p", "4"))); err != nil {
+			t.Errorf("Write: %v", err)
+		}
+	}()
+	if seen, err := follow("a", "4", false); seen != "4" || !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow after a restart saw %q (%v), want 4", seen, err)
+	}
+	if seen, _ := follow("b", "4", false); seen != "1234" {
+		t.Errorf("Follow of a new reader saw %q, want 1234", seen)
+	}
+}

@@ -1,0 +1,227 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"parley/shared/table"
+)
+
+// maxBatch is the most jobs of one commit: enough that a slow disk's fsync is
+// shared by everybody who waits, few enough that a commit stays short.
+const maxBatch = 1000
+
+// A job is one write that waits for the writer.
+type job struct {
+	// plan decides what to change and returns how; nil means nothing. It only
+	// reads; its error is the job's outcome and concerns no other job.
+	plan func(*bbolt.Tx) (apply func() error, err error)
+	// done receives the outcome once.
+	done chan error
+}
+
+// Write implements table.Table. It waits for the outcome even if the context
+// ends meanwhile: a commit takes milliseconds and then it is known.
+func (t *Table) Write(ctx context.Context, actions ...table.Action) error {
+	if err := table.CheckWrite(actions); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", table.ErrNotDone, err)
+	}
+	return t.submit(func(tx *bbolt.Tx) (func() error, error) {
+		changes, err := decide(tx, actions)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return t.store(tx, changes) }, nil
+	})
+}
+
+func (t *Table) submit(plan func(*bbolt.Tx) (func() error, error)) error {
+	j := &job{plan: plan, done: make(chan error, 1)}
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return fmt.Errorf("%w: closed", table.ErrNotDone)
+	}
+	t.queue = append(t.queue, j)
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+	t.mu.Unlock()
+	return <-j.done
+}
+
+// writer is the only goroutine that writes. Whatever came in during a commit
+// goes into the next one.
+func (t *Table) writer() {
+	for range t.wake {
+		t.drain()
+	}
+	t.drain()
+}
+
+func (t *Table) drain() {
+	for {
+		t.mu.Lock()
+		batch := t.queue[:min(len(t.queue), maxBatch)]
+		t.queue = t.queue[len(batch):]
+		t.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		for n, err := range t.commit(batch) {
+			batch[n].done <- err
+		}
+	}
+}
+
+// errNothing rolls back a commit that changes nothing, which saves its fsync.
+var errNothing = errors.New("nothing to commit")
+
+// commit does a batch of jobs in one transaction of the file and returns the
+// outcome of each.
+func (t *Table) commit(batch []*job) []error {
+	outcomes := make([]error, len(batch))
+	committing, fed := false, false
+	err := t.db.Update(func(tx *bbolt.Tx) error {
+		before := tx.Bucket(changeBucket).Sequence()
+		applied := false
+		for n, j := range batch {
+			apply, err := j.plan(tx)
+			outcomes[n] = err
+			if err != nil || apply == nil {
+				continue
+			}
+			if err := apply(); err != nil {
+				return err
+			}
+			applied = true
+		}
+		if !applied {
+			return errNothing
+		}
+		fed = tx.Bucket(changeBucket).Sequence() > before
+		committing = true
+		return nil
+	})
+	switch {
+	case err == nil && fed:
+		t.announce()
+	case err == nil || err == errNothing:
+	case committing:
+		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrUnknown, err))
+	default:
+		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrNotDone, err))
+	}
+	return outcomes
+}
+
+func failAll(outcomes []error, err error) []error {
+	for n := range outcomes {
+		outcomes[n] = err
+	}
+	return outcomes
+}
+
+// decide checks the conditions of all actions and returns the changes they make.
+func decide(tx *bbolt.Tx, actions []table.Action) ([]table.Change, error) {
+	changes := make([]table.Change, len(actions))
+	var refusals []table.Refusal
+	for n, a := range actions {
+		old, err := load(tx, a.Key)
+		if err != nil {
+			return nil, err
+		}
+		if !a.Holds(old) {
+			refusals = append(refusals, table.Refusal{Action: n, Item: old})
+		}
+		changes[n].Old = old
+	}
+	if refusals != nil {
+		return nil, &table.Refused{Refusals: refusals}
+	}
+	for n, a := range actions {
+		item, err := a.Apply(changes[n].Old)
+		if err != nil {
+			return nil, err
+		}
+		changes[n].New = item
+	}
+	return changes, nil
+}
+
+// store makes the changes, with their index entries, expiry entries and
+// records in the feed. One that changes nothing leaves no trace, as in DynamoDB.
+func (t *Table) store(tx *bbolt.Tx, changes []table.Change) error {
+	for _, c := range changes {
+		if (c.Old == nil) == (c.New == nil) && c.Old.Equal(c.New) {
+			continue
+		}
+		if err := storeItem(tx, c); err != nil {
+			return err
+		}
+		for _, x := range indexes {
+			if err := move(tx.Bucket([]byte(x)), entryOf(x, c.Old), entryOf(x, c.New)); err != nil {
+				return err
+			}
+		}
+		if err := move(tx.Bucket(expiryBucket), expiryKey(c.Old), expiryKey(c.New)); err != nil {
+			return err
+		}
+		if err := appendChange(tx.Bucket(changeBucket), t.now(), c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func storeItem(tx *bbolt.Tx, c table.Change) error {
+	if c.New == nil {
+		return tx.Bucket(itemBucket).Delete(itemKey(c.Old.Key()))
+	}
+	return tx.Bucket(itemBucket).Put(itemKey(c.New.Key()), appendItem(nil, c.New))
+}
+
+// move takes one key out of a bucket of keys and puts another in; nil is no key.
+func move(b *bbolt.Bucket, old, new []byte) error {
+	if string(old) == string(new) {
+		return nil
+	}
+	if old != nil {
+		if err := b.Delete(old); err != nil {
+			return err
+		}
+	}
+	if new != nil {
+		return b.Put(new, nil)
+	}
+	return nil
+}
+
+func entryOf(x table.Index, item table.Item) []byte {
+	if entry := x.Entry(item); entry != nil {
+		return entryKey(x, entry)
+	}
+	return nil
+}
+
+// expiryKey is the time to live of an item, then its key; nil if it has none.
+func expiryKey(item table.Item) []byte {
+	at, ok := item[table.ExpiresAt].(int64)
+	if !ok {
+		return nil
+	}
+	return append(appendTime(nil, at), itemKey(item.Key())...)
+}
+
+// appendTime appends a number so that bytes sort as numbers do, negative ones too.
+func appendTime(b []byte, at int64) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(at)^(1<<63))
+}
