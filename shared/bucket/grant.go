@@ -1,0 +1,91 @@
+package bucket
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"parley/shared/parley"
+)
+
+// The life of a grant or a link is at least a second, the resolution of
+// Signature Version 4, and at most seven days, its limit.
+const (
+	minTTL = time.Second
+	maxTTL = 7 * 24 * time.Hour
+)
+
+// GrantUpload allows one browser form POST of min to max bytes with exactly
+// this content type to exactly this key until ttl, 1 s to 7 days, has passed.
+// S3 does not count: until then the same form may be sent again, and replaces
+// what is stored. It refuses any form field that the grant does not name.
+func (b *Bucket) GrantUpload(ctx context.Context, key, contentType string, min, max int64, ttl time.Duration) (parley.UploadGrant, error) {
+	if err := checkTTL(ttl); err != nil {
+		return parley.UploadGrant{}, fmt.Errorf("grant upload of %s: %w", key, err)
+	}
+	// Taken before the policy is signed, in its resolution: never later than what it says.
+	expires := time.Now().Add(ttl).Truncate(time.Second)
+	fixed := map[string]string{"Content-Type": contentType, "success_action_status": "201"}
+	// Of the input only bucket and key count; everything else is a condition
+	// and a field of the form.
+	signed, err := b.presign.PresignPostObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key},
+		func(o *s3.PresignPostOptions) {
+			o.Expires = ttl
+			o.Conditions = []any{[]any{"content-length-range", min, max}}
+			for name, value := range fixed {
+				o.Conditions = append(o.Conditions, map[string]string{name: value})
+			}
+		})
+	if err != nil {
+		return parley.UploadGrant{}, fmt.Errorf("grant upload of %s: %w", key, err)
+	}
+	for name, value := range fixed {
+		signed.Values[name] = value
+	}
+	return parley.UploadGrant{URL: signed.URL, Fields: signed.Values, Expires: expires}, nil
+}
+
+// Origin is where browsers reach the bucket, "https://host": the origin of every
+// grant and link. Nothing is asked for it.
+func (b *Bucket) Origin(ctx context.Context) (string, error) {
+	grant, err := b.GrantUpload(ctx, "origin", "text/plain", 1, 1, minTTL)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(grant.URL)
+	if err != nil {
+		return "", fmt.Errorf("address of the bucket: %w", err)
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// Link returns an address of the bucket's own origin under which anybody can
+// download the object until ttl, 1 s to 7 days, has passed. Type and
+// disposition are the object's own: those that Copy gave it. The link also
+// says that no shared cache may keep the bytes, nor any cache beyond the ttl.
+func (b *Bucket) Link(ctx context.Context, key string, ttl time.Duration) (string, error) {
+	if err := checkTTL(ttl); err != nil {
+		return "", fmt.Errorf("link to %s: %w", key, err)
+	}
+	signed, err := b.presign.PresignGetObject(ctx, &s3.GetObjectInput{
+		Bucket:               &b.name,
+		Key:                  &key,
+		ResponseCacheControl: aws.String(fmt.Sprintf("private, max-age=%d", ttl/time.Second)),
+	}, s3.WithPresignExpires(ttl), s3.WithPresignClientFromClientOptions(unchecked))
+	if err != nil {
+		return "", fmt.Errorf("link to %s: %w", key, err)
+	}
+	return signed.URL, nil
+}
+
+// checkTTL refuses what the client would silently replace by its default.
+func checkTTL(ttl time.Duration) error {
+	if ttl < minTTL || ttl > maxTTL {
+		return fmt.Errorf("a life of %v is not within %v and %v", ttl, minTTL, maxTTL)
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"parley/shared/parley"
+)
+
+// Lives of what is issued. Our choices.
+const (
+	// VisitorLife is how long a visitor's token is valid: a visitor who comes
+	// back within a year finds the history. Every identify call renews it.
+	VisitorLife = 365 * 24 * time.Hour
+	// UnprovenLife is how long a token of a dialect is valid that stands for what a
+	// browser said: practically for ever, since there are clients that keep one for
+	// good and cannot renew it. It is revoked by the visitor's generation.
+	UnprovenLife = 20 * 365 * 24 * time.Hour
+	// ProvenLife is how long one is valid that the customer's server asked for: a
+	// page that was open for longer must be loaded again.
+	ProvenLife = 7 * 24 * time.Hour
+	// TicketLife is how long a ticket is valid. It stands in addresses, which
+	// end up in logs, so it is short.
+	TicketLife = time.Hour
+)
+
+const issuer = "parley"
+
+// use is what a token is for: its audience, and the label of its keys.
+type use string
+
+const (
+	useVisitor use = "visitor"
+	useTicket  use = "ticket"
+	useContact use = "contact"
+)
+
+// claims are what visitor tokens and tickets say. Tickets also have a session
+// and a key.
+type claims struct {
+	Project    parley.ProjectID `json:"prj"`
+	Contact    parley.ContactID `json:"con,omitempty"`
+	Unproven   bool             `json:"unp,omitempty"`
+	Generation int64            `json:"gen"`
+	Session    parley.SessionID `json:"ses,omitempty"`
+	Key        string           `json:"key,omitempty"`
+	jwt.RegisteredClaims
+}
+
+func (c *claims) caller() parley.Caller {
+	return parley.Caller{Project: c.Project, Visitor: parley.VisitorID(c.Subject), Contact: c.Contact, Generation: c.Generation, Unproven: c.Unproven}
+}
+
+// Visitor returns a token for a visitor of the project, and when it expires.
+func (k *Keyring) Visitor(project parley.ProjectID, v parley.Visitor) (string, time.Time, error) {
+	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation}
+	c.Subject = string(v.ID)
+	return k.issue(useVisitor, c, VisitorLife)
+}
+
+// ReadVisitor returns whom a visitor's token stands for. The error is
+// ErrExpired, or ErrInvalid, also for a token of another project.
+func (k *Keyring) ReadVisitor(project parley.ProjectID, text string) (parley.Caller, error) {
+	c, err := k.read(useVisitor, text)
+	if err != nil {
+		return parley.Caller{}, err
+	}
+	if c.Project != project {
+		return parley.Caller{}, fmt.Errorf("%w: it is another project's", ErrInvalid)
+	}
+	return c.caller(), nil
+}
+
+// Contact returns a token for a person whom a dialect names: proven if the
+// customer's server vouched for them.
+func (k *Keyring) Contact(project parley.ProjectID, v parley.Visitor, proven bool) (string, error) {
+	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation, Unproven: !proven}
+	c.Subject = string(v.ID)
+	life := UnprovenLife
+	if proven {
+		life = ProvenLife
+	}
+	text, _, err := k.issue(useContact, c, life)
+	return text, err
+}
+
+// ReadContact returns whom a token of Contact stands for. The error is
+// ErrExpired, or ErrInvalid, also for a token of another project.
+func (k *Keyring) ReadContact(project parley.ProjectID, text string) (parley.Caller, error) {
+	c, err := k.read(useContact, text)
+	if err != nil {
+		return parley.Caller{}, err
+	}
+	if c.Project != project {
+		return parley.Caller{}, fmt.Errorf("%w: it is another project's", ErrInvalid)
+	}
+	return c.caller(), nil
+}
+
+// Ticket lets somebody who can set no header read one session.
+type Ticket struct {
+	// Key is the public key under which it was issued: it is good for as long,
+	// and for the same origins, as the key.
+	Key string
+	// Caller is whose session it is, Session the one that may be read.
+	Caller  parley.Caller
+	Session parley.SessionID
+}
+
+// Ticket returns the text of a ticket.
+func (k *Keyring) Ticket(t Ticket) (string, error) {
+	c := claims{Project: t.Caller.Project, Contact: t.Caller.Contact, Generation: t.Caller.Generation, Session: t.Session, Key: t.Key}
+	c.Subject = string(t.Caller.Visitor)
+	text, _, err := k.issue(useTicket, c, TicketLife)
+	return text, err
+}
+
+// ReadTicket returns what a ticket says. The error is ErrExpired or ErrInvalid.
+func (k *Keyring) ReadTicket(text string) (Ticket, error) {
+	c, err := k.read(useTicket, text)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{Key: c.Key, Caller: c.caller(), Session: c.Session}, nil
+}
+
+func (k *Keyring) issue(u use, c claims, life time.Duration) (string, time.Time, error) {
+	// Expiry is in whole seconds (RFC 7519, NumericDate); rounding down keeps
+	// what is told to clients true.
+	expires := k.now().Add(life).Truncate(time.Second)
+	c.Issuer, c.Audience, c.ExpiresAt = issuer, jwt.ClaimStrings{string(u)}, jwt.NewNumericDate(expires)
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	m := k.masters[0]
+	t.Header["kid"] = m.id
+	text, err := t.SignedString(m.derive(string(u), string(c.Project)))
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("sign %s token: %w", u, err)
+	}
+	return text, expires.UTC(), nil
+}
+
+func (k *Keyring) read(u use, text string) (*claims, error) {
+	c := new(claims)
+	err := k.parse(text, c, func(t *jwt.Token) (any, error) {
+		for _, m := range k.masters {
+			if m.id == t.Header["kid"] {
+				return m.derive(string(u), string(c.Project)), nil
+			}
+		}
+		return nil, errors.New("unknown kid")
+	}, jwt.WithIssuer(issuer), jwt.WithAudience(string(u)))
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// parse checks a token of HS256 that must expire, and nothing else is accepted.
+func (k *Keyring) parse(text string, c jwt.Claims, key jwt.Keyfunc, options ...jwt.ParserOption) error {
+	if len(text) > MaxBytes {
+		return fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxBytes)
+	}
+	options = append(options, jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithTimeFunc(k.now))
+	_, err := jwt.NewParser(options...).ParseWithClaims(text, c, func(t *jwt.Token) (any, error) {
+		// RFC 7515, section 4.1.11: what a header calls critical must be understood.
+		if _, critical := t.Header["crit"]; critical {
+			return nil, errors.New("critical header")
+		}
+		return key(t)
+	})
+	switch {
+	case err == nil:
+		return nil
+	case onlyExpired(err):
+		return ErrExpired
+	}
+	return fmt.Errorf("%w: %w", ErrInvalid, err)
+}
+
+// onlyExpired reports whether nothing but its age speaks against a token.
+func onlyExpired(err error) bool {
+	if !errors.Is(err, jwt.ErrTokenExpired) {
+		return false
+	}
+	for _, other := range []error{jwt.ErrTokenNotValidYet, jwt.ErrTokenInvalidAudience, jwt.ErrTokenInvalidIssuer} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
+	return true
+}
