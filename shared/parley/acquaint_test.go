@@ -1,0 +1,236 @@
+package parley_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/table"
+	"parley/shared/table/meter"
+)
+
+// acquainted is who a browser or a server says that somebody is.
+func (s scene) acquainted(i parley.Identity, proven bool, address string) parley.Caller {
+	s.Helper()
+	got, err := s.store.Acquaint(context.Background(), parley.AcquaintRequest{Project: parleytest.Project, Identity: i, Proven: proven, Address: address})
+	if err != nil {
+		s.Fatalf("acquaint: %v", err)
+	}
+	return parley.Caller{Project: parleytest.Project, Visitor: got.Visitor.ID, Contact: got.Visitor.Contact,
+		Generation: got.Visitor.Generation, Unproven: !proven, Address: address}
+}
+
+func (s scene) begin(c parley.Caller, external string, metadata map[string]string) *parley.Session {
+	s.Helper()
+	c.External = external
+	session, err := s.store.Begin(context.Background(), c, parley.BeginRequest{Channel: parley.ChannelOpenCX, Metadata: metadata})
+	if err != nil {
+		s.Fatalf("begin: %v", err)
+	}
+	return session
+}
+
+func (s scene) where(c parley.Caller, w parley.Where) (ids []parley.SessionID) {
+	s.Helper()
+	r := parley.PageRequest{Limit: 2}
+	for {
+		page, next, err := s.store.SessionsWhere(context.Background(), c, r, w)
+		if err != nil {
+			s.Fatalf("list: %v", err)
+		}
+		for _, session := range page {
+			ids = append(ids, session.ID)
+		}
+		if next == "" {
+			return ids
+		}
+		r.Cursor = next
+	}
+}
+
+// TestAcquaint: one person is one contact however often a page asks, and whom
+// nobody vouches for is never the one for whom somebody does.
+func TestAcquaint(t *testing.T) {
+	onBoth(t, func(s scene) {
+		said := parley.Identity{Email: "Ann@example.com", Name: "Ann"}
+		one := s.acquainted(said, false, "203.0.113.1")
+		s.unchanged("asking again", func() {
+			if again := s.acquainted(said, false, "203.0.113.1"); again != one {
+				s.Errorf("again = %+v, want %+v", again, one)
+			}
+		})
+		elsewhere := s.acquainted(parley.Identity{Email: " ANN@example.com"}, false, "203.0.113.2")
+		if elsewhere.Contact != one.Contact || elsewhere.Visitor == one.Visitor {
+			s.Errorf("from another address = %+v, want another visitor of %s", elsewhere, one.Contact)
+		}
+		proven := s.acquainted(parley.Identity{Email: "ann@example.com"}, true, "203.0.113.3")
+		if proven.Contact == one.Contact {
+			s.Error("a typed address is the proven contact")
+		}
+		a, b := s.acquainted(parley.Identity{}, false, "203.0.113.4"), s.acquainted(parley.Identity{}, false, "203.0.113.4")
+		if a.Visitor == b.Visitor || a.Contact != "" {
+			s.Errorf("two strangers = %+v, %+v", a, b)
+		}
+		mine, theirs := s.begin(one, "device", nil), s.begin(proven, "device", nil)
+		if mine.Owner.Proven || !theirs.Owner.Proven {
+			s.Errorf("owners = %+v, %+v", mine.Owner, theirs.Owner)
+		}
+		for _, try := range []struct {
+			who parley.Caller
+			id  parley.SessionID
+		}{{one, theirs.ID}, {elsewhere, theirs.ID}, {proven, mine.ID}, {a, mine.ID}} {
+			_, err := s.store.Whole(context.Background(), try.who, try.id, 1<<20)
+			s.want("another's session", err, "not_found")
+		}
+		if _, err := s.store.Whole(context.Background(), elsewhere, mine.ID, 1<<20); err != nil {
+			s.Errorf("the contact's session from another address: %v", err)
+		}
+		if err := s.store.BlockVisitor(context.Background(), parleytest.Project, one.Visitor, true); err != nil {
+			s.Fatal(err)
+		}
+		_, err := s.store.Acquaint(context.Background(), parley.AcquaintRequest{Project: parleytest.Project, Identity: said, Address: "203.0.113.1"})
+		s.want("a blocked visitor's page", err, "blocked")
+		_, err = s.store.Acquaint(context.Background(), parley.AcquaintRequest{Project: parleytest.Project, Proven: true})
+		s.want("a server that names nobody", err, "invalid_field")
+	})
+}
+
+// TestWhere: a list keeps what is asked for, in order, over several pages.
+func TestWhere(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ann := s.acquainted(parley.Identity{Email: "ann@example.com"}, false, "")
+		shop := s.acquainted(parley.Identity{Email: "ann@example.com"}, true, "")
+		var phone, laptop, pro []parley.SessionID
+		for i := range 5 {
+			phone = append(phone, s.begin(ann, "phone", nil).ID)
+			laptop = append(laptop, s.begin(ann, "laptop/1", nil).ID)
+			plan := map[string]string{"plan": []string{"pro", "free"}[i%2], "external_id": "x"}
+			if id := s.begin(shop, "x", plan).ID; i%2 == 0 {
+				pro = append(pro, id)
+			}
+			await(20 * 60e9)
+		}
+		for _, list := range [][]parley.SessionID{phone, laptop, pro} {
+			slices.Reverse(list)
+		}
+		for _, want := range []struct {
+			who parley.Caller
+			w   parley.Where
+			ids []parley.SessionID
+		}{
+			{ann, parley.Where{External: "phone"}, phone},
+			{ann, parley.Where{External: "laptop/1"}, laptop},
+			{ann, parley.Where{External: "other"}, nil},
+			{ann, parley.Where{}, nil},
+			{shop, parley.Where{External: "x", Metadata: map[string]string{"plan": "pro"}}, pro},
+			{shop, parley.Where{External: "y"}, nil},
+		} {
+			if got := s.where(want.who, want.w); !slices.Equal(got, want.ids) {
+				s.Errorf("list of %+v = %v, want %v", want.w, got, want.ids)
+			}
+		}
+		if all := s.where(shop, parley.Where{}); len(all) != 5 {
+			s.Errorf("all sessions = %v", all)
+		}
+	})
+}
+
+// TestWhereEndsEarly: a page that finds nothing among very many ends, and those
+// after it find what is there.
+func TestWhereEndsEarly(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ann := s.acquainted(parley.Identity{Email: "ann@example.com"}, true, "")
+		oldest := s.begin(ann, "rare", nil).ID
+		for range 1500 {
+			await(60e9)
+			s.begin(ann, "common", nil)
+		}
+		page, next, err := s.store.SessionsWhere(context.Background(), ann, parley.PageRequest{}, parley.Where{External: "rare"})
+		if err != nil || len(page) != 0 || next == "" {
+			s.Errorf("first page = %d sessions, next %q, %v", len(page), next, err)
+		}
+		if got := s.where(ann, parley.Where{External: "rare"}); !slices.Equal(got, []parley.SessionID{oldest}) {
+			s.Errorf("all pages = %v", got)
+		}
+		if got := s.where(ann, parley.Where{External: "common"}); len(got) != 1500 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 1500 {
+			s.Errorf("%d of 1,500", len(got))
+		}
+	})
+}
+
+// TestWhole: everything in order, whatever the size; no write; and no more than
+// 2 read units besides what the entries weigh.
+func TestWhole(t *testing.T) {
+	onBoth(t, func(s scene) {
+		session := s.turn("m1")
+		for i := range 9 {
+			session = parleytest.Turn(s, s.store, s.visitor, parley.EntryID(fmt.Sprint("n", i)), session.ID)
+		}
+		if err := s.store.Close(context.Background(), s.visitor, session.ID); err != nil {
+			s.Fatal(err)
+		}
+		m := meter.New(meter.Config{Table: s.table})
+		metered := s.over(m)
+		if _, err := metered.Project(context.Background(), parleytest.Project); err != nil {
+			s.Fatal(err)
+		}
+		m.Reset()
+		var whole parley.Whole
+		s.unchanged("reading whole", func() {
+			var err error
+			if whole, err = metered.Whole(context.Background(), s.visitor, session.ID, 1<<20); err != nil {
+				s.Fatal(err)
+			}
+		})
+		if whole.Cut || len(whole.Entries) != 20 || whole.Session.State != parley.StateClosed || whole.Session.Settles == 0 {
+			s.Errorf("whole = %d entries, cut %v, %+v", len(whole.Entries), whole.Cut, whole.Session)
+		}
+		for i, e := range whole.Entries {
+			if e.Seq != parley.Seq(i+1) {
+				s.Fatalf("entry %d is number %d", i, e.Seq)
+			}
+		}
+		if got := m.Counts(); got.ReadUnits() > 2+1 || got.WriteUnits() != 0 {
+			s.Errorf("%g read units, %d write units", got.ReadUnits(), got.WriteUnits())
+		}
+		cut, err := s.store.Whole(context.Background(), s.visitor, session.ID, 2000)
+		if n := len(cut.Entries); err != nil || !cut.Cut || n == 0 || n == 20 || cut.Entries[n-1].Seq != 20 {
+			s.Errorf("cut = %d entries, %v, %v", n, cut.Cut, err)
+		}
+	})
+}
+
+// lagging is a table whose replicas are behind: of a page that need not be
+// consistent the newest entries are missing, and one in the middle.
+type lagging struct{ table.Table }
+
+func (l lagging) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	page, err := l.Table.Query(ctx, q)
+	if !q.Consistent && q.Descending && len(page.Items) > 4 {
+		page.Items = slices.Concat(page.Items[2:4], page.Items[5:])
+	}
+	return page, err
+}
+
+// TestWholeOverLaggingReplica: what a page lacks is read again, so that nothing
+// that was answered before is missing.
+func TestWholeOverLaggingReplica(t *testing.T) {
+	onBoth(t, func(s scene) {
+		session := s.turn("m1")
+		for i := range 4 {
+			session = parleytest.Turn(s, s.store, s.visitor, parley.EntryID(fmt.Sprint("n", i)), session.ID)
+		}
+		whole, err := s.over(lagging{s.table}).Whole(context.Background(), s.visitor, session.ID, 1<<20)
+		if err != nil || len(whole.Entries) != 10 {
+			s.Fatalf("whole = %d entries, %v", len(whole.Entries), err)
+		}
+		for i, e := range whole.Entries {
+			if e.Seq != parley.Seq(i+1) {
+				s.Errorf("entry %d is number %d", i, e.Seq)
+			}
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package parley_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+)
+
+// order is an action with everything that one can have.
+func order() parley.Action {
+	return parley.Action{ID: "find_order", Name: "Find an order", Description: "Finds an order by its number.",
+		Parameters: json.RawMessage(`{"type":"object","properties":{"order":{"type":"string"},"lines":{"type":"boolean"}},"required":["order"]}`),
+		Method:     "POST", URL: "https://api.example.com:8443/{shop}/orders/{order}?v=2", Query: []string{"lines"}, TimeoutSeconds: 30,
+		Values: []parley.ActionValue{
+			{In: parley.InHeader, Name: "Authorization", Secret: "shop-token"},
+			{In: parley.InHeader, Name: "X-Trace", Open: true},
+			{In: parley.InPath, Name: "shop", Value: json.RawMessage(`"main"`), Open: true},
+			{In: parley.InQuery, Name: "page", Value: json.RawMessage(`1`)},
+			{In: parley.InBody, Name: "context", Value: json.RawMessage(`{"a":[1]}`)},
+		}}
+}
+
+func TestActionsAreChecked(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	tests := []struct {
+		says   string // "" if it can be stored
+		change func(a *parley.Action)
+	}{
+		{"", func(*parley.Action) {}},
+		{"", func(a *parley.Action) { *a = parley.Action{ID: "a", Description: "d", URL: "https://h.example.com"} }},
+		{"", func(a *parley.Action) { a.URL = "http://localhost:8080/{shop}/{order}" }},
+		{"id is 1 to 64", func(a *parley.Action) { a.ID = "find order" }},
+		{"id is 1 to 64", func(a *parley.Action) { a.ID = "" }},
+		{"enter_mode is taken", func(a *parley.Action) { a.ID = parley.EnterMode }},
+		{"description is missing", func(a *parley.Action) { a.Description = "" }},
+		{"1000 bytes", func(a *parley.Action) { a.Description = long }},
+		{"4096 bytes", func(a *parley.Action) {
+			a.Parameters = json.RawMessage(`{"type":"object","description":"` + long + `"}`)
+		}},
+		{"no schema: it uses \"pattern\"", func(a *parley.Action) { a.Parameters = json.RawMessage(`{"type":"object","pattern":"x"}`) }},
+		{"method is GET", func(a *parley.Action) { a.Method = "get" }},
+		{"timeout_seconds is 0 to 30", func(a *parley.Action) { a.TimeoutSeconds = 31 }},
+		{"timeout_seconds is 0 to 30", func(a *parley.Action) { a.TimeoutSeconds = -1 }},
+		{`names "size"`, func(a *parley.Action) { a.Query = []string{"size"} }},
+		{"begin with https", func(a *parley.Action) { a.URL = "http://api.example.com/{shop}/{order}" }},
+		{"begin with https", func(a *parley.Action) { a.URL = "ftp://api.example.com/{shop}/{order}" }},
+		{"begin with https", func(a *parley.Action) { a.URL = "/{shop}/{order}" }},
+		{"has a user", func(a *parley.Action) { a.URL = "https://u:p@api.example.com/{shop}/{order}" }},
+		{"a fragment", func(a *parley.Action) { a.URL = "https://api.example.com/{shop}/{order}#x" }},
+		{"no placeholder", func(a *parley.Action) { a.URL = "https://api.example.com/{shop}/{order}/{}" }},
+		{"outside of the URL's path", func(a *parley.Action) { a.URL = "https://{shop}.example.com/{order}" }},
+		{"outside of the URL's path", func(a *parley.Action) { a.URL = "https://api.example.com/{shop}?o={order}" }},
+		{"{size} is neither", func(a *parley.Action) { a.URL = "https://api.example.com/{shop}/{order}/{size}" }},
+		{"{lines} is neither", func(a *parley.Action) { a.URL = "https://api.example.com/{shop}/{order}/{lines}" }},
+		{"none of header", func(a *parley.Action) { a.Values[0].In = "cookie" }},
+		{"has no name", func(a *parley.Action) { a.Values[0].Name = "" }},
+		{"no name of a header", func(a *parley.Action) { a.Values[0].Name = "X Token" }},
+		{"the request sets itself", func(a *parley.Action) { a.Values[0].Name = "HOST" }},
+		{"no place in the URL", func(a *parley.Action) { a.URL = "https://api.example.com/{order}" }},
+		{"which the method has not", func(a *parley.Action) { a.Method = "DELETE" }},
+		{"open besides", func(a *parley.Action) { a.Values[0].Open = true }},
+		{"open besides", func(a *parley.Action) { a.Values[0].Value = json.RawMessage(`"x"`) }},
+		{"outside of a header", func(a *parley.Action) { a.Values[0].In = parley.InQuery }},
+		{"names a secret", func(a *parley.Action) { a.Values[0].Secret = "arn:aws:ssm:x" }},
+		{"names a secret", func(a *parley.Action) { a.Values[0].Secret = "../master" }},
+		{"declared twice", func(a *parley.Action) { a.Values[1].Name = "AUTHORIZATION" }},
+		{"neither a string", func(a *parley.Action) { a.Values[3].Value = json.RawMessage(`[1]`) }},
+		{"neither a string", func(a *parley.Action) { a.Values[3].Value = json.RawMessage(`null`) }},
+		{"control characters", func(a *parley.Action) { a.Values[1].Value = json.RawMessage(`"a\r\nX-Evil: b"`) }},
+		{"too long", func(a *parley.Action) { a.Values[4].Value = json.RawMessage(`"` + long + `"`) }},
+	}
+	s := parleytest.Store(t, parley.Config{})
+	for i, test := range tests {
+		p := parleytest.Settings()
+		a := order()
+		test.change(&a)
+		p.Actions = []parley.Action{a}
+		err := s.PutProject(context.Background(), p)
+		if test.says == "" && err != nil || test.says != "" && (!errors.Is(err, parley.ErrInvalid) || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%d: PutProject = %v, want %q", i, err, test.says)
+		}
+	}
+}
+
+func TestActionsAndModesAreFew(t *testing.T) {
+	s := parleytest.Store(t, parley.Config{})
+	put := func(change func(p *parley.Project)) error {
+		p := parleytest.Settings()
+		change(&p)
+		return s.PutProject(context.Background(), p)
+	}
+	many := func(n, bytes int) func(p *parley.Project) {
+		return func(p *parley.Project) {
+			for i := range n {
+				p.Actions = append(p.Actions, parley.Action{ID: parley.ActionID(fmt.Sprint("a", i)), Description: strings.Repeat("d", 1000),
+					URL: "https://h.example.com", Parameters: json.RawMessage(`{"type":"object","description":"` + strings.Repeat("x", bytes) + `"}`)})
+			}
+		}
+	}
+	mode := func(m ...parley.Mode) func(p *parley.Project) { return func(p *parley.Project) { p.Modes = m } }
+	for says, change := range map[string]func(p *parley.Project){
+		"":                   many(parley.MaxProjectActions, 10),
+		"at most 20 actions": many(parley.MaxProjectActions+1, 10),
+		"65536 bytes":        many(parley.MaxProjectActions, 3000),
+		"a1 is taken": func(p *parley.Project) {
+			many(2, 1)(p)
+			p.Actions[0].ID = "a1"
+		},
+		"id is 1 to 32":     mode(parley.Mode{ID: "Returns", Name: "R"}),
+		"an entry twice":    mode(parley.Mode{ID: "returns", Name: "R"}, parley.Mode{ID: "returns", Name: "S"}),
+		"a mode has a name": mode(parley.Mode{ID: "returns"}),
+		"1000 bytes":        mode(parley.Mode{ID: "returns", Name: "R", Description: strings.Repeat("x", 1001)}),
+	} {
+		if err := put(change); says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("PutProject = %v, want %q", err, says)
+		}
+	}
+}

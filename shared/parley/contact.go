@@ -1,0 +1,363 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	"parley/shared/table"
+)
+
+// Contact is a person known by external id or e-mail. Name, Email and Picture
+// are kept as they came, byte for byte.
+type Contact struct {
+	ID       ContactID         `json:"-"`
+	External string            `json:"external,omitempty"`
+	Email    string            `json:"email,omitempty"`
+	Name     string            `json:"name,omitempty"`
+	Picture  string            `json:"picture,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Overrides are the values that the customer's server brings for the requests
+	// of actions in this contact's sessions.
+	Overrides Overrides `json:"overrides,omitzero"`
+	// Proven says that a signature or a private key vouched for the identity.
+	Proven  bool  `json:"proven,omitempty"`
+	Created int64 `json:"created"` // milliseconds
+}
+
+// Identity is what a verified signature of the customer's backend says of a person.
+type Identity struct {
+	External, Email, Name, Picture string
+	Metadata                       map[string]string
+	// Overrides, where not nil, replace those of the contact.
+	Overrides *Overrides
+}
+
+// MaxNameBytes is the longest name, e-mail or picture address. Our choice;
+// an e-mail address has at most 254.
+const MaxNameBytes = 500
+
+func (i Identity) check() error {
+	if i.External == "" && i.Email == "" || i.Email != "" && foldEmail(i.Email) == "" {
+		return invalid("identity", "an identity names an external id or an e-mail")
+	}
+	if i.External != "" {
+		if err := CheckID("identity", i.External); err != nil {
+			return err
+		}
+	}
+	// An e-mail is part of a key, where every byte may take three.
+	if len(i.Email) > 254 || len(i.Name) > MaxNameBytes || len(i.Picture) > MaxPageBytes {
+		return tooLarge("identity", MaxNameBytes)
+	}
+	if i.Overrides != nil {
+		if err := i.Overrides.check("overrides"); err != nil {
+			return err
+		}
+	}
+	return checkAbout(Page{}, i.Metadata)
+}
+
+// IdentifyRequest asks for a visitor, or says who one is.
+type IdentifyRequest struct {
+	// Caller is the visitor of the old token; a zero Visitor asks for a new one.
+	Caller Caller
+	// Identity is set when the customer's backend signed one.
+	Identity *Identity
+	// Name, Email and Language are what the browser says: hints.
+	Name, Email, Language string
+}
+
+// Identified is the visitor that a token is to be issued for.
+type Identified struct {
+	Visitor Visitor
+	Contact *Contact
+}
+
+// Identify returns a visitor: a new one, the one of the old token, or, with a
+// signed identity, one linked to that contact. With an old token as well, the
+// visitor's sessions so far become the contact's: at once in every list, and for
+// good by a job. That makes the old token invalid. A visitor who is linked to
+// another contact stays so, and a new one is returned.
+func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, error) {
+	if len(r.Name) > MaxNameBytes || len(r.Email) > MaxNameBytes {
+		return Identified{}, tooLarge("name", MaxNameBytes)
+	}
+	if len(r.Language) > MaxLanguageBytes {
+		return Identified{}, tooLarge("language", MaxLanguageBytes)
+	}
+	p, err := s.Project(ctx, r.Caller.Project)
+	if err != nil {
+		return Identified{}, err
+	}
+	if r.Identity == nil {
+		return s.anonymous(ctx, p, r)
+	}
+	if err := r.Identity.check(); err != nil {
+		return Identified{}, err
+	}
+	contact, err := s.contact(ctx, p.ID, *r.Identity, true)
+	if err != nil {
+		return Identified{}, err
+	}
+	if r.Caller.Visitor != "" {
+		v, err := s.visitor(ctx, r.Caller)
+		if err != nil {
+			return Identified{}, err
+		}
+		if v.Contact == contact.ID {
+			return Identified{v, &contact}, nil
+		}
+		if v.Contact == "" {
+			return s.link(ctx, p, v, contact)
+		}
+	}
+	v, err := s.newVisitor(ctx, p, r, &contact)
+	return Identified{v, &contact}, err
+}
+
+func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (Identified, error) {
+	if r.Caller.Visitor == "" {
+		if p.TokenRequired {
+			return Identified{}, errIdentity()
+		}
+		v, err := s.newVisitor(ctx, p, r, nil)
+		return Identified{Visitor: v}, err
+	}
+	v, err := s.visitor(ctx, r.Caller)
+	if err != nil || v.Contact == "" {
+		return Identified{Visitor: v}, err
+	}
+	items, err := s.table.Get(ctx, false, contactKey(p.ID, v.Contact))
+	if err != nil {
+		return Identified{}, unavailable(err)
+	}
+	contact, err := contactFrom(v.Contact, items[0])
+	return Identified{v, &contact}, err
+}
+
+func errIdentity() error {
+	return denied("identity_required", "this project serves signed-in visitors only")
+}
+
+// visitor returns the caller's own visitor if its token stands.
+func (s *Store) visitor(ctx context.Context, c Caller) (Visitor, error) {
+	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor))
+	if err != nil {
+		return Visitor{}, unavailable(err)
+	}
+	if err := standingOf(items[0], c); err != nil {
+		return Visitor{}, err
+	}
+	return visitorFrom(c.Visitor, items[0])
+}
+
+// CheckVisitor returns nil if the caller's token stands.
+func (s *Store) CheckVisitor(ctx context.Context, c Caller) error {
+	_, err := s.visitor(ctx, c)
+	return err
+}
+
+func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, contact *Contact) (Visitor, error) {
+	if err := s.takeIdentify(ctx, p, r.Caller); err != nil {
+		return Visitor{}, err
+	}
+	now := s.clock()
+	v := Visitor{ID: VisitorID("v" + s.newID()), Generation: 1, Created: now.UnixMilli(),
+		Name: r.Name, Email: r.Email, Language: r.Language}
+	item, err := v.item(p.ID, now)
+	if err != nil {
+		return Visitor{}, err
+	}
+	item["nonce"] = s.newID()
+	actions := []table.Action{table.Put(item, table.Absent())}
+	if contact != nil {
+		v.Contact = contact.ID
+		item["contact"] = string(contact.ID)
+		actions = append(actions, table.Put(linkItem(p.ID, contact.ID, v.ID)))
+	}
+	return v, s.write(ctx, actions)
+}
+
+// Proven returns the contact whom a signed identity names, made if need be. What
+// the identity says replaces what was known.
+func (s *Store) Proven(ctx context.Context, p ProjectID, i Identity) (Contact, error) {
+	if err := i.check(); err != nil {
+		return Contact{}, err
+	}
+	return s.contact(ctx, p, i, true)
+}
+
+func linkItem(p ProjectID, c ContactID, v VisitorID) table.Item {
+	k := contactVisitorKey(p, c, v)
+	return table.Item{table.PK: k.PK, table.SK: k.SK, "visitor": string(v)}
+}
+
+// link makes an anonymous visitor the contact's and has its sessions moved.
+// The generation rises: the old token proved the visitor, not the contact.
+func (s *Store) link(ctx context.Context, p *Project, v Visitor, contact Contact) (Identified, error) {
+	up := table.Update(visitorKey(p.ID, v.ID), table.Equal("gen", v.Generation), table.Missing("blocked"), table.Missing("contact"))
+	v.Contact, v.Generation = contact.ID, v.Generation+1
+	up.Set = table.Item{"gen": v.Generation, "contact": string(contact.ID)}
+	link := linkItem(p.ID, contact.ID, v.ID)
+	link["moving"], link["nonce"] = true, s.newID()
+	job := dueItem(claimJobKey(p.ID, v.ID), s.clock().Add(lookAfter), p.ID, string(v.ID), string(contact.ID))
+	err := s.write(ctx, []table.Action{up, table.Put(link, table.Absent()), table.Put(job)})
+	if refused(err) {
+		return Identified{}, errRevoked()
+	}
+	return Identified{v, &contact}, err
+}
+
+// contact finds the contact of an identity, by external id if it has one, else
+// by e-mail, or creates it. What the identity says replaces what was known. Those
+// whom somebody signed for and those who only say so are never the same.
+func (s *Store) contact(ctx context.Context, p ProjectID, i Identity, proven bool) (Contact, error) {
+	for range changeTries {
+		c, err := s.findOrMakeContact(ctx, p, i, proven)
+		if !refused(err) {
+			return c, err
+		}
+	}
+	return Contact{}, unavailable(table.ErrNotDone)
+}
+
+// findOrMakeContact is refused when somebody else makes the same contact.
+func (s *Store) findOrMakeContact(ctx context.Context, p ProjectID, i Identity, proven bool) (Contact, error) {
+	var pointers []table.Key
+	if i.External != "" {
+		pointers = append(pointers, externalKey(p, proven, i.External))
+	}
+	if i.Email != "" {
+		pointers = append(pointers, emailKey(p, proven, i.Email))
+	}
+	items, err := s.table.Get(ctx, true, pointers...)
+	if err != nil {
+		return Contact{}, unavailable(err)
+	}
+	if items[0] == nil {
+		c := Contact{ID: ContactID("c" + s.newID()), Proven: proven, Created: s.clock().UnixMilli()}
+		c.learn(i)
+		return c, s.makeContact(ctx, p, c, pointers, items)
+	}
+	id := ContactID(items[0].String("contact"))
+	got, err := s.table.Get(ctx, true, contactKey(p, id))
+	if err != nil {
+		return Contact{}, unavailable(err)
+	}
+	c, err := contactFrom(id, got[0])
+	if err != nil {
+		return c, err
+	}
+	c.learn(i)
+	item, err := c.item(p)
+	if err != nil || item.String("data") == got[0].String("data") {
+		return c, err
+	}
+	return c, s.write(ctx, []table.Action{table.Put(item, table.Equal("data", got[0].String("data")))})
+}
+
+// makeContact stores a new contact with the pointers that are free; an e-mail
+// that is another contact's stays with that one.
+func (s *Store) makeContact(ctx context.Context, p ProjectID, c Contact, pointers []table.Key, taken []table.Item) error {
+	item, err := c.item(p)
+	if err != nil {
+		return err
+	}
+	actions := []table.Action{table.Put(item, table.Absent())}
+	for n, k := range pointers {
+		if taken[n] == nil {
+			actions = append(actions, table.Put(table.Item{table.PK: k.PK, table.SK: k.SK,
+				"contact": string(c.ID), "nonce": s.newID()}, table.Absent()))
+		}
+	}
+	return s.write(ctx, actions)
+}
+
+func (c Contact) item(p ProjectID) (table.Item, error) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode contact: %w", err)
+	}
+	k := contactKey(p, c.ID)
+	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+}
+
+func (c *Contact) learn(i Identity) {
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{{&c.External, i.External}, {&c.Email, i.Email}, {&c.Name, i.Name}, {&c.Picture, i.Picture}} {
+		if f.from != "" {
+			*f.to = f.from
+		}
+	}
+	if i.Metadata != nil {
+		c.Metadata = maps.Clone(i.Metadata)
+	}
+	if i.Overrides != nil {
+		c.Overrides = *i.Overrides
+	}
+}
+
+func contactFrom(id ContactID, item table.Item) (Contact, error) {
+	c := Contact{ID: id}
+	if item == nil {
+		return c, notFound("contact")
+	}
+	if err := json.Unmarshal([]byte(item.String("data")), &c); err != nil {
+		return c, fmt.Errorf("decode contact: %w", err)
+	}
+	return c, nil
+}
+
+// moveSessions gives a visitor's sessions to its contact: the job behind link.
+// It may be begun again at any point. The index lags behind the table by
+// seconds at the most, the job begins a minute after the last session could
+// have been made.
+func (s *Store) moveSessions(ctx context.Context, p *Project, v VisitorID, c ContactID) error {
+	q := table.Query{Index: table.Owner, Partition: visitorKey(p.ID, v).PK, Limit: 100}
+	for {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return unavailable(err)
+		}
+		for _, item := range page.Items {
+			if err := s.moveSession(ctx, p, item, c); err != nil {
+				return err
+			}
+		}
+		if page.Next == nil {
+			break
+		}
+		q.Start = page.Next
+	}
+	return s.write(ctx, []table.Action{table.Put(linkItem(p.ID, c, v)), table.Delete(claimJobKey(p.ID, v))})
+}
+
+func (s *Store) moveSession(ctx context.Context, p *Project, indexed table.Item, c ContactID) error {
+	_, id, ok := splitTimeAndSession(indexed.String("os"))
+	if !ok {
+		return errNoName
+	}
+	session, err := s.head(ctx, p.ID, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.change(ctx, p, session, func(ch *change) error {
+		if ch.session.Owner.Contact != "" {
+			return errNothing
+		}
+		ch.session.Owner.Contact, ch.session.Owner.Proven = c, true
+		return ch.event(EventIdentified, Author{Kind: AuthorUser, ID: string(c)})
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

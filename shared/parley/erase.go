@@ -1,0 +1,159 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/shared/table"
+)
+
+// tombstoneLife is how long what is left of an erased session stands: longer
+// than any write that was under way can take to arrive.
+const tombstoneLife = 30 * 24 * time.Hour
+
+// Erase removes a session for good. When it returns its run has ended, nobody
+// can read it and every later change is refused; its content is removed by a
+// job, which Erase begins and the sweep finishes if it must.
+func (s *Store) Erase(ctx context.Context, c Caller, id SessionID) error {
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	session, err := s.open(ctx, c, id, true)
+	if err != nil {
+		return err
+	}
+	if err := s.bury(ctx, p, c, session); err != nil {
+		return err
+	}
+	if err := s.eraseContent(ctx, p.ID, id); err != nil && !errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return nil
+}
+
+// bury makes the session a tombstone and orders the job.
+func (s *Store) bury(ctx context.Context, p *Project, c Caller, session *Session) error {
+	for range changeTries {
+		old, err := s.rating(ctx, p.ID, session.ID)
+		if err != nil {
+			return err
+		}
+		_, err = s.stop(ctx, p, session, "", StatusCancelled, func(ch *change) error {
+			if old != nil {
+				if err := ch.rate(old, nil); err != nil {
+					return err
+				}
+			}
+			ch.due(jobKey(p.ID, session.ID, "erase"), ch.now.Add(lookAfter), "")
+			ch.session = &Session{ID: session.ID, Project: p.ID, Rev: ch.session.Rev, Seq: ch.session.Seq, At: ch.now.UnixMilli(), Erased: true}
+			return s.guard(ch, c)
+		})
+		if err == nil || !isRaced(err) {
+			return err
+		}
+		if session, err = s.head(ctx, p.ID, session.ID); err != nil {
+			return err
+		}
+	}
+	return unavailable(table.ErrNotDone)
+}
+
+// eraseContent removes what an erased session consists of and can be begun
+// again at any point: what an entry names goes before the entry does.
+func (s *Store) eraseContent(ctx context.Context, p ProjectID, id SessionID) error {
+	q := table.Query{Partition: sessionPK(p, id), Limit: 100, Consistent: true}
+	job := jobKey(p, id, "erase")
+	for {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return unavailable(err)
+		}
+		for _, item := range page.Items {
+			if item.String(table.SK) == skHead || item.Key() == job {
+				continue
+			}
+			if err := s.eraseItem(ctx, p, item); err != nil {
+				return err
+			}
+		}
+		if page.Next == nil {
+			return s.write(ctx, []table.Action{table.Delete(job)})
+		}
+		q.Start = page.Next
+	}
+}
+
+func (s *Store) eraseItem(ctx context.Context, p ProjectID, item table.Item) error {
+	if len(item.String(table.SK)) > len(skEntryFrom) && item.String(table.SK)[:len(skEntryFrom)] == skEntryFrom {
+		e, err := entryFrom(item)
+		if err != nil {
+			return err
+		}
+		if err := s.eraseNamed(ctx, p, e); err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, []table.Action{table.Delete(item.Key())})
+}
+
+// eraseNamed removes what an entry names: its files, and the logs of its runs.
+func (s *Store) eraseNamed(ctx context.Context, p ProjectID, e Entry) error {
+	for _, part := range e.Parts {
+		if part.Attachment == nil {
+			continue
+		}
+		f := part.Attachment.ID
+		if err := s.bucket.Delete(ctx, quarantineKey(p, f), checkedKey(p, f)); err != nil {
+			return fmt.Errorf("%w: delete file: %w", ErrUnavailable, err)
+		}
+		if err := s.write(ctx, []table.Action{table.Delete(fileKey(p, f)), table.Delete(fileJobKey(p, f))}); err != nil {
+			return err
+		}
+	}
+	if e.Run != "" {
+		return s.blankLog(ctx, p, e.Run)
+	}
+	return s.blankLog(ctx, p, RunID(e.ID))
+}
+
+// blankLog takes the content out of a log and leaves its entries to their time:
+// deleted, they would let a late append back in.
+func (s *Store) blankLog(ctx context.Context, p ProjectID, run RunID) error {
+	q := table.Query{Partition: logKey(p, run, 0).PK, Limit: 100, Consistent: true}
+	expires := s.clock().Add(tombstoneLife).Unix()
+	for {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return unavailable(err)
+		}
+		for _, item := range page.Items {
+			if item.String(table.SK) == skExtras {
+				if err := s.write(ctx, []table.Action{table.Delete(item.Key())}); err != nil {
+					return err
+				}
+				continue
+			}
+			e, err := logEntryFrom(item)
+			if err != nil {
+				return err
+			}
+			data, err := json.Marshal(LogEntry{Kind: e.Kind, At: e.At, Status: e.Status})
+			if err != nil {
+				return fmt.Errorf("encode log entry: %w", err)
+			}
+			blank := table.Item{table.PK: item[table.PK], table.SK: item[table.SK], "nonce": e.By, "data": string(data),
+				"erased": true, table.ExpiresAt: expires}
+			if err := s.write(ctx, []table.Action{table.Put(blank)}); err != nil {
+				return err
+			}
+		}
+		if page.Next == nil {
+			return nil
+		}
+		q.Start = page.Next
+	}
+}

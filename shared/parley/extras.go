@@ -1,0 +1,101 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"parley/shared/table"
+)
+
+// MaxPromptBytes is the longest prompt that a page sends along with a message.
+// Our choice.
+const MaxPromptBytes = 4000
+
+// MaxContextBytes is the longest JSON object that a page sends along with a
+// message for the agent. Our choice: agents are told of 4,000 bytes at most.
+const MaxContextBytes = 16 << 10
+
+// extrasLife is how long what came along with a message is kept for the run
+// that answers it. Our choice: longer than any run waits for its turn.
+const extrasLife = time.Hour
+
+// Extras come along with a message for whoever generates its answer, and are no
+// part of the conversation.
+type Extras struct {
+	// Overrides are the browser's values for actions; Send keeps those that the
+	// project's actions leave open.
+	Overrides Overrides `json:"overrides,omitzero"`
+	// Prompt is what the page tells the agent beside the visitor's words. It is a
+	// hint of the browser's, like these.
+	Prompt string `json:"prompt,omitempty"`
+	// Context is what the page wants the agent to know: a JSON object, or nil.
+	Context json.RawMessage `json:"context,omitempty"`
+}
+
+// Empty reports whether nothing came along.
+func (x Extras) Empty() bool { return x.Overrides.Empty() && x.Prompt == "" && x.Context == nil }
+
+func (x Extras) check() error {
+	if len(x.Prompt) > MaxPromptBytes {
+		return tooLarge("prompt", MaxPromptBytes)
+	}
+	if !utf8.ValidString(x.Prompt) {
+		return invalid("prompt", "prompt is not UTF-8")
+	}
+	if x.Context != nil {
+		if err := checkObject("context", x.Context, MaxContextBytes); err != nil {
+			return err
+		}
+	}
+	return x.Overrides.check("overrides")
+}
+
+func (x Extras) item(p ProjectID, r RunID, now time.Time) (table.Item, error) {
+	data, err := json.Marshal(x)
+	if err != nil {
+		return nil, fmt.Errorf("encode extras: %w", err)
+	}
+	k := extrasKey(p, r)
+	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), table.ExpiresAt: now.Add(extrasLife).Unix()}, nil
+}
+
+// Extras returns what came along with the message that a run answers, and with
+// the retry where it is one. Zero if there was nothing, or it has expired.
+func (s *Store) Extras(ctx context.Context, ref RunRef, of EntryID) (Extras, error) {
+	keys := []table.Key{extrasKey(ref.Project, ref.Run)}
+	if RunID(of) != ref.Run {
+		keys = append(keys, extrasKey(ref.Project, RunID(of)))
+	}
+	items, err := s.table.Get(ctx, true, keys...)
+	if err != nil {
+		return Extras{}, unavailable(err)
+	}
+	var x Extras
+	for i := range items {
+		item := items[len(items)-1-i] // the retry's own win
+		if item == nil {
+			continue
+		}
+		if err := json.Unmarshal([]byte(item.String("data")), &x); err != nil {
+			return Extras{}, fmt.Errorf("decode extras: %w", err)
+		}
+	}
+	return x, nil
+}
+
+// ContactOverrides returns the values that the customer's server brought for a
+// contact. None if there is no such contact.
+func (s *Store) ContactOverrides(ctx context.Context, p ProjectID, id ContactID) (Overrides, error) {
+	items, err := s.table.Get(ctx, false, contactKey(p, id))
+	if err != nil {
+		return Overrides{}, unavailable(err)
+	}
+	if items[0] == nil {
+		return Overrides{}, nil
+	}
+	c, err := contactFrom(id, items[0])
+	return c.Overrides, err
+}

@@ -1,0 +1,410 @@
+package parley
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Limits of a page, in sessions or entries. Our choices: a page of entries stays
+// far below the platform's answer of 6 MB (AWS Lambda quota).
+const (
+	MaxPage     = 100
+	DefaultPage = 20
+)
+
+// PageRequest asks for a page of a list. Limit is 1 to MaxPage; 0 means
+// DefaultPage. Cursor is what the page before returned, or "".
+type PageRequest struct {
+	Limit  int
+	Cursor string
+}
+
+func (r *PageRequest) check() error {
+	if r.Limit == 0 {
+		r.Limit = DefaultPage
+	}
+	if r.Limit < 1 || r.Limit > MaxPage {
+		return invalid("limit", "limit is 1 to %d", MaxPage)
+	}
+	return nil
+}
+
+// cursor writes a place in a list so that clients treat it as opaque.
+func cursor(v any) string {
+	b, _ := json.Marshal(v) // numbers and strings always encode
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func uncursor(text string, v any) error {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return errCursor()
+	}
+	return nil
+}
+
+func errCursor() error {
+	return &Error{Kind: ErrInvalid, Code: "invalid_cursor", Field: "cursor", Text: "the cursor is not one of ours"}
+}
+
+// place is where a list stands: what comes next has less activity, or the same
+// and a lower id.
+type place struct {
+	At int64     `json:"a"`
+	ID SessionID `json:"s"`
+}
+
+func (p place) before(s *Session) bool {
+	return cmp.Or(cmp.Compare(s.At, p.At), cmp.Compare(s.ID, p.ID)) < 0
+}
+
+// Sessions returns the caller's sessions, newest activity first, and the
+// cursor of the next page, "" at the end. A page costs the same however many
+// sessions there are.
+func (s *Store) Sessions(ctx context.Context, c Caller, r PageRequest) ([]*Session, string, error) {
+	if err := r.check(); err != nil {
+		return nil, "", err
+	}
+	after, err := placeOf(r)
+	if err != nil {
+		return nil, "", err
+	}
+	partitions, err := s.ownersOf(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.list(ctx, c.Project, table.Owner, partitions, after, r.Limit)
+}
+
+// placeOf is where the page before ended.
+func placeOf(r PageRequest) (place, error) {
+	after := place{At: 1 << 62}
+	if r.Cursor == "" {
+		return after, nil
+	}
+	return after, uncursor(r.Cursor, &after)
+}
+
+// ownersOf returns the index partitions that hold a caller's sessions: its own,
+// and for a contact before it those of visitors whose sessions are still being
+// moved: read in this order, none is missed that moves meanwhile.
+func (s *Store) ownersOf(ctx context.Context, c Caller) ([]string, error) {
+	if c.Contact == "" {
+		return []string{ownerPartition(c.Project, Owner{Visitor: c.Visitor})}, s.CheckVisitor(ctx, c)
+	}
+	if err := s.CheckVisitor(ctx, c); err != nil {
+		return nil, err
+	}
+	if c.Unproven { // no visitor's sessions are ever moved to such a contact
+		return []string{ownerPartition(c.Project, Owner{Contact: c.Contact, External: c.External})}, nil
+	}
+	var partitions []string
+	q := table.Query{Partition: contactKey(c.Project, c.Contact).PK, From: "visitor/", To: "visitor/~", Limit: 100, Consistent: true}
+	for {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, item := range page.Items {
+			if item.Bool("moving") {
+				partitions = append(partitions, ownerPartition(c.Project, Owner{Visitor: VisitorID(item.String("visitor"))}))
+			}
+		}
+		if page.Next == nil {
+			return append(partitions, ownerPartition(c.Project, Owner{Contact: c.Contact, Proven: true})), nil
+		}
+		q.Start = page.Next
+	}
+}
+
+// list merges index partitions into one page, newest activity first. An index
+// entry lags behind the activity by at most indexEvery, so the list reads on
+// until nothing below can beat what it holds, and sorts.
+func (s *Store) list(ctx context.Context, p ProjectID, index table.Index, partitions []string, after place, limit int) ([]*Session, string, error) {
+	l := lister{store: s, project: p, index: index, limit: limit, after: after}
+	return l.page(ctx, partitions)
+}
+
+func (l *lister) page(ctx context.Context, partitions []string) ([]*Session, string, error) {
+	for _, partition := range partitions {
+		if err := l.read(ctx, partition); err != nil {
+			return nil, "", err
+		}
+	}
+	if l.floor > 0 {
+		return l.aboveFloor()
+	}
+	if len(l.held) <= l.limit {
+		return l.held, "", nil
+	}
+	page := l.held[:l.limit]
+	last := page[l.limit-1]
+	return page, cursor(place{last.At, last.ID}), nil
+}
+
+// lister collects the best limit+1 sessions: the one too many tells that there
+// is another page.
+type lister struct {
+	store   *Store
+	project ProjectID
+	index   table.Index
+	limit   int
+	after   place
+	// belongs, if set, reports whether a session that the index lists is one.
+	belongs func(*Session) bool
+	// keep, if set, drops those of the sessions that are not asked for. Then the
+	// list ends early after a while, with whatever is sure by then.
+	keep   func(ctx context.Context, sessions []*Session) ([]*Session, error)
+	looked int
+	// floor is the activity above which the list is whole; 0 is all of it.
+	floor int64
+	held  []*Session
+}
+
+func (l *lister) read(ctx context.Context, partition string) error {
+	_, sort := l.index.Keys()
+	q := table.Query{Index: l.index, Partition: partition, Descending: true, Limit: l.limit + 1}
+	if l.after.At < 1<<62 {
+		q.To = stamp(time.UnixMilli(l.after.At)) + "/~"
+	}
+	for {
+		page, err := l.store.table.Query(ctx, q)
+		if err != nil {
+			return unavailable(err)
+		}
+		var ids []SessionID
+		for _, item := range page.Items {
+			at, id, ok := splitTimeAndSession(item.String(sort))
+			if !ok {
+				return errNoName
+			}
+			if !l.canBeat(at) {
+				break
+			}
+			ids = append(ids, id)
+		}
+		if err := l.hold(ctx, ids); err != nil {
+			return err
+		}
+		if page.Next == nil || len(ids) < len(page.Items) || l.weary(page.Items[len(page.Items)-1].String(sort)) {
+			return nil
+		}
+		q.Start = page.Next
+	}
+}
+
+// canBeat reports whether a session indexed at this time may belong into the page.
+func (l *lister) canBeat(indexed int64) bool {
+	return len(l.held) <= l.limit || indexed+indexEvery.Milliseconds() > l.held[l.limit].At
+}
+
+func (l *lister) hold(ctx context.Context, ids []SessionID) error {
+	sessions, err := l.store.heads(ctx, l.project, ids)
+	if err != nil {
+		return err
+	}
+	l.looked += len(ids)
+	if l.keep != nil {
+		if sessions, err = l.keep(ctx, sessions); err != nil {
+			return err
+		}
+	}
+	for _, session := range sessions {
+		if l.belongs != nil && !l.belongs(session) {
+			continue
+		}
+		if l.after.before(session) && !slices.ContainsFunc(l.held, func(h *Session) bool { return h.ID == session.ID }) {
+			l.held = append(l.held, session)
+		}
+	}
+	slices.SortFunc(l.held, func(a, b *Session) int {
+		return cmp.Or(cmp.Compare(b.At, a.At), cmp.Compare(b.ID, a.ID))
+	})
+	l.held = l.held[:min(len(l.held), l.limit+1)]
+	return nil
+}
+
+// heads returns the sessions with these ids that exist and are not erased.
+func (s *Store) heads(ctx context.Context, p ProjectID, ids []SessionID) ([]*Session, error) {
+	var sessions []*Session
+	for chunk := range slices.Chunk(ids, 100) {
+		keys := make([]table.Key, len(chunk))
+		for i, id := range chunk {
+			keys[i] = headKey(p, id)
+		}
+		items, err := s.table.Get(ctx, false, keys...)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for i, item := range items {
+			if item == nil || item.Bool("erased") {
+				continue
+			}
+			session, err := sessionFrom(p, chunk[i], item)
+			if err != nil {
+				return nil, err
+			}
+			sessions = append(sessions, session)
+		}
+	}
+	return sessions, nil
+}
+
+// Transcript returns a session and a page of its public entries in ascending
+// order: the newest ones, or with a cursor the ones before. The next cursor is
+// "" at the beginning of the session. Reading it is a sign of the page.
+func (s *Store) Transcript(ctx context.Context, c Caller, id SessionID, r PageRequest) (*Session, []Entry, string, error) {
+	if err := r.check(); err != nil {
+		return nil, nil, "", err
+	}
+	session, err := s.openAwake(ctx, c, id)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	to := session.Seq
+	if r.Cursor != "" {
+		if err := uncursor(r.Cursor, &to); err != nil {
+			return nil, nil, "", err
+		}
+		to = min(max(to, 1), session.Seq+1) - 1
+	}
+	entries, err := s.downFrom(ctx, c.Project, id, to, r.Limit+1, func(e Entry) bool { return !e.Internal || c.staff() })
+	if err != nil {
+		return nil, nil, "", err
+	}
+	next := ""
+	if len(entries) > r.Limit {
+		entries = entries[:r.Limit]
+		next = cursor(entries[r.Limit-1].Seq)
+	}
+	slices.Reverse(entries)
+	return session, entries, next, nil
+}
+
+// gapTries bounds how often entries that a page was without are read again.
+const gapTries = 4
+
+// downFrom returns the entries from a number down to the beginning that are
+// shown, at most n. A page is no snapshot and a replica lags: what is missing
+// from one is read again, consistently.
+func (s *Store) downFrom(ctx context.Context, p ProjectID, id SessionID, to Seq, n int, shown func(Entry) bool) ([]Entry, error) {
+	var entries []Entry
+	q := table.Query{Partition: sessionPK(p, id), From: skEntryFrom, Descending: true, Limit: n}
+	for tries := 0; to > 0 && len(entries) < n; tries++ {
+		q.To = entryKey(p, id, to).SK
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, item := range page.Items {
+			e, err := entryFrom(item)
+			if err != nil {
+				return nil, err
+			}
+			if e.Seq != to || len(entries) == n {
+				break
+			}
+			to, tries = to-1, 0
+			if shown(e) {
+				entries = append(entries, e)
+			}
+		}
+		if tries == gapTries {
+			return nil, fmt.Errorf("%w: entry %d is missing", ErrUnavailable, to)
+		}
+		q.Consistent = true
+	}
+	return entries, nil
+}
+
+// openAwake opens a session for a page that shows it.
+func (s *Store) openAwake(ctx context.Context, c Caller, id SessionID) (*Session, error) {
+	session, err := s.open(ctx, c, id, false)
+	if err != nil || c.staff() {
+		return session, err
+	}
+	return s.wake(ctx, session)
+}
+
+// Session returns a session that the caller may use. Asking is a sign of the page.
+func (s *Store) Session(ctx context.Context, c Caller, id SessionID) (*Session, error) {
+	return s.openAwake(ctx, c, id)
+}
+
+// Changes is what happened in a session after a number.
+type Changes struct {
+	Session *Session
+	// Entries are the public ones, in order and without a gap.
+	Entries []Entry
+	// Upto is the number to ask after next time; entries that the caller may not
+	// see count.
+	Upto Seq
+}
+
+// Since returns what came after a number, at most MaxPage entries. Asking is a
+// sign of the page.
+func (s *Store) Since(ctx context.Context, c Caller, id SessionID, after Seq) (Changes, error) {
+	session, err := s.openAwake(ctx, c, id)
+	if err != nil {
+		return Changes{}, err
+	}
+	return s.since(ctx, c, session, after)
+}
+
+// Peek is Since for a request that has been open for a while: no sign that the
+// page is still there.
+func (s *Store) Peek(ctx context.Context, c Caller, id SessionID, after Seq) (Changes, error) {
+	session, err := s.open(ctx, c, id, false)
+	if err != nil {
+		return Changes{}, err
+	}
+	return s.since(ctx, c, session, after)
+}
+
+func (s *Store) since(ctx context.Context, c Caller, session *Session, after Seq) (Changes, error) {
+	out := Changes{Session: session, Upto: max(after, 0)}
+	if out.Upto >= session.Seq {
+		return out, nil
+	}
+	entries, err := s.prefix(ctx, c.Project, session.ID, out.Upto, false)
+	for _, e := range entries {
+		out.Upto = e.Seq
+		if !e.Internal || c.staff() {
+			out.Entries = append(out.Entries, e)
+		}
+	}
+	return out, err
+}
+
+// prefix returns what follows a number without a gap, at most MaxPage entries. A
+// page is no snapshot: what comes after a missing one comes with the next.
+func (s *Store) prefix(ctx context.Context, p ProjectID, id SessionID, after Seq, consistent bool) ([]Entry, error) {
+	page, err := s.table.Query(ctx, table.Query{Partition: sessionPK(p, id), From: entryKey(p, id, after+1).SK,
+		To: "entry/~", Limit: MaxPage, Consistent: consistent})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	var entries []Entry
+	for _, item := range page.Items {
+		e, err := entryFrom(item)
+		if err != nil {
+			return nil, err
+		}
+		if e.Seq != after+1 {
+			break
+		}
+		after = e.Seq
+		entries = append(entries, e)
+	}
+	return entries, nil
+}

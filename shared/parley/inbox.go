@@ -1,0 +1,319 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/shared/table"
+)
+
+// InboxRequest asks for a page of a project's sessions.
+type InboxRequest struct {
+	// State is one of the states, or "archived" for those that are; "" is open.
+	State State
+	// Holder is who answers; "" is anybody. Operator is who has the session; ""
+	// is anybody.
+	Holder   Holder
+	Operator OperatorID
+	PageRequest
+}
+
+// InboxItem is a session as the inbox lists it.
+type InboxItem struct {
+	Session *Session
+	// Person is who the owner is: the contact, or, not proven, what the browser said.
+	Person Contact
+	Page   Page
+	// Seen is how far the caller has seen the session.
+	Seen Seq
+}
+
+// Unread reports whether the newest message is the visitor's and the caller has
+// not seen it.
+func (i InboxItem) Unread() bool {
+	last := i.Session.Last
+	return last != nil && last.Kind == AuthorUser && last.Seq > i.Seen
+}
+
+func (r *InboxRequest) check() error {
+	if r.State == "" {
+		r.State = StateOpen
+	}
+	switch {
+	case !slices.Contains([]State{StateOpen, StateClosed, StateResolved, StateSpam, listArchived}, r.State):
+		return invalid("state", "state is open, closed, resolved, spam or archived")
+	case r.Holder != "" && !slices.Contains([]Holder{HolderAI, HolderWaiting, HolderHuman}, r.Holder):
+		return invalid("holder", "holder is ai, waiting or human")
+	case r.Operator != "" && CheckID("operator", string(r.Operator)) != nil:
+		return invalid("operator", "operator is the id of an operator")
+	}
+	return r.PageRequest.check()
+}
+
+// holders are those whose sessions the request is about: what an operator has
+// is a human's.
+func (r *InboxRequest) holders() []Holder {
+	switch {
+	case r.Holder != "":
+		return []Holder{r.Holder}
+	case r.Operator != "":
+		return []Holder{HolderHuman}
+	}
+	return []Holder{HolderWaiting, HolderHuman, HolderAI}
+}
+
+// Inbox returns sessions of one state, newest activity first, and the cursor of
+// the next page, "" at the end. It follows changes as the index does, within
+// about a second.
+func (s *Store) Inbox(ctx context.Context, c Caller, r InboxRequest) ([]InboxItem, string, error) {
+	if !c.staff() {
+		return nil, "", errOperatorsOnly()
+	}
+	if err := r.check(); err != nil {
+		return nil, "", err
+	}
+	after, err := placeOf(r.PageRequest)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return nil, "", err
+	}
+	var partitions []string
+	for _, holder := range r.holders() {
+		for shard := range p.shards() {
+			partitions = append(partitions, inboxPartition(p.ID, r.State, holder, shard))
+		}
+	}
+	l := lister{store: s, project: p.ID, index: table.Work, limit: r.Limit, after: after, belongs: r.wants}
+	sessions, next, err := l.page(ctx, partitions)
+	if err != nil {
+		return nil, "", err
+	}
+	items, err := s.inboxItems(ctx, c, sessions)
+	return items, next, err
+}
+
+// wants reports whether a session still is what the index lists it as.
+func (r *InboxRequest) wants(s *Session) bool {
+	return s.listed() == r.State && (r.Holder == "" || s.Holder == r.Holder) &&
+		(r.Operator == "" || s.Holder == HolderHuman && s.Operator == r.Operator)
+}
+
+// inboxItems adds to sessions whose they are, where the visitor is, and how far
+// the caller has seen them.
+func (s *Store) inboxItems(ctx context.Context, c Caller, sessions []*Session) ([]InboxItem, error) {
+	want := map[table.Key]bool{}
+	for _, session := range sessions {
+		for _, k := range inboxKeys(c, session) {
+			want[k] = true
+		}
+	}
+	keys := make([]table.Key, 0, len(want))
+	for k := range want {
+		keys = append(keys, k)
+	}
+	found, err := s.getAll(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]InboxItem, len(sessions))
+	for i, session := range sessions {
+		k := inboxKeys(c, session)
+		about, err := aboutFrom(found[k[0]])
+		if err != nil {
+			return nil, err
+		}
+		items[i] = InboxItem{Session: session, Page: about.Page, Seen: Seq(found[k[1]].Int("seq"))}
+		if items[i].Person, err = personFrom(session.Owner, found[k[2]]); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+// inboxKeys are what the inbox shows of a session besides its own item: about,
+// the caller's mark, and the owner.
+func inboxKeys(c Caller, session *Session) [3]table.Key {
+	owner := visitorKey(c.Project, session.Owner.Visitor)
+	if session.Owner.Contact != "" {
+		owner = contactKey(c.Project, session.Owner.Contact)
+	}
+	return [3]table.Key{aboutKey(c.Project, session.ID), c.seenKey(session.ID), owner}
+}
+
+// seenKey is the caller's mark of what it has seen.
+func (c Caller) seenKey(id SessionID) table.Key {
+	return Mark{Kind: MarkSeen, By: c.as()}.key(c.Project, id)
+}
+
+// personFrom reads an owner's item; one that is not there says nothing.
+func personFrom(o Owner, item table.Item) (Contact, error) {
+	switch {
+	case item == nil:
+		return Contact{}, nil
+	case o.Contact != "":
+		return contactFrom(o.Contact, item)
+	}
+	v, err := visitorFrom(o.Visitor, item)
+	return Contact{Name: v.Name, Email: v.Email}, err
+}
+
+// Detail is a session with all that is known of it.
+type Detail struct {
+	Session *Session
+	About   About
+	// Visitor and Contact are whose it is, nil where there is none.
+	Visitor *Visitor
+	Contact *Contact
+	Rating  *Rating
+	Seen    Seq
+	// Entries are a page of the transcript, internal ones too, oldest first; Next
+	// is the cursor of those before, "" at the beginning.
+	Entries []Entry
+	Next    string
+}
+
+// ReadSession returns a session as operators see it. Reading it is no sign of
+// the visitor's page and marks nothing as seen.
+func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageRequest) (Detail, error) {
+	if !c.staff() {
+		return Detail{}, errOperatorsOnly()
+	}
+	var d Detail
+	var err error
+	if d.Session, d.Entries, d.Next, err = s.Transcript(ctx, c, id, r); err != nil {
+		return Detail{}, err
+	}
+	o := d.Session.Owner
+	keys := []table.Key{aboutKey(c.Project, id), ratingKey(c.Project, id), c.seenKey(id)}
+	visitor, contact := visitorKey(c.Project, o.Visitor), contactKey(c.Project, o.Contact)
+	if o.Visitor != "" {
+		keys = append(keys, visitor)
+	}
+	if o.Contact != "" {
+		keys = append(keys, contact)
+	}
+	found, err := s.getAll(ctx, keys)
+	if err != nil {
+		return Detail{}, err
+	}
+	d.Seen = Seq(found[keys[2]].Int("seq"))
+	if d.About, err = aboutFrom(found[keys[0]]); err != nil {
+		return Detail{}, err
+	}
+	if item := found[keys[1]]; item != nil {
+		if d.Rating, err = ratingFrom(item); err != nil {
+			return Detail{}, err
+		}
+	}
+	if item := found[visitor]; item != nil {
+		v, err := visitorFrom(o.Visitor, item)
+		if err != nil {
+			return Detail{}, err
+		}
+		d.Visitor = &v
+	}
+	if item := found[contact]; item != nil {
+		known, err := contactFrom(o.Contact, item)
+		if err != nil {
+			return Detail{}, err
+		}
+		d.Contact = &known
+	}
+	return d, nil
+}
+
+func ratingFrom(item table.Item) (*Rating, error) {
+	r := new(Rating)
+	if err := json.Unmarshal([]byte(item.String("data")), r); err != nil {
+		return nil, fmt.Errorf("decode rating: %w", err)
+	}
+	return r, nil
+}
+
+// Rated is a rating in the project's list.
+type Rated struct {
+	Session SessionID
+	Rating  Rating
+}
+
+// Ratings returns the project's ratings, the newest first, and the cursor of the
+// next page, "" at the end.
+func (s *Store) Ratings(ctx context.Context, c Caller, r PageRequest) ([]Rated, string, error) {
+	if !c.staff() {
+		return nil, "", errOperatorsOnly()
+	}
+	if err := r.check(); err != nil {
+		return nil, "", err
+	}
+	q := table.Query{Index: table.Work, Partition: ratingsPartition(c.Project), Descending: true, Limit: r.Limit + 1}
+	if r.Cursor != "" {
+		var at place
+		if err := uncursor(r.Cursor, &at); err != nil {
+			return nil, "", err
+		}
+		if CheckID("cursor", string(at.ID)) != nil {
+			return nil, "", errCursor()
+		}
+		k := ratingKey(c.Project, at.ID)
+		q.Start = table.Item{table.PK: k.PK, table.SK: k.SK, "wp": q.Partition, "ws": timeAndSession(time.UnixMilli(at.At), at.ID)}
+	}
+	var places []place
+	for len(places) <= r.Limit {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return nil, "", unavailable(err)
+		}
+		for _, item := range page.Items {
+			at, id, ok := splitTimeAndSession(item.String("ws"))
+			if !ok {
+				return nil, "", errNoName
+			}
+			places = append(places, place{at, id})
+		}
+		if page.Next == nil {
+			break
+		}
+		q.Start = page.Next
+	}
+	next := ""
+	if len(places) > r.Limit {
+		places = places[:r.Limit]
+		next = cursor(places[r.Limit-1])
+	}
+	list, err := s.ratedAt(ctx, c.Project, places)
+	return list, next, err
+}
+
+// ratedAt reads the ratings that the index lists; those that were replaced or
+// erased meanwhile are left out.
+func (s *Store) ratedAt(ctx context.Context, p ProjectID, places []place) ([]Rated, error) {
+	keys := make([]table.Key, len(places))
+	for i, at := range places {
+		keys[i] = ratingKey(p, at.ID)
+	}
+	slices.SortFunc(keys, func(a, b table.Key) int { return strings.Compare(a.PK, b.PK) })
+	found, err := s.getAll(ctx, slices.Compact(keys))
+	if err != nil {
+		return nil, err
+	}
+	var list []Rated
+	for _, at := range places {
+		item := found[ratingKey(p, at.ID)]
+		if item == nil || item.Int("at") != at.At {
+			continue
+		}
+		r, err := ratingFrom(item)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Rated{at.ID, *r})
+	}
+	return list, nil
+}

@@ -1,0 +1,76 @@
+package parley_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/table/meter"
+)
+
+// TestMail: a page is given each letter under the same id until it has shown that
+// it received it, and an event once, however it asks.
+func TestMail(t *testing.T) {
+	parleytest.OnBothTables(t, func(t *testing.T, tbl *parleytest.Listed) {
+		units := meter.New(meter.Config{Table: tbl})
+		store := parleytest.Store(t, parley.Config{Table: units, ProjectLife: -1})
+		parleytest.Put(t, store, parleytest.Settings())
+		visitor, ola := parleytest.Visitor(t, store), parley.Author{Kind: parley.AuthorHuman, ID: "ola"}
+		id := parleytest.Turn(t, store, visitor, "m", "").ID
+		opens := func(after parley.Seq, resumed bool, want ...string) parley.Seq {
+			t.Helper()
+			box, letters, err := store.OpenMail(context.Background(), visitor, id, after, resumed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := []string{}
+			for _, e := range letters {
+				got = append(got, string(e.Event)+e.Text)
+			}
+			if !slices.Equal(got, want) && len(got)+len(want) > 0 {
+				t.Errorf("after %d, resumed %v: %q, want %q", after, resumed, got, want)
+			}
+			return box.Upto
+		}
+		says := func(text string) {
+			t.Helper()
+			if _, err := store.Reply(context.Background(), parleytest.Operator(), ola, parley.ReplyRequest{ID: parley.EntryID(text), Session: id, Content: text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		upto := opens(0, false)
+		says("one")
+		says("two")
+		opens(upto, true, "taken_over", "one", "two") // on the connection that it resumes
+		opens(0, false, "one", "two")                 // at once: it has the event
+		upto = opens(0, false, "one", "two")          // which says nothing of messages
+		opens(upto, true)
+		says("three")
+		opens(0, false, "three")
+		time.Sleep(parley.ReopenedSoon + time.Second) // so late that nothing need have arrived
+		opens(0, false, "three")
+		upto = opens(upto+1, true)
+
+		units.Reset()
+		opens(upto, true)
+		if c := units.Counts(); c.WriteUnits() != 0 || c.ReadUnits() > 1.5 {
+			t.Errorf("a page that has everything costs %d write and %g read units", c.WriteUnits(), c.ReadUnits())
+		}
+		if err := store.Resolve(context.Background(), parleytest.Operator(), id, ola); err != nil {
+			t.Fatal(err)
+		}
+		says("four")
+		upto = opens(upto, true, "four") // which reopened it
+		if err := store.Close(context.Background(), visitor, id); err != nil {
+			t.Fatal(err)
+		}
+		opens(upto+1, true) // a sign of the page
+		if s, err := store.Session(context.Background(), parleytest.Operator(), id); err != nil || s.State != parley.StateOpen {
+			t.Errorf("a page that asks on has a session that is %s, %v", s.State, err)
+		}
+	})
+}

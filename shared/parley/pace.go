@@ -1,0 +1,20 @@
+package parley
+
+import (
+	"context"
+	"time"
+)
+
+// MaxChangesPerMinute is how often in a minute one visitor may vote and set
+// checkpoints, both together: each adds an entry to a session. Our choice: more
+// than anybody clicks.
+const MaxChangesPerMinute = 60
+
+// pace counts a change of the visitor's that is no message. changes_limit, of
+// kind ErrLimit, if there were too many.
+func (s *Store) pace(ctx context.Context, c Caller) error {
+	if c.staff() {
+		return nil
+	}
+	return s.counters.take(ctx, s.counters.counter(c.Project, "changes", string(c.Visitor), time.Minute), 1, MaxChangesPerMinute)
+}

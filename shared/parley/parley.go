@@ -1,0 +1,102 @@
+// Package parley is the domain: projects, visitors, contacts, sessions, their
+// entries and runs, and the rules that bind them. It knows no HTTP, no AWS and
+// no widget. It reaches its table through package table, attachment bytes
+// through Bucket, and secrets through Config.Derive.
+//
+// Every operation on a session takes the Caller, checks the project and then
+// the owner, and answers ErrNotFound for what is foreign and what is unknown
+// alike. An operation that returns an error has changed nothing, except where
+// the error is ErrUnavailable: then it may have, and the same call, with the same
+// client id, may be made again.
+package parley
+
+import (
+	"crypto/rand"
+	"errors"
+	"math/big"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Config is what a Store needs.
+type Config struct {
+	// Table is required.
+	Table table.Table
+	// Bucket is required by the operations on attachments only.
+	Bucket Bucket
+	// Derive returns a keyed hash of its arguments: 32 bytes that nobody without
+	// the deployment's master secret can make. Required. Label separates uses.
+	Derive func(label string, parts ...string) []byte
+	// DerivePrevious returns what Derive returned before the rotation of the
+	// master that is under way, nil if none is. Nil means that there never is one.
+	DerivePrevious func(label string, parts ...string) []byte
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// NewID returns a fresh unguessable id of letters and digits; nil means 22
+	// random ones (130 bits).
+	NewID func() string
+	// ProjectLife is how long a project's settings are kept in memory; zero
+	// means 30 s, negative not at all.
+	ProjectLife time.Duration
+}
+
+// Store reads and changes what the table holds. It is safe for concurrent use.
+type Store struct {
+	table    table.Table
+	bucket   Bucket
+	derive   func(label string, parts ...string) []byte
+	previous func(label string, parts ...string) []byte
+	now      func() time.Time
+	newID    func() string
+	projects *projectCache
+	counters *counters
+}
+
+// New returns a Store.
+func New(c Config) (*Store, error) {
+	if c.Table == nil || c.Derive == nil {
+		return nil, errors.New("parley: Table and Derive are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = randomID
+	}
+	if c.ProjectLife == 0 {
+		c.ProjectLife = 30 * time.Second
+	}
+	if c.DerivePrevious == nil {
+		c.DerivePrevious = func(string, ...string) []byte { return nil }
+	}
+	s := &Store{table: c.Table, bucket: c.Bucket, derive: c.Derive, previous: c.DerivePrevious, now: c.Now, newID: c.NewID}
+	s.projects = &projectCache{life: c.ProjectLife, now: c.Now}
+	s.counters = newCounters(c.Table, c.Now)
+	return s, nil
+}
+
+const idAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// base62 writes the bytes as digits and letters, at most n of them.
+func base62(b []byte, n int) string {
+	v, base, digit := new(big.Int).SetBytes(b), big.NewInt(62), new(big.Int)
+	out := make([]byte, n)
+	for i := range out {
+		v.DivMod(v, base, digit)
+		out[i] = idAlphabet[digit.Int64()]
+	}
+	return string(out)
+}
+
+// randomID returns 22 letters and digits: 130 bits, so that ids which are
+// capabilities cannot be guessed.
+func randomID() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return base62(b, 22)
+}
+
+// clock returns the time in UTC and whole milliseconds, the resolution in
+// which times are stored.
+func (s *Store) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,231 @@
+package parley
+
+import (
+	"mime"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of a project's settings. Our choices; together they keep a project far
+// below DynamoDB's item of 400 KB.
+const (
+	// MaxPublicKeys and MaxSigningKeys are how many of each work at a time.
+	MaxPublicKeys  = 20
+	MaxSigningKeys = 20
+	// MaxOrigins is how many entries the list of websites has, MaxOriginBytes the longest.
+	MaxOrigins     = 100
+	MaxOriginBytes = 300
+	// MaxAgents is how many AI agents a project has, MaxModes how many modes.
+	MaxAgents = 20
+	MaxModes  = 20
+	// MaxInstructionsBytes is the longest text of instructions.
+	MaxInstructionsBytes = 16 << 10
+	// MaxReplyTokens is the highest cap of one reply.
+	MaxReplyTokens = 32_000
+	// MaxTexts is how many sentences a project words itself, MaxTextBytes the
+	// longest, and the longest greeting.
+	MaxTexts     = 200
+	MaxTextBytes = 2000
+	// MaxUploadBytes is the largest file that a project may take, in bytes.
+	MaxUploadBytes = 100 << 20
+	// MaxUploadTypes is how many media types it may name.
+	MaxUploadTypes = 50
+	// MaxSettleSeconds is the longest grace period of a close, MaxIdleSeconds the
+	// longest silence before something is done about it.
+	MaxSettleSeconds = 3600
+	MaxIdleSeconds   = 30 * 86400
+	// MaxBudget is the highest budget or rate.
+	MaxBudget = 1_000_000_000_000
+)
+
+// check returns an invalid_field or too_large error unless the project can be stored.
+func (p *Project) check() error {
+	for _, check := range []func() error{p.checkKeys, p.checkAgents, p.checkWords, p.checkNumbers, p.checkUploads, p.checkModes, p.checkActions,
+		p.Widget.check, p.Reviews.check} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return checkHooks(p.Hooks)
+}
+
+var (
+	projectIDs = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
+	originForm = regexp.MustCompile(`^(\*|([a-z][a-z0-9+.-]*://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?)$`)
+)
+
+func (p *Project) checkKeys() error {
+	switch {
+	case !projectIDs.MatchString(string(p.ID)):
+		return invalid("id", "a project id is 1 to 32 lower-case letters and digits")
+	case len(p.PublicKeys) == 0:
+		return invalid("public_keys", "a project needs a public key")
+	case len(p.Origins) > MaxOrigins:
+		return invalid("origins", "a project lists at most %d origins", MaxOrigins)
+	}
+	for _, o := range p.Origins {
+		if len(o) > MaxOriginBytes {
+			return tooLarge("origins", MaxOriginBytes)
+		}
+		if !originForm.MatchString(o) {
+			return invalid("origins", `an origin is like "https://example.com", "*.example.com" or "*", without a path`)
+		}
+	}
+	for _, key := range p.PublicKeys {
+		if strings.HasPrefix(key, "sk_") || strings.HasPrefix(key, "ss_") {
+			return invalid("public_keys", "this is a secret, and public keys stand in pages")
+		}
+	}
+	if err := checkIDs("public_keys", p.PublicKeys, MaxPublicKeys); err != nil {
+		return err
+	}
+	return checkIDs("signing_keys", p.SigningKeys, MaxSigningKeys)
+}
+
+// checkIDs wants at most so many ids, each once.
+func checkIDs(field string, ids []string, most int) error {
+	if len(ids) > most {
+		return invalid(field, "%s has at most %d entries", field, most)
+	}
+	for i, id := range ids {
+		if err := CheckID(field, id); err != nil {
+			return err
+		}
+		if slices.Contains(ids[:i], id) {
+			return invalid(field, "%s has an entry twice", field)
+		}
+	}
+	return nil
+}
+
+func (p *Project) checkAgents() error {
+	if len(p.Agents) > MaxAgents {
+		return invalid("agents", "a project has at most %d agents", MaxAgents)
+	}
+	if !slices.ContainsFunc(p.Agents, func(a AgentSettings) bool { return !a.Disabled }) {
+		return invalid("agents", "a project needs an agent that answers")
+	}
+	ids := make([]string, len(p.Agents))
+	for i, a := range p.Agents {
+		ids[i] = string(a.ID)
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
+	if err := checkIDs("agents", ids, MaxAgents); err != nil {
+		return err
+	}
+	modes := make([]string, len(p.Modes))
+	for i, m := range p.Modes {
+		modes[i] = m.ID
+		if err := checkTexts("modes", []sized{{m.Name, MaxNameBytes}, {m.Slug, MaxNameBytes}, {m.Instructions, MaxInstructionsBytes}}); err != nil {
+			return err
+		}
+	}
+	return checkIDs("modes", modes, MaxModes)
+}
+
+func (a AgentSettings) check() error {
+	if err := checkTexts("agents", []sized{{a.Name, MaxNameBytes}, {a.Picture, MaxPageBytes}, {a.Model, MaxPageBytes},
+		{a.Instructions, MaxInstructionsBytes}}); err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains([]string{"", "docs", "openai", "bedrock"}, a.Provider):
+		return invalid("agents", "provider is docs, openai or bedrock")
+	case a.MaxTokens < 0 || a.MaxTokens > MaxReplyTokens:
+		return invalid("agents", "max_tokens is 0 to %d", MaxReplyTokens)
+	}
+	return nil
+}
+
+// sized is a text with its limit in bytes.
+type sized struct {
+	text string
+	most int
+}
+
+func checkTexts(field string, texts []sized) error {
+	for _, t := range texts {
+		if len(t.text) > t.most {
+			return tooLarge(field, t.most)
+		}
+		if !utf8.ValidString(t.text) {
+			return invalid(field, "%s is not UTF-8", field)
+		}
+	}
+	return nil
+}
+
+func (p *Project) checkWords() error {
+	if len(p.Texts) > MaxTexts {
+		return invalid("texts", "a project has at most %d texts", MaxTexts)
+	}
+	for key, text := range p.Texts {
+		if err := checkTexts("texts", []sized{{key, MaxIDBytes}, {text, MaxTextBytes}}); err != nil {
+			return err
+		}
+	}
+	for _, t := range []struct {
+		field string
+		sized
+	}{{"name", sized{p.Name, MaxNameBytes}}, {"greeting", sized{p.Greeting, MaxTextBytes}}, {"language", sized{p.Language, MaxLanguageBytes}}} {
+		if err := checkTexts(t.field, []sized{t.sized}); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains([]CSATPolicy{"", CSATOff, "on_close", "not_after_idle", "skip_if_rated"}, p.CSAT) {
+		return invalid("csat", "csat is off, on_close, not_after_idle, skip_if_rated, or empty")
+	}
+	return nil
+}
+
+func (p *Project) checkNumbers() error {
+	b := p.Budgets
+	for _, n := range []struct {
+		field string
+		value int64
+		most  int64
+	}{
+		{"inbox_shards", int64(p.InboxShards), dueShards},
+		{"settle_seconds", int64(p.SettleSeconds), MaxSettleSeconds},
+		{"idle_prompt_seconds", int64(p.IdlePromptSeconds), MaxIdleSeconds},
+		{"idle_close_seconds", int64(p.IdleCloseSeconds), MaxIdleSeconds},
+		{"visitor_tokens", b.VisitorTokens, MaxBudget}, {"address_tokens", b.AddressTokens, MaxBudget},
+		{"project_tokens", b.ProjectTokens, MaxBudget}, {"identify_per_hour", b.IdentifyPerHour, MaxBudget},
+		{"uploads_per_hour", b.UploadsPerHour, MaxBudget}, {"messages_per_minute", b.MessagesPerMinute, MaxBudget},
+	} {
+		if n.value < 0 || n.value > n.most {
+			return invalid(n.field, "%s is 0 to %d", n.field, n.most)
+		}
+	}
+	return nil
+}
+
+func (p *Project) checkUploads() error {
+	u := p.Uploads
+	switch {
+	case u.MaxBytes < 0 || u.MaxBytes > MaxUploadBytes:
+		return invalid("uploads", "max_bytes is 0 to %d", MaxUploadBytes)
+	case len(u.Types) > MaxUploadTypes:
+		return invalid("uploads", "types has at most %d entries", MaxUploadTypes)
+	}
+	for _, t := range u.Types {
+		parsed, parameters, err := mime.ParseMediaType(t)
+		if err != nil || len(parameters) > 0 || parsed != t || !strings.Contains(t, "/") || len(t) > MaxNameBytes {
+			return invalid("uploads", "types are media types such as image/png, in lower case")
+		}
+	}
+	return nil
+}
+
+func (w WidgetSettings) check() error {
+	for _, field := range []string{w.Title, w.Trigger, w.Display, w.Theme, w.Position, w.Shortcut, w.Badge} {
+		if len(field) > MaxNameBytes {
+			return tooLarge("widget", MaxNameBytes)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Review is what was found of a session when it closed.
+type Review struct {
+	// Close is the number of the close that it is of; see Session.Closes.
+	Close int   `json:"close"`
+	At    int64 `json:"at"` // milliseconds
+	// Summary is one line of at most agent.MaxSummaryBytes; "" if nothing was said.
+	Summary string `json:"summary"`
+	// Outcome is "resolved", "unresolved" or "unknown", Sentiment "positive",
+	// "neutral", "negative" or "unknown".
+	Outcome   string   `json:"outcome"`
+	Sentiment string   `json:"sentiment"`
+	Tags      []string `json:"tags,omitempty"`
+	// Agent is whose model was asked. Quoted says that none was, or none
+	// answered: the summary is a quotation, and nothing was judged.
+	Agent  AgentID `json:"agent,omitempty"`
+	Quoted bool    `json:"quoted,omitempty"`
+}
+
+// ReviewSettings says whether and how sessions are reviewed that close.
+type ReviewSettings struct {
+	Disabled bool `json:"disabled,omitempty"`
+	// Tags are those to choose from, at most MaxReviewTags; none leaves the choice free.
+	Tags []string `json:"tags,omitempty"`
+}
+
+// Limits of what a review may choose from. Our choices.
+const (
+	// MaxReviewTags is how many tags a project lists, MaxReviewTagBytes the longest.
+	MaxReviewTags     = 50
+	MaxReviewTagBytes = 40
+)
+
+func (r ReviewSettings) check() error {
+	if len(r.Tags) > MaxReviewTags {
+		return invalid("reviews", "a project lists at most %d tags", MaxReviewTags)
+	}
+	for i, tag := range r.Tags {
+		if err := CheckID("reviews", tag); err != nil {
+			return err
+		}
+		if len(tag) > MaxReviewTagBytes || slices.Contains(r.Tags[:i], tag) {
+			return invalid("reviews", "tags have at most %d bytes and differ", MaxReviewTagBytes)
+		}
+	}
+	return nil
+}
+
+// reviewDue is how long after a close the sweep sees to its review, if nobody
+// else has until then.
+const reviewDue = time.Minute
+
+// followUp has the sweep wake a follower at a time, whatever else does. Whoever
+// works on its mark meanwhile looks once more.
+func (c *change) followUp(who Follower, at time.Time) {
+	up := table.Update(Following{c.project.ID, c.session.ID, who}.key())
+	up.Set = table.Item{"again": true}
+	setDue(up.Set, at, c.project.ID, string(c.session.ID))
+	c.act(up, nil)
+}
+
+// PutReview stores the review of a close and tells of it in the session's
+// order, where operators see it. A close that has a review keeps it. ErrNotFound
+// if the session is gone.
+func (s *Store) PutReview(ctx context.Context, project ProjectID, id SessionID, r Review) error {
+	p, err := s.Project(ctx, project)
+	if err != nil {
+		return err
+	}
+	session, err := s.head(ctx, project, id)
+	if err != nil {
+		return err
+	}
+	_, err = s.change(ctx, p, session, func(c *change) error {
+		r.At = c.now.UnixMilli()
+		data, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode review: %w", err)
+		}
+		k := reviewKey(project, id, r.Close)
+		c.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "nonce": c.nonce, "data": string(data)}, table.Absent()),
+			func(table.Item) error { return errReviewed })
+		return c.add(&Entry{Event: EventReviewed, Author: Author{Kind: AuthorSystem}, Internal: true, Close: r.Close, Data: data})
+	})
+	if errors.Is(err, errReviewed) {
+		return nil
+	}
+	return err
+}
+
+var errReviewed = errors.New("the close has a review")
+
+// HasReview reports whether a close has been reviewed.
+func (s *Store) HasReview(ctx context.Context, p ProjectID, id SessionID, close int) (bool, error) {
+	items, err := s.table.Get(ctx, true, reviewKey(p, id, close))
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return items[0] != nil, nil
+}
+
+// Reviews returns the reviews of a session, newest first, at most MaxPage. It is
+// for the project's people only.
+func (s *Store) Reviews(ctx context.Context, c Caller, id SessionID) ([]Review, error) {
+	if !c.staff() {
+		return nil, errOperatorsOnly()
+	}
+	if _, err := s.open(ctx, c, id, false); err != nil {
+		return nil, err
+	}
+	page, err := s.table.Query(ctx, table.Query{Partition: sessionPK(c.Project, id), From: "review/", To: "review/~",
+		Descending: true, Limit: MaxPage})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	reviews := make([]Review, len(page.Items))
+	for i, item := range page.Items {
+		if err := json.Unmarshal([]byte(item.String("data")), &reviews[i]); err != nil {
+			return nil, fmt.Errorf("decode review: %w", err)
+		}
+	}
+	return reviews, nil
+}
+
+// Said returns the newest public messages of a session up to an entry, oldest
+// first, at most n.
+func (s *Store) Said(ctx context.Context, p ProjectID, id SessionID, upto Seq, n int) ([]Entry, error) {
+	entries, err := s.downFrom(ctx, p, id, upto, n, func(e Entry) bool { return e.IsMessage() && !e.Internal })
+	slices.Reverse(entries)
+	return entries, err
+}

@@ -1,0 +1,286 @@
+package parley
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Session is the hot part of a conversation: everything that a turn changes
+// and nothing else. It stays under 1 KB, so that a change costs one unit, and
+// is always replaced whole under its revision.
+type Session struct {
+	ID      SessionID `json:"-"`
+	Project ProjectID `json:"-"`
+	// Rev counts the changes; each is conditional on the one before.
+	Rev int64 `json:"-"`
+
+	Owner    Owner   `json:"owner"`
+	Channel  Channel `json:"channel"`
+	Agent    AgentID `json:"agent,omitempty"`
+	Language string  `json:"language,omitempty"`
+	// Mode is the project's mode that the session is in, or "".
+	Mode     string `json:"mode,omitempty"`
+	State    State  `json:"state"`
+	Holder   Holder `json:"holder"`
+	Archived bool   `json:"archived,omitempty"`
+	// Operator has the session while Holder is HolderHuman; "" then is a server
+	// that named nobody.
+	Operator OperatorID `json:"operator,omitempty"`
+	// Asked is when a human was asked for who has not written yet; 0 if none was.
+	Asked   int64 `json:"asked,omitempty"`
+	Created int64 `json:"created"` // milliseconds, as all times here
+	// Seq is the number of the newest entry, At its time.
+	Seq Seq   `json:"seq"`
+	At  int64 `json:"at"`
+	// Indexed is the activity time under which the lists hold the session; it
+	// is moved at most once in indexEvery of activity.
+	Indexed int64 `json:"indexed"`
+	// Messages counts stored public messages.
+	Messages int `json:"messages,omitempty"`
+	// Spoke says that the visitor has said something, Prompted that they were
+	// asked whether they are still there and that nothing was said since.
+	Spoke    bool `json:"spoke,omitempty"`
+	Prompted bool `json:"prompted,omitempty"`
+	// Last is the newest public message.
+	Last *Preview `json:"last,omitempty"`
+	// Run is the active run, Queue what waits for it, in order.
+	Run   *QueuedRun  `json:"run,omitempty"`
+	Queue []QueuedRun `json:"queue,omitempty"`
+	// Settles is when a close sticks, in milliseconds; 0 when none is pending.
+	Settles int64 `json:"settles,omitempty"`
+	// Closing is why, while one is pending.
+	Closing CloseReason `json:"closing,omitempty"`
+	// Closes numbers the closes that stuck.
+	Closes int `json:"closes,omitempty"`
+	// Score is the session's rating, 0 without one.
+	Score int `json:"score,omitempty"`
+	// Erased is set for good when the session's content goes.
+	Erased bool `json:"erased,omitempty"`
+}
+
+// Owner is whose session it is. Without a contact it is the visitor's.
+type Owner struct {
+	Visitor VisitorID `json:"visitor"`
+	Contact ContactID `json:"contact,omitempty"`
+	// Proven says that a signature named the contact.
+	Proven bool `json:"proven,omitempty"`
+	// External is the external id by which a dialect scopes sessions, or "".
+	External string `json:"external,omitempty"`
+}
+
+// Channel is the dialect that a session is held in.
+type Channel string
+
+// The channels.
+const (
+	ChannelNative     Channel = "native"
+	ChannelHissuno    Channel = "hissuno"
+	ChannelOpenCX     Channel = "opencx"
+	ChannelCossistant Channel = "cossistant"
+	ChannelChatHub    Channel = "chathub"
+)
+
+// reopens reports whether a message to a resolved session reopens it; in the
+// other dialects it is refused.
+func (c Channel) reopens() bool { return c == ChannelNative || c == ChannelHissuno }
+
+// MaxHumanBytes is the longest message of an operator in the channel, in bytes
+// of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
+func (c Channel) MaxHumanBytes() int {
+	if c == ChannelHissuno {
+		return 4096
+	}
+	return MaxMessageBytes
+}
+
+// MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:
+// our choice, well under DynamoDB's 400 KB item.
+func (c Channel) MaxReplyBytes() int { return 128 << 10 }
+
+// State is where a session stands.
+type State string
+
+// The states.
+const (
+	StateOpen     State = "open"
+	StateClosed   State = "closed"
+	StateResolved State = "resolved"
+	StateSpam     State = "spam"
+)
+
+// Holder is who answers a session.
+type Holder string
+
+// The holders. Waiting means that a human was asked for and none has come.
+const (
+	HolderAI      Holder = "ai"
+	HolderWaiting Holder = "waiting"
+	HolderHuman   Holder = "human"
+)
+
+// Preview is what a list shows of the newest public message.
+type Preview struct {
+	Seq  Seq        `json:"seq"`
+	Kind AuthorKind `json:"kind"`
+	Text string     `json:"text,omitempty"` // at most previewBytes
+	At   int64      `json:"at"`
+}
+
+// previewBytes keeps the hot item small.
+const previewBytes = 120
+
+// QueuedRun is a run in a session's hot item.
+type QueuedRun struct {
+	ID RunID `json:"id"`
+	// Seq is the message it answers, Of its id where that is not the run's own:
+	// where the run is a retry.
+	Seq Seq     `json:"seq"`
+	Of  EntryID `json:"of,omitempty"`
+	// Since is when it became active, or was queued.
+	Since int64 `json:"since"`
+	// Waits says that the request which asked for it stays open to generate it.
+	Waits bool `json:"waits,omitempty"`
+}
+
+// asked returns the id of the message that the run answers.
+func (q QueuedRun) asked() EntryID {
+	if q.Of != "" {
+		return q.Of
+	}
+	return EntryID(q.ID)
+}
+
+// MaxQueue is how many runs may wait in a session.
+const MaxQueue = 10
+
+// indexEvery is how far the time in the lists may lag behind the activity.
+const indexEvery = 15 * time.Minute
+
+func (s *Session) item(p *Project) (table.Item, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode session: %w", err)
+	}
+	k := headKey(s.Project, s.ID)
+	item := table.Item{table.PK: k.PK, table.SK: k.SK, "rev": s.Rev, "data": string(data)}
+	if s.Erased {
+		item["erased"] = true
+		item[table.ExpiresAt] = time.UnixMilli(s.At).Add(tombstoneLife).Unix()
+		return item, nil
+	}
+	at := timeAndSession(time.UnixMilli(s.Indexed), s.ID)
+	item["op"], item["os"] = ownerPartition(s.Project, s.Owner), at
+	item["wp"], item["ws"] = inboxPartition(s.Project, s.listed(), s.Holder, p.shard(s.ID)), at
+	return item, nil
+}
+
+// listArchived is where the inbox lists sessions that are archived, whatever their state.
+const listArchived State = "archived"
+
+// listed is the state under which the inbox lists the session.
+func (s *Session) listed() State {
+	if s.Archived {
+		return listArchived
+	}
+	return s.State
+}
+
+func sessionFrom(p ProjectID, id SessionID, item table.Item) (*Session, error) {
+	s := &Session{ID: id, Project: p, Rev: item.Int("rev")}
+	if err := json.Unmarshal([]byte(item.String("data")), s); err != nil {
+		return nil, fmt.Errorf("decode session: %w", err)
+	}
+	return s, nil
+}
+
+// ClosesOf returns how many closes have stuck of the session whose item, as in
+// HeadOf, this is; 0 for nil and for what is no such item.
+func ClosesOf(head table.Item) int {
+	var s struct {
+		Closes int `json:"closes"`
+	}
+	if head == nil || json.Unmarshal([]byte(head.String("data")), &s) != nil {
+		return 0
+	}
+	return s.Closes
+}
+
+// next gives out the place and the time of a new entry and keeps the preview.
+func (s *Session) next(e *Entry, now time.Time) {
+	s.Seq++
+	e.Seq = s.Seq
+	e.At = max(now.UnixMilli(), s.At+1)
+	s.At = e.At
+	if e.Internal || !e.IsMessage() {
+		return
+	}
+	s.Messages++
+	s.Spoke = s.Spoke || e.Author.Kind == AuthorUser
+	s.Prompted = s.Prompted && e.Author.Kind == AuthorSystem
+	s.Last = &Preview{Seq: e.Seq, Kind: e.Author.Kind, Text: cut(e.Text, previewBytes), At: e.At}
+}
+
+// touch moves the session in the lists when its state or holder changed, or
+// when its place there has become too old.
+func (s *Session) touch(moved bool) {
+	if moved || s.At-s.Indexed >= indexEvery.Milliseconds() {
+		s.Indexed = s.At
+	}
+}
+
+// cut shortens text to at most n bytes at a code point.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && text[n]&0xC0 == 0x80 {
+		n--
+	}
+	return text[:n]
+}
+
+// About is the cold part of a session.
+type About struct {
+	Title string `json:"title,omitempty"`
+	Page  Page   `json:"page,omitzero"`
+	// Metadata is what the browser said, Attributes what the project's server said.
+	Metadata   map[string]string `json:"metadata,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Checkpoint is the newest state checkpoint, a JSON object.
+	Checkpoint   json.RawMessage `json:"checkpoint,omitempty"`
+	Participants []OperatorID    `json:"participants,omitempty"`
+	Tags         []string        `json:"tags,omitempty"`
+}
+
+// Page is where the visitor is.
+type Page struct {
+	URL   string `json:"url,omitempty"`
+	Title string `json:"title,omitempty"`
+}
+
+func (a About) empty() bool {
+	return a.Title == "" && a.Page == Page{} && len(a.Metadata)+len(a.Attributes)+len(a.Checkpoint)+len(a.Participants)+len(a.Tags) == 0
+}
+
+func aboutFrom(item table.Item) (About, error) {
+	var a About
+	if item == nil {
+		return a, nil
+	}
+	if err := json.Unmarshal([]byte(item.String("data")), &a); err != nil {
+		return a, fmt.Errorf("decode session metadata: %w", err)
+	}
+	return a, nil
+}
+
+func (a About) item(p ProjectID, s SessionID) (table.Item, error) {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("encode session metadata: %w", err)
+	}
+	k := aboutKey(p, s)
+	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+}

@@ -1,0 +1,234 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Caller is who makes a call: a visitor, who may act for a contact, an
+// operator, or the project's own server.
+type Caller struct {
+	Project ProjectID
+	// Visitor, Contact and Generation are what the visitor's token says.
+	Visitor    VisitorID
+	Contact    ContactID
+	Generation int64
+	// Capability says that the caller holds nothing but the id of a session, as
+	// in dialects whose clients keep no token. Visitor is then CapabilityVisitor's
+	// of that session and comes into being with it. Contact is set if a signature
+	// came along.
+	Capability bool
+	// Unproven says that nobody signed for Contact.
+	Unproven bool
+	// External is the external id by which a dialect keeps apart the sessions of
+	// one contact, "" where it does not.
+	External string
+	// Operator is set instead for a private key that acts as a person, and Server
+	// for one that acts as the project's server, with Operator beside it where
+	// that names the person who acts.
+	Operator OperatorID
+	Server   bool
+	// Address is the network address of the request, for budgets; "" if there is none.
+	Address string
+}
+
+// staff reports whether a private key makes the call: then every session of the
+// project may be read and changed, internal entries are shown, and nothing that
+// is done is a sign of the visitor's page.
+func (c Caller) staff() bool { return c.Operator != "" || c.Server }
+
+// proven reports whether a signature named the caller's contact.
+func (c Caller) proven() bool { return c.Contact != "" && !c.Unproven }
+
+// CapabilityVisitor is the visitor of a session whose id is the credential:
+// one of its own, that no token is ever issued for.
+func (s *Store) CapabilityVisitor(p ProjectID, id SessionID) VisitorID {
+	return VisitorID("w" + base62(s.derive("capability", string(p), string(id)), 22))
+}
+
+// capabilityGeneration is that of every CapabilityVisitor until it is revoked.
+const capabilityGeneration = 1
+
+// generation is what the visitor's item must say for the caller to stand.
+func (c Caller) generation() int64 {
+	if c.Capability {
+		return capabilityGeneration
+	}
+	return c.Generation
+}
+
+// Visitor is an anonymous browser, or one of a contact's browsers.
+type Visitor struct {
+	ID VisitorID `json:"-"`
+	// Generation invalidates tokens: one that carries a lower number is revoked.
+	Generation int64     `json:"-"`
+	Contact    ContactID `json:"-"`
+	Blocked    bool      `json:"-"`
+	Created    int64     `json:"created"` // milliseconds
+	// Name, Email and Language are what the browser said: a hint, no identity.
+	Name     string `json:"name,omitempty"`
+	Email    string `json:"email,omitempty"`
+	Language string `json:"language,omitempty"`
+}
+
+// item is a new visitor.
+func (v Visitor) item(p ProjectID, now time.Time) (table.Item, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode visitor: %w", err)
+	}
+	k := visitorKey(p, v.ID)
+	return table.Item{table.PK: k.PK, table.SK: k.SK, "gen": v.Generation, "day": day(now),
+		"spent": int64(0), "data": string(data)}, nil
+}
+
+func visitorFrom(id VisitorID, item table.Item) (Visitor, error) {
+	v := Visitor{ID: id, Generation: item.Int("gen"), Contact: ContactID(item.String("contact")), Blocked: item.Bool("blocked")}
+	if err := json.Unmarshal([]byte(item.String("data")), &v); err != nil {
+		return v, fmt.Errorf("decode visitor: %w", err)
+	}
+	return v, nil
+}
+
+// Errors that tell a client to get itself a new token, or that it never will.
+func errRevoked() error { return denied("token_revoked", "the token is no longer valid") }
+func errBlocked() error { return denied("blocked", "this visitor is blocked") }
+
+// standingOf checks the visitor's item against the caller's token.
+func standingOf(item table.Item, c Caller) error {
+	switch {
+	case c.Capability && item == nil:
+		return nil // the session may be about to begin
+	case item == nil || item.Int("gen") != c.generation():
+		return errRevoked()
+	case !c.Capability && item.String("contact") != string(c.Contact):
+		return errRevoked()
+	case item.Bool("blocked"):
+		return errBlocked()
+	}
+	return nil
+}
+
+// checkVisitor makes a transaction fail unless the caller's token stands.
+func checkVisitor(c Caller) table.Action {
+	return table.Check(visitorKey(c.Project, c.Visitor), standingConditions(c)...)
+}
+
+func standingConditions(c Caller) []table.Condition {
+	stands := []table.Condition{table.Equal("gen", c.generation()), table.Missing("blocked")}
+	switch {
+	case c.Capability:
+		return stands
+	case c.Contact != "":
+		return append(stands, table.Equal("contact", string(c.Contact)))
+	}
+	return append(stands, table.Missing("contact"))
+}
+
+// burst is how many messages a visitor may send at once.
+const burst = 10
+
+// admit makes the action that checks the visitor in the transaction of a send,
+// counts the message against the visitor's rate and reserves tokens of its
+// daily budget: all in the one item that has to be checked anyway. Without the
+// item it only admits a visitor who has been silent for a moment and was seen
+// today; the refusal then brings the item for a second try.
+func (s *Store) admit(p *Project, c Caller, item table.Item, tokens int64) (table.Action, error) {
+	budgets := p.Budgets.WithDefaults()
+	now := s.clock()
+	interval := time.Minute.Milliseconds() / budgets.MessagesPerMinute
+	up := table.Update(visitorKey(c.Project, c.Visitor), standingConditions(c)...)
+	today := day(now)
+	if item == nil && c.Capability {
+		v := Visitor{ID: c.Visitor, Generation: capabilityGeneration, Created: now.UnixMilli()}
+		born, err := v.item(c.Project, now)
+		if err != nil {
+			return up, err
+		}
+		born["paced"], born["spent"] = now.UnixMilli()+interval, tokens
+		return table.Put(born, table.Absent()), nil
+	}
+	if item == nil {
+		up.If = append(up.If, table.AtMost("paced", now.UnixMilli()),
+			table.Equal("day", today), table.AtMost("spent", budgets.VisitorTokens-tokens))
+		up.Set = table.Item{"paced": now.UnixMilli() + interval}
+		up.Add = map[string]int64{"spent": tokens}
+		return up, nil
+	}
+	if err := standingOf(item, c); err != nil {
+		return up, err
+	}
+	paced := max(item.Int("paced"), now.UnixMilli())
+	if early := paced - now.UnixMilli() - (burst-1)*interval; early > 0 {
+		return up, &Error{Kind: ErrLimit, Code: "rate_limited", Text: "too many messages; wait a moment",
+			RetryAfter: time.Duration(early) * time.Millisecond}
+	}
+	up.Set = table.Item{"paced": paced + interval}
+	up.If = append(up.If, table.EqualOrMissing("paced", item.Int("paced")))
+	if item.Int("day") != today {
+		up.Set["day"], up.Set["spent"] = today, tokens
+		return up, nil
+	}
+	if item.Int("spent")+tokens > budgets.VisitorTokens {
+		return up, &Error{Kind: ErrLimit, Code: "budget_spent", Text: "today's allowance is used up; try again tomorrow",
+			RetryAfter: now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)}
+	}
+	up.If = append(up.If, table.Equal("day", today))
+	up.Add = map[string]int64{"spent": tokens}
+	return up, nil
+}
+
+// day numbers the days of UTC.
+func day(t time.Time) int64 { return t.Unix() / 86400 }
+
+// settleVisitor gives back what a run reserved on the given day and did not
+// use. When nobody knows whether that was done it is not repeated: a loss
+// leaves the visitor with less.
+func (s *Store) settleVisitor(ctx context.Context, c Caller, reservedOn, tokens int64) error {
+	if tokens == 0 {
+		return nil
+	}
+	up := table.Update(visitorKey(c.Project, c.Visitor), table.Equal("day", reservedOn))
+	up.Add = map[string]int64{"spent": -tokens}
+	err := retry(ctx, func() error {
+		err := s.table.Write(ctx, up)
+		if refused(err) || errors.Is(err, table.ErrUnknown) {
+			return nil
+		}
+		return err
+	})
+	return unavailable(err)
+}
+
+// BlockVisitor refuses everything a visitor sends from now on, or lets it in
+// again. ErrNotFound if there is no such visitor.
+func (s *Store) BlockVisitor(ctx context.Context, p ProjectID, v VisitorID, blocked bool) error {
+	up := table.Update(visitorKey(p, v), table.Exists())
+	if blocked {
+		up.Set = table.Item{"blocked": true}
+	} else {
+		up.Remove = []string{"blocked"}
+	}
+	return s.changeVisitor(ctx, up)
+}
+
+// RevokeVisitor makes every token of a visitor invalid. ErrNotFound if there
+// is no such visitor.
+func (s *Store) RevokeVisitor(ctx context.Context, p ProjectID, v VisitorID) error {
+	up := table.Update(visitorKey(p, v), table.Exists())
+	up.Add = map[string]int64{"gen": 1}
+	return s.changeVisitor(ctx, up)
+}
+
+func (s *Store) changeVisitor(ctx context.Context, up table.Action) error {
+	err := s.write(ctx, []table.Action{up})
+	if refused(err) {
+		return notFound("visitor")
+	}
+	return err
+}

@@ -1,0 +1,108 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"parley/shared/table"
+)
+
+// Vote is what a visitor thinks of one answer.
+type Vote string
+
+// The votes.
+const (
+	VoteUp   Vote = "up"
+	VoteDown Vote = "down"
+)
+
+// Vote says what the visitor thinks of an answer of the agent's or of a human's.
+// The vote is an entry that amends the answer, which carries the newest one; the
+// same vote again changes nothing. It returns the answer. Errors: ErrNotFound if
+// the session has no such answer; changes_limit.
+func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID, v Vote) (Entry, error) {
+	if v != VoteUp && v != VoteDown {
+		return Entry{}, invalid("vote", "a vote is up or down")
+	}
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return Entry{}, err
+	}
+	for try := range changeTries {
+		session, err := s.open(ctx, c, id, true)
+		if err != nil {
+			return Entry{}, err
+		}
+		of, err := s.answer(ctx, session, answer)
+		if err != nil {
+			return Entry{}, err
+		}
+		if of.Vote == v {
+			return of, nil
+		}
+		if try == 0 {
+			if err := s.pace(ctx, c); err != nil {
+				return Entry{}, err
+			}
+		}
+		voted := of
+		voted.Vote, voted.Revision = v, of.Revision+1
+		_, err = s.change(ctx, p, session, func(ch *change) error { return ch.vote(c, of, voted) })
+		if !errors.Is(err, errStale) {
+			return voted, err
+		}
+	}
+	return Entry{}, unavailable(table.ErrNotDone)
+}
+
+func (c *change) vote(by Caller, of, voted Entry) error {
+	data, err := json.Marshal(map[string]Vote{"vote": voted.Vote})
+	if err != nil {
+		return fmt.Errorf("encode vote: %w", err)
+	}
+	if err := c.add(&Entry{Event: EventVote, Author: userOf(by), Amends: of.Seq, Data: data}); err != nil {
+		return err
+	}
+	if err := c.amend(voted, of.Revision); err != nil {
+		return err
+	}
+	return c.store.guard(c, by)
+}
+
+// amend replaces an entry that had this revision; errStale if it has another.
+func (c *change) amend(e Entry, revision int) error {
+	item, err := e.item(c.project.ID, c.session.ID)
+	if err != nil {
+		return err
+	}
+	item["nonce"], item["revision"] = c.nonce, int64(e.Revision)
+	condition := table.Missing("revision")
+	if revision > 0 {
+		condition = table.Equal("revision", int64(revision))
+	}
+	c.act(table.Put(item, table.Exists(), condition), func(table.Item) error { return errStale })
+	return nil
+}
+
+// answer finds a message that is not the visitor's own by its id, from the
+// newest on. ErrNotFound if there is none.
+func (s *Store) answer(ctx context.Context, session *Session, id EntryID) (Entry, error) {
+	for to := session.Seq; to > 0 && CheckID("message", string(id)) == nil; {
+		entries, err := s.downFrom(ctx, session.Project, session.ID, to, MaxPage, func(Entry) bool { return true })
+		if err != nil {
+			return Entry{}, err
+		}
+		for _, e := range entries {
+			if e.ID == id && e.IsMessage() && !e.Internal && e.Author.Kind != AuthorUser {
+				return e, nil
+			}
+		}
+		if len(entries) == 0 {
+			break
+		}
+		to = entries[len(entries)-1].Seq - 1
+	}
+	return Entry{}, notFound("message")
+}

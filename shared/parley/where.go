@@ -1,0 +1,149 @@
+package parley
+
+import (
+	"context"
+	"maps"
+
+	"parley/shared/table"
+)
+
+// Where says which of an owner's sessions are asked for; the zero value all.
+type Where struct {
+	// External is the external id under which the session began, "" any. Of a
+	// contact whom nobody vouches for only sessions under one are listed.
+	External string
+	// Metadata are pairs that the session's browser must have said.
+	Metadata map[string]string
+}
+
+func (w Where) check() error {
+	if w.External != "" {
+		if err := CheckID("external_id", w.External); err != nil {
+			return err
+		}
+	}
+	return checkAbout(Page{}, w.Metadata)
+}
+
+// SessionsWhere is Sessions for those that are asked for. A page may hold fewer
+// than its limit, or none, and still have a next one: it ends after maxLooked.
+func (s *Store) SessionsWhere(ctx context.Context, c Caller, r PageRequest, w Where) ([]*Session, string, error) {
+	if err := w.check(); err != nil {
+		return nil, "", err
+	}
+	if err := r.check(); err != nil {
+		return nil, "", err
+	}
+	if c.Unproven {
+		c.External = w.External
+	}
+	after := place{At: 1 << 62}
+	if r.Cursor != "" {
+		if err := uncursor(r.Cursor, &after); err != nil {
+			return nil, "", err
+		}
+	}
+	partitions, err := s.ownersOf(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
+	l := lister{store: s, project: c.Project, index: table.Owner, limit: r.Limit, after: after}
+	if w.External != "" || len(w.Metadata) > 0 {
+		l.keep = func(ctx context.Context, all []*Session) ([]*Session, error) {
+			return s.matching(ctx, c.Project, all, w)
+		}
+	}
+	return l.page(ctx, partitions)
+}
+
+// maxLooked is how many sessions one page of a list looks at that keeps only
+// some: some 500 read units at the most. Our choice.
+const maxLooked = 1000
+
+// weary reports whether the list has looked at enough for one page, of which
+// the last stood in the index under sort, and if so notes above which activity
+// it is whole: what stands below was active at most indexEvery later than that.
+func (l *lister) weary(sort string) bool {
+	at, _, ok := splitTimeAndSession(sort)
+	floor := at + indexEvery.Milliseconds()
+	if l.keep == nil || l.looked < maxLooked || !ok || floor+1 >= l.after.At {
+		return false
+	}
+	l.floor = max(l.floor, floor)
+	return true
+}
+
+// aboveFloor returns the sessions of which it is sure that none is missing
+// between them, and goes on below.
+func (l *lister) aboveFloor() ([]*Session, string, error) {
+	sure := l.held
+	for i, session := range sure {
+		if session.At <= l.floor {
+			sure = sure[:i]
+			break
+		}
+	}
+	if len(sure) > l.limit {
+		sure = sure[:l.limit]
+		last := sure[l.limit-1]
+		return sure, cursor(place{last.At, last.ID}), nil
+	}
+	return sure, cursor(place{At: l.floor + 1}), nil
+}
+
+// matching returns the sessions that are asked for, in order.
+func (s *Store) matching(ctx context.Context, p ProjectID, all []*Session, w Where) ([]*Session, error) {
+	var kept []*Session
+	for _, session := range all {
+		if w.External == "" || session.Owner.External == w.External {
+			kept = append(kept, session)
+		}
+	}
+	if len(w.Metadata) == 0 {
+		return kept, nil
+	}
+	abouts, err := s.abouts(ctx, p, kept)
+	if err != nil {
+		return nil, err
+	}
+	var matching []*Session
+	for i, session := range kept {
+		said := maps.Clone(w.Metadata)
+		maps.DeleteFunc(said, func(k, v string) bool { got, ok := abouts[i].Metadata[k]; return ok && got == v })
+		if len(said) == 0 {
+			matching = append(matching, session)
+		}
+	}
+	return matching, nil
+}
+
+// Abouts returns the cold parts of sessions that a list has shown to the caller.
+func (s *Store) Abouts(ctx context.Context, sessions []*Session) ([]About, error) {
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	return s.abouts(ctx, sessions[0].Project, sessions)
+}
+
+func (s *Store) abouts(ctx context.Context, p ProjectID, sessions []*Session) ([]About, error) {
+	all := make([]About, 0, len(sessions))
+	for len(all) < len(sessions) {
+		chunk := sessions[len(all):min(len(sessions), len(all)+table.MaxGet)]
+		keys := make([]table.Key, len(chunk))
+		for i, session := range chunk {
+			keys[i] = aboutKey(p, session.ID)
+		}
+		items, err := s.table.Get(ctx, false, keys...)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, item := range items {
+			about, err := aboutFrom(item)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, about)
+		}
+	}
+	return all, nil
+}
