@@ -1,0 +1,153 @@
+// Package agent is the port to whoever answers automatically, and what its
+// implementations share. An implementation streams the reply of one turn:
+// agent/docs quotes help articles, agent/openai and agent/bedrock ask a model.
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Agent answers one turn of a conversation. Implementations are safe for
+// concurrent use.
+type Agent interface {
+	// Reply streams the answer to the last turn of c. It calls emit with each
+	// piece of text as it arrives, in order, never with "", and never again
+	// after it returned. An error from emit means that nobody wants the rest:
+	// Reply stops at once, closes the upstream and returns that error.
+	//
+	// A nil error means that the reply is complete: the provider said so with
+	// its own terminal event. Otherwise the error is, or wraps, one of the
+	// errors of this package, the context's or that of Use. Text emitted before an
+	// error stands, and the Result has the Usage and the Calls so far, if any.
+	Reply(ctx context.Context, c Conversation, emit func(delta string) error) (Result, error)
+}
+
+// Conversation is what an agent sees of a session.
+type Conversation struct {
+	// Persona is who answers.
+	Persona Persona
+	// Turns are the newest public messages, oldest first; the last one is to be
+	// answered. What earlier turns say is the server's record, never the client's claim.
+	Turns []Turn
+	// Language is the visitor's BCP 47 tag, or "" if unknown.
+	Language string
+	// Page is where the visitor is; both may be "".
+	Page Page
+	// Metadata is what the project's server and the visitor's browser said of
+	// the session; the browser's part is a hint, never an authority.
+	Metadata map[string]string
+	// Checkpoint is the newest state checkpoint, a JSON object, or "".
+	Checkpoint string
+	// Context is what the visitor's page says for the agent, a JSON object, or "".
+	Context string
+	// Mode is the mode the session is in; zero if it is in none.
+	Mode Mode
+	// Earlier are the newest calls of earlier turns, oldest first.
+	Earlier []Call
+	// Tools are what the agent may use, under distinct names.
+	Tools []Tool
+	// Use carries out one call, one after the other; required where there are
+	// Tools. An error of Use ends the reply with that error: what went wrong with
+	// the call itself is an Outcome, for the model to read.
+	Use func(ctx context.Context, c Call) (Outcome, error)
+	// MaxTokens is the cap on output tokens of the whole reply, above 0.
+	MaxTokens int
+	// MaxSpend is the cap on all tokens, in and out, of a reply that takes
+	// several rounds: past it none is begun. Zero is none.
+	MaxSpend int
+}
+
+// Mode is a part of a session in which the agent follows further instructions.
+type Mode struct{ ID, Name, Instructions string }
+
+// Persona is the AI agent as the project configured it.
+type Persona struct {
+	ID, Name string
+	// Instructions is the project's system prompt for the agent.
+	Instructions string
+	// Model is the provider's model id; "" is the provider's default.
+	Model string
+}
+
+// Turn is one message of the conversation.
+type Turn struct {
+	Role Role
+	Text string
+	// Attachments names what was attached, e.g. "invoice.pdf (application/pdf)".
+	Attachments []string
+	At          time.Time
+}
+
+// Role says who wrote a Turn.
+type Role string
+
+// The roles.
+const (
+	Visitor Role = "visitor"
+	AI      Role = "ai"
+	Human   Role = "human" // an operator, or a greeting in the team's name
+)
+
+// Page is the page a visitor is on.
+type Page struct{ URL, Title string }
+
+// Result is how a complete reply ended.
+type Result struct {
+	Usage Usage
+	// Handover proposes that a human takes over; Reason says why, for operators only.
+	Handover bool
+	Reason   string
+	// Goodbye says that the conversation has come to its end.
+	Goodbye bool
+	// LikelyResolved says that the reply may well have solved the issue.
+	LikelyResolved bool
+	// Sources are the articles the reply rests on, best first.
+	Sources []Source
+	// Truncated says that the output limit cut the reply.
+	Truncated bool
+	// Calls are the calls that were carried out, in order. Those that were
+	// refused before, for their arguments for instance, are not among them.
+	Calls []Call
+}
+
+// Usage counts tokens, over all rounds of a reply. Estimated is true where the
+// provider did not say, of one round at least.
+type Usage struct {
+	Input, Output int
+	Estimated     bool
+}
+
+func (u Usage) plus(v Usage) Usage {
+	return Usage{u.Input + v.Input, u.Output + v.Output, u.Estimated || v.Estimated}
+}
+
+// Source is an article that a reply rests on. URL may be relative.
+type Source struct{ Title, URL string }
+
+// Passage is a section of a help article, found by a query.
+type Passage struct {
+	Source
+	// Article is the path of its file, Section the anchor of its heading, or ""
+	// for the article's beginning.
+	Article, Section string
+	// Text is the section's own text, Markdown.
+	Text string
+	// Score is how much of the query it covers, from 0 to 1.
+	Score float64
+}
+
+// Errors of Reply.
+var (
+	// ErrCut means that the provider's stream ended without its terminal event.
+	ErrCut = errors.New("stream cut short")
+	// ErrThrottled means that the provider had no capacity, before any text.
+	ErrThrottled = errors.New("provider throttled")
+	// ErrTimeout means that a token did not come in time.
+	ErrTimeout = errors.New("provider timed out")
+	// ErrProvider means that the provider refused or failed.
+	ErrProvider = errors.New("provider failed")
+	// ErrLoop means that the model went on calling tools instead of answering.
+	ErrLoop = errors.New("model calls tools without end")
+)

@@ -1,0 +1,126 @@
+// Package bedrock answers with a model of Amazon Bedrock, by ConverseStream. The
+// role that runs it needs bedrock:InvokeModelWithResponseStream on the model,
+// and on the inference profile and its regions where one is used.
+package bedrock
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
+	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
+
+	"parley/shared/agent"
+)
+
+// Config says which model to ask, and how patiently.
+type Config struct {
+	// AWS has the region, required, and the credentials. Its retryer is not used.
+	AWS aws.Config
+	// Model is the id of a model or an inference profile, asked where a persona
+	// names none. Required.
+	Model string
+	// FirstToken and BetweenTokens are the deadlines of agent.Relay; zero is its default.
+	FirstToken, BetweenTokens time.Duration
+	// Attempts is how often a request is sent at most before its stream opens;
+	// 0 is agent.DefaultAttempts. It is sent again only after a throttle (429),
+	// a server error (500, 502, 503, 504) or a connection that did not come about.
+	Attempts int
+	// Ground finds help articles for a question; nil is none.
+	Ground func(query string) []agent.Passage
+}
+
+// Agent asks a model. It is safe for concurrent use.
+type Agent struct {
+	client *bedrockruntime.Client
+	model  string
+	relay  agent.Relay
+}
+
+var (
+	_ agent.Agent    = (*Agent)(nil)
+	_ agent.Reviewer = (*Agent)(nil)
+)
+
+// New checks the config and returns an agent. It connects to nothing.
+func New(config Config) (*Agent, error) {
+	if config.Model == "" {
+		return nil, errors.New("bedrock: no model")
+	}
+	if config.AWS.Region == "" {
+		return nil, errors.New("bedrock: no region")
+	}
+	if config.Attempts == 0 {
+		config.Attempts = agent.DefaultAttempts
+	}
+	a := &Agent{
+		client: bedrockruntime.NewFromConfig(config.AWS, func(o *bedrockruntime.Options) {
+			o.Retryer = newRetryer(config.Attempts)
+			o.HTTPClient = written{o.HTTPClient}
+		}),
+		model: config.Model,
+	}
+	a.relay = agent.Relay{
+		Open:          a.open,
+		Ground:        config.Ground,
+		FirstToken:    config.FirstToken,
+		BetweenTokens: config.BetweenTokens,
+	}
+	return a, nil
+}
+
+// Reply is agent.Agent's.
+func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
+	return a.relay.Reply(ctx, c, emit)
+}
+
+// Review is agent.Reviewer's.
+func (a *Agent) Review(ctx context.Context, t agent.Transcript) (agent.Review, error) {
+	return a.relay.Review(ctx, t)
+}
+
+func (a *Agent) open(ctx context.Context, p agent.Prompt) (agent.Stream, error) {
+	output, err := a.client.ConverseStream(ctx, a.request(p), ownProtocol)
+	if err != nil {
+		return nil, translate(err, agent.ErrProvider)
+	}
+	return &stream{output.GetStream()}, nil
+}
+
+// ownProtocol gives a request its own decoder of events. A client has one for
+// all its streams, which decodes into one buffer (smithy-go 1.28.7): two replies
+// at once would read each other's text.
+func ownProtocol(o *bedrockruntime.Options) {
+	o.Protocol = restjson1.New(schemas.AmazonBedrockFrontendService)
+}
+
+func (a *Agent) request(p agent.Prompt) *bedrockruntime.ConverseStreamInput {
+	model := p.Model
+	if model == "" {
+		model = a.model
+	}
+	input := &bedrockruntime.ConverseStreamInput{
+		ModelId: aws.String(model),
+		System:  []types.SystemContentBlock{&types.SystemContentBlockMemberText{Value: p.System}},
+		InferenceConfig: &types.InferenceConfiguration{
+			MaxTokens: aws.Int32(int32(min(p.MaxTokens, math.MaxInt32))),
+		},
+	}
+	for _, m := range p.Messages {
+		role := types.ConversationRoleUser
+		if m.Role == agent.AI {
+			role = types.ConversationRoleAssistant
+		}
+		input.Messages = append(input.Messages, types.Message{
+			Role:    role,
+			Content: []types.ContentBlock{&types.ContentBlockMemberText{Value: m.Text}},
+		})
+	}
+	addTools(input, p)
+	return input
+}

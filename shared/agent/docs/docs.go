@@ -1,0 +1,175 @@
+// Package docs answers from help articles, without a model, a key or a network:
+// it finds the section of a folder of Markdown articles that fits a question,
+// quotes it and links it, and says so when none fits. Its retrieval also grounds
+// the agents that ask a model.
+package docs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"parley/shared/agent"
+)
+
+// DefaultPace lets a reply visibly stream: about fifteen words a second, faster
+// than most people read.
+const DefaultPace = 45 * time.Millisecond
+
+// Config says what the agent answers from.
+type Config struct {
+	// Articles holds the articles: all its files named *.md, in folders too. Required.
+	Articles fs.FS
+	// BaseURL is where the articles can be read: a section's link is BaseURL, the
+	// article's path and the anchor of its heading. It may be relative to the
+	// page, and "" makes all links relative.
+	BaseURL string
+	// Texts returns what to say for one of this package's keys in a language (a
+	// BCP 47 tag or ""); "" is the English text of this package. nil is English throughout.
+	Texts func(key, language string) string
+	// Pace is the time between two pieces of a few words; 0 sends the whole
+	// reply without delay.
+	Pace time.Duration
+}
+
+// Agent answers from articles. It is safe for concurrent use.
+type Agent struct {
+	index *index
+	base  *url.URL
+	texts func(key, language string) string
+	pace  time.Duration
+}
+
+var (
+	_ agent.Agent    = (*Agent)(nil)
+	_ agent.Reviewer = (*Agent)(nil)
+)
+
+// Review is agent.Reviewer's: a quotation, for there is nobody here who could judge.
+func (a *Agent) Review(_ context.Context, t agent.Transcript) (agent.Review, error) {
+	return agent.Extract(t), nil
+}
+
+// New reads and indexes the articles. It is an error if there are none.
+func New(config Config) (*Agent, error) {
+	if config.Articles == nil {
+		return nil, errors.New("docs: no articles")
+	}
+	if config.BaseURL != "" && !strings.HasSuffix(config.BaseURL, "/") {
+		config.BaseURL += "/"
+	}
+	base, err := url.Parse(config.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("docs: base URL: %w", err)
+	}
+	sections, err := readArticles(config.Articles)
+	if err != nil {
+		return nil, fmt.Errorf("docs: read articles: %w", err)
+	}
+	if len(sections) == 0 {
+		return nil, errors.New("docs: no articles")
+	}
+	a := &Agent{base: base, texts: config.Texts, pace: config.Pace}
+	for i := range sections {
+		sections[i].text = a.readable(sections[i].article, sections[i].text)
+	}
+	a.index = newIndex(sections)
+	return a, nil
+}
+
+// What a section must have to be an answer, and to be worth showing to a model.
+// Tuned as the ranking is: a wrong answer annoys more than none.
+const (
+	answerCoverage = 0.4
+	answerEvidence = 0.2
+	// answerScore is what many words found together must have. Of few words each
+	// must stand out more: one alone has to have answerScore + fewWordsScore.
+	answerScore   = 0.2
+	fewWordsScore = 0.35
+	// A model can tell whether a passage helps, so it may see worse ones.
+	passageCoverage = 0.3
+)
+
+func (h hit) answers() bool {
+	return h.words >= 1 && h.coverage >= answerCoverage && h.evidence >= answerEvidence &&
+		h.score >= answerScore+fewWordsScore/h.words
+}
+
+// Search returns at most n passages that fit a query, best first; none if no
+// section has much of what is asked.
+func (a *Agent) Search(query string, n int) []agent.Passage {
+	var passages []agent.Passage
+	for _, h := range a.index.find(query) {
+		if len(passages) == n {
+			break
+		}
+		if h.coverage >= passageCoverage {
+			passages = append(passages, a.passage(h))
+		}
+	}
+	return passages
+}
+
+func (a *Agent) passage(h hit) agent.Passage {
+	s := &a.index.sections[h.section]
+	return agent.Passage{Source: a.source(s), Article: s.article, Section: s.anchor, Text: s.text, Score: min(1, h.score)}
+}
+
+func (a *Agent) source(s *section) agent.Source {
+	return agent.Source{Title: s.name(), URL: a.locate(&url.URL{Path: s.article, Fragment: s.anchor})}
+}
+
+// locate returns a link relative to the articles' root as one from anywhere.
+func (a *Agent) locate(link *url.URL) string {
+	if a.base.IsAbs() || strings.HasPrefix(a.base.Path, "/") {
+		return a.base.ResolveReference(link).String()
+	}
+	located := *link
+	located.Path = path.Join(a.base.Path, link.Path)
+	return located.String()
+}
+
+// spanOrLink finds code spans, in which nothing is a link, links and images.
+var spanOrLink = lazy("`[^`\n]*`|(!?)\\[([^\\]\n]*)\\]\\(([^)\\s]+)([^)\n]*)\\)")
+
+// readable prepares an article's text for being read elsewhere: relative links
+// lead where they should, images, which a chat cannot place, are dropped, and
+// paragraphs are not broken into lines.
+func (a *Agent) readable(article, text string) string {
+	all := blocks(text)
+	for i, b := range all {
+		all[i].text = b.unwrap()
+		if b.kind == code || !strings.Contains(b.text, "](") {
+			continue
+		}
+		all[i].text = spanOrLink().ReplaceAllStringFunc(all[i].text, func(found string) string {
+			m := spanOrLink().FindStringSubmatch(found)
+			switch {
+			case m[3] == "":
+				return found
+			case m[1] == "!":
+				return m[2]
+			}
+			return "[" + m[2] + "](" + a.resolve(article, m[3]) + m[4] + ")"
+		})
+	}
+	return join(all)
+}
+
+// resolve returns where a link in an article leads.
+func (a *Agent) resolve(article, link string) string {
+	to, err := url.Parse(link)
+	if err != nil || to.IsAbs() || strings.HasPrefix(link, "/") {
+		return link
+	}
+	if to.Path == "" {
+		to.Path = path.Base(article)
+	}
+	to.Path = path.Join(path.Dir(article), to.Path)
+	return a.locate(to)
+}

@@ -1,0 +1,135 @@
+package docs
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"parley/shared/agent"
+)
+
+// maxAlso is how many further sections an answer leads to, and alsoScore what
+// they must have of the best one's score.
+const (
+	maxAlso   = 2
+	alsoScore = 0.6
+)
+
+// Reply is agent.Agent's. It fails only with the error of ctx or emit. What is
+// said costs no tokens.
+func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
+	text, result := a.answer(c)
+	if err := a.stream(ctx, text, emit); err != nil {
+		return agent.Result{}, err
+	}
+	return result, nil
+}
+
+// answer decides what to say to the visitor's last message.
+func (a *Agent) answer(c agent.Conversation) (string, agent.Result) {
+	asked, before := lastMessage(c.Turns)
+	say := func(key string) string { return a.text(key, c.Language) }
+	wish := intentOf(asked)
+	switch {
+	case wish == agrees && (before == say(TextNothing) || before == say(TextWho)):
+		wish = wantsHuman
+	case wish == refuses && before == say(TextThanks):
+		wish = goodbye
+	}
+	switch wish {
+	case wantsHuman:
+		return say(TextHuman), agent.Result{Handover: true, Reason: "The visitor asked for a human."}
+	case greeting:
+		return say(TextGreeting), agent.Result{}
+	case whoIsThis:
+		return say(TextWho), agent.Result{}
+	case thanks:
+		return say(TextThanks), agent.Result{LikelyResolved: true}
+	case goodbye:
+		return say(TextGoodbye), agent.Result{LikelyResolved: true, Goodbye: true}
+	}
+	hits := a.answers(asked)
+	if len(hits) == 0 {
+		return say(TextNothing), agent.Result{}
+	}
+	return a.quotation(asked, hits, say)
+}
+
+// lastMessage is what the visitor said last, and what was said to them before.
+func lastMessage(turns []agent.Turn) (asked, before string) {
+	for i := len(turns) - 1; i >= 0; i-- {
+		switch {
+		case turns[i].Role == agent.Visitor && asked == "":
+			asked = turns[i].Text
+		case turns[i].Role != agent.Visitor:
+			return asked, turns[i].Text
+		}
+	}
+	return asked, ""
+}
+
+// answers are the sections that answer a question, best first: the one to quote
+// and those to name.
+func (a *Agent) answers(question string) []hit {
+	var good []hit
+	for _, h := range a.index.find(question) {
+		if !h.answers() {
+			continue
+		}
+		if len(good) > maxAlso || len(good) > 0 && h.score < good[0].score*alsoScore {
+			break
+		}
+		good = append(good, h)
+	}
+	return good
+}
+
+func (a *Agent) quotation(question string, hits []hit, say func(key string) string) (string, agent.Result) {
+	var result agent.Result
+	var links []string
+	for _, h := range hits {
+		source := a.source(&a.index.sections[h.section])
+		result.Sources = append(result.Sources, source)
+		links = append(links, "["+escape(source.Title)+"]("+source.URL+")")
+	}
+	best := &a.index.sections[hits[0].section]
+	text := a.index.excerpt(best, question) + "\n\n" + strings.ReplaceAll(say(TextFrom), "{article}", links[0])
+	if len(links) > 1 {
+		text += "\n\n" + strings.ReplaceAll(say(TextSeeAlso), "{articles}", strings.Join(links[1:], ", "))
+	}
+	return text, result
+}
+
+// escape keeps a title from ending the link that it names.
+func escape(title string) string {
+	return strings.NewReplacer("[", `\[`, "]", `\]`).Replace(title)
+}
+
+// pieces are up to three words and the white space after each.
+var pieces = lazy(`\s*(?:\S+\s*){1,3}`)
+
+// stream emits text in pieces of a few words at the agent's pace.
+func (a *Agent) stream(ctx context.Context, text string, emit func(string) error) error {
+	for i, piece := range pieces().FindAllString(text, -1) {
+		if err := a.wait(ctx, i > 0); err != nil {
+			return err
+		}
+		if err := emit(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait lets the pace pass between two pieces.
+func (a *Agent) wait(ctx context.Context, between bool) error {
+	if between && a.pace > 0 {
+		timer := time.NewTimer(a.pace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,178 @@
+// Package openai answers with a model behind OpenAI's chat completions, at
+// OpenAI or at any server that speaks the same: most model servers do.
+package openai
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	chat "github.com/sashabaranov/go-openai"
+
+	"parley/shared/agent"
+)
+
+// DefaultBaseURL is OpenAI's own.
+const DefaultBaseURL = "https://api.openai.com/v1"
+
+// Config says which model to ask, and how patiently.
+type Config struct {
+	// BaseURL ends before /chat/completions; "" is DefaultBaseURL.
+	BaseURL string
+	// Key is the bearer token; "" sends none, as local servers want it.
+	Key string
+	// Model is asked where a persona names none. Required.
+	Model string
+	// HTTPClient sends the requests; nil is a client of our own. It must have
+	// no Timeout, for that would cut long replies.
+	HTTPClient *http.Client
+	// FirstToken and BetweenTokens are the deadlines of agent.Relay; zero is its default.
+	FirstToken, BetweenTokens time.Duration
+	// Attempts is how often a request is sent at most before its stream opens;
+	// 0 is agent.DefaultAttempts. It is sent again only after a refusal for lack of
+	// capacity (429), a server error (5xx) or a connection that did not come about.
+	Attempts int
+	// Ground finds help articles for a question; nil is none.
+	Ground func(query string) []agent.Passage
+}
+
+// Agent asks a model. It is safe for concurrent use.
+type Agent struct {
+	client *chat.Client
+	model  string
+	key    string
+	capped bool // the server is OpenAI's: it wants max_completion_tokens
+	relay  agent.Relay
+}
+
+var (
+	_ agent.Agent    = (*Agent)(nil)
+	_ agent.Reviewer = (*Agent)(nil)
+)
+
+// New checks the config and returns an agent. It connects to nothing.
+func New(config Config) (*Agent, error) {
+	if config.Model == "" {
+		return nil, errors.New("openai: no model")
+	}
+	if config.BaseURL == "" {
+		config.BaseURL = DefaultBaseURL
+	}
+	base, err := url.Parse(config.BaseURL)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, errors.New("openai: the base URL is not an absolute http or https URL")
+	}
+	if config.Attempts == 0 {
+		config.Attempts = agent.DefaultAttempts
+	}
+	if config.HTTPClient == nil {
+		config.HTTPClient = &http.Client{}
+	}
+	settings := chat.DefaultConfig(config.Key)
+	settings.BaseURL = config.BaseURL
+	settings.HTTPClient = &caller{client: config.HTTPClient, attempts: config.Attempts}
+	a := &Agent{
+		client: chat.NewClientWithConfig(settings),
+		model:  config.Model,
+		key:    config.Key,
+		capped: base.Hostname() == "api.openai.com",
+	}
+	a.relay = agent.Relay{
+		Open:          a.open,
+		Ground:        config.Ground,
+		FirstToken:    config.FirstToken,
+		BetweenTokens: config.BetweenTokens,
+	}
+	return a, nil
+}
+
+// Reply is agent.Agent's.
+func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
+	return a.relay.Reply(ctx, c, emit)
+}
+
+// Review is agent.Reviewer's.
+func (a *Agent) Review(ctx context.Context, t agent.Transcript) (agent.Review, error) {
+	return a.relay.Review(ctx, t)
+}
+
+func (a *Agent) open(ctx context.Context, p agent.Prompt) (agent.Stream, error) {
+	from, err := a.client.CreateChatCompletionStream(ctx, a.request(p))
+	if err != nil {
+		return nil, openError(err, a.key)
+	}
+	return &stream{from: from}, nil
+}
+
+func (a *Agent) request(p agent.Prompt) chat.ChatCompletionRequest {
+	request := chat.ChatCompletionRequest{
+		Model: p.Model,
+		//lint:ignore SA1019 deprecated by OpenAI alone: most other servers know nothing else
+		MaxTokens:     p.MaxTokens,
+		StreamOptions: &chat.StreamOptions{IncludeUsage: true},
+		Messages:      []chat.ChatCompletionMessage{{Role: chat.ChatMessageRoleSystem, Content: p.System}},
+	}
+	if request.Model == "" {
+		request.Model = a.model
+	}
+	for _, m := range p.Messages {
+		role := chat.ChatMessageRoleUser
+		if m.Role == agent.AI {
+			role = chat.ChatMessageRoleAssistant
+		}
+		request.Messages = append(request.Messages, chat.ChatCompletionMessage{Role: role, Content: m.Text})
+	}
+	addTools(&request, p)
+	// OpenAI deprecated max_tokens and its reasoning models refuse it; most
+	// other servers know nothing else.
+	refused := errors.Is(chat.NewReasoningValidator().Validate(request), chat.ErrReasoningModelMaxTokensDeprecated)
+	if a.capped || refused {
+		//lint:ignore SA1019 as above
+		request.MaxTokens, request.MaxCompletionTokens = 0, p.MaxTokens
+	}
+	return request
+}
+
+// stream translates chat completion chunks.
+type stream struct {
+	from  *chat.ChatCompletionStream
+	begun bool // a choice came
+}
+
+func (s *stream) Close() error { return s.from.Close() }
+
+func (s *stream) Next() (agent.Event, error) {
+	chunk, err := s.from.Recv()
+	if err != nil {
+		return agent.Event{}, streamError(err)
+	}
+	var event agent.Event
+	if u := chunk.Usage; u != nil && u.PromptTokens > 0 {
+		event.Usage = &agent.Usage{Input: u.PromptTokens, Output: u.CompletionTokens}
+	}
+	// The chunk with the usage has no choice.
+	if len(chunk.Choices) == 0 {
+		return event, nil
+	}
+	choice := chunk.Choices[0]
+	event.Text = choice.Delta.Content + choice.Delta.Refusal
+	event.Calls = callDeltas(choice.Delta.ToolCalls)
+	// Only the first chunk, which names the role, comes before the model is at
+	// work; any later one without text is thought, in whatever field a server puts it.
+	event.Thinking = s.begun || choice.Delta.ReasoningContent != ""
+	s.begun = true
+	switch reason := choice.FinishReason; reason {
+	case "", chat.FinishReasonNull:
+	case chat.FinishReasonStop, "eos_token": // the latter is Text Generation Inference's
+		event.End = true
+	case chat.FinishReasonLength, "model_length": // the latter is Mistral's
+		event.End, event.Truncated = true, true
+	case chat.FinishReasonToolCalls: // some servers say "stop" instead
+		event.End, event.Calling = true, true
+	default:
+		return agent.Event{}, agent.Fail(agent.ErrProvider, "it ended the reply for "+string(reason))
+	}
+	return event, nil
+}

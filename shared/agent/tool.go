@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"unicode/utf8"
+)
+
+// Limits of what one reply does with tools. Our choices: a visitor waits for all
+// of it, and every round pays for the whole conversation once more.
+const (
+	// MaxRounds is how many times a model may call tools before it must answer.
+	MaxRounds = 5
+	// MaxCalls is how many calls are carried out for one reply.
+	MaxCalls = 8
+	// MaxArgumentBytes is the longest JSON of a call's arguments, in bytes.
+	MaxArgumentBytes = 4 << 10
+	// maxTold is how many bytes of outcomes a model is told in one reply; of what
+	// goes beyond it sees the beginning.
+	maxTold = 32 << 10
+	// maxAsked is how many calls one round may hold; a provider that sends more
+	// has lost its way.
+	maxAsked = 32
+)
+
+// Tool is something that a model may have done.
+type Tool struct {
+	// Name is 1 to 64 letters, digits, "_" and "-": what every provider takes.
+	Name        string
+	Description string
+	// Parameters is a JSON Schema of an object.
+	Parameters json.RawMessage
+}
+
+// Call is one use of a Tool.
+type Call struct {
+	// ID is the provider's, unique in the reply.
+	ID   string
+	Tool string
+	// Arguments is a JSON object of at most MaxArgumentBytes. Nobody has checked
+	// yet that it fits the tool's Parameters.
+	Arguments json.RawMessage
+	// Outcome is what came of it.
+	Outcome
+}
+
+// Outcome is what a model is told of a call.
+type Outcome struct {
+	// Text is JSON, or a sentence.
+	Text string
+	// Failed says that the call did not do what was asked.
+	Failed bool
+}
+
+// toolName is what every provider takes as the name of a tool: OpenAI's and
+// Bedrock's rule. A model may have made up another.
+var toolName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+
+func refused(format string, args ...any) Outcome {
+	return Outcome{Text: fmt.Sprintf(format, args...), Failed: true}
+}
+
+// Round is one answer of a model that called tools: what it said, and its calls
+// with their outcomes. A refused call's Arguments are {}, whatever they were.
+type Round struct {
+	Text  string
+	Calls []Call
+}
+
+// CallDelta is a piece of a call in a model's stream.
+type CallDelta struct {
+	// Index tells the calls of one round apart. Negative where the provider
+	// gives none: then a new ID or name begins another call.
+	Index int
+	// ID and Name come with the first piece, Arguments piece by piece.
+	ID, Name, Arguments string
+}
+
+// asked is a call as it comes in.
+type asked struct {
+	index     int
+	id, name  string
+	arguments []byte
+}
+
+// collect adds a piece to the calls of a round. Some servers number all calls
+// of a round alike, or not at all: a piece with another id begins another call.
+func collect(calls []*asked, d CallDelta) []*asked {
+	for i := len(calls) - 1; i >= 0; i-- {
+		c := calls[i]
+		same := d.Index >= 0 && c.index == d.Index || d.Index < 0 && i == len(calls)-1
+		if !same {
+			continue
+		}
+		if d.ID != "" && c.id != "" && d.ID != c.id || d.Index < 0 && d.ID == "" && d.Name != "" {
+			break
+		}
+		c.add(d)
+		return calls
+	}
+	c := &asked{index: d.Index}
+	c.add(d)
+	return append(calls, c)
+}
+
+func (a *asked) add(d CallDelta) {
+	if a.id == "" {
+		a.id = d.ID
+	}
+	if a.name == "" {
+		a.name = d.Name
+	}
+	a.arguments = append(a.arguments, d.Arguments...)
+}
+
+// object returns a call's arguments as a JSON object, or what is wrong with
+// them. No arguments at all are an empty object.
+func (a *asked) object() (json.RawMessage, string) {
+	text := bytes.TrimSpace(a.arguments)
+	switch {
+	case len(text) == 0:
+		return json.RawMessage("{}"), ""
+	case len(text) > MaxArgumentBytes:
+		return nil, fmt.Sprintf("the arguments are longer than %d bytes", MaxArgumentBytes)
+	case text[0] != '{' || !json.Valid(text) || !utf8.Valid(text):
+		return nil, "the arguments are no JSON object"
+	}
+	return text, ""
+}

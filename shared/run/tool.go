@@ -1,0 +1,213 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"parley/shared/agent"
+	"parley/shared/parley"
+)
+
+// toolbox carries out what the agent calls: the project's actions, and the
+// entering and leaving of modes. Its methods are called by the agent, one after
+// the other; what they leave behind is read when the agent has ended.
+type toolbox struct {
+	runner  *runner
+	project *parley.Project
+
+	brought *parley.Overrides // of the contact; nil until they are needed
+	calls   []parley.ActionCall
+	mode    *string // nil: as it was
+	// handover says that a call gives the session to a human.
+	handover bool
+}
+
+// tools are what the agent is offered in a session.
+func (t *toolbox) tools(session *parley.Session) []agent.Tool {
+	var all []agent.Tool
+	if t.runner.Act != nil {
+		for _, a := range t.project.Actions {
+			all = append(all, agent.Tool{Name: string(a.ID), Description: described(a), Parameters: parametersOf(a)})
+		}
+	}
+	if _, in := t.project.Mode(session.Mode); in {
+		all = append(all, agent.Tool{Name: string(parley.LeaveMode), Parameters: noParameters,
+			Description: "Leave the mode that the conversation is in, when its purpose is fulfilled or the visitor wants something else."})
+	}
+	if enter, ok := t.enter(session); ok {
+		all = append(all, enter)
+	}
+	return all
+}
+
+var noParameters = json.RawMessage(`{"type":"object","properties":{}}`)
+
+func parametersOf(a parley.Action) json.RawMessage {
+	if len(a.Parameters) == 0 {
+		return noParameters
+	}
+	return a.Parameters
+}
+
+func described(a parley.Action) string {
+	if a.Form {
+		return a.Description + "\nThis shows the visitor a form; give what you know of its fields, or nothing."
+	}
+	return a.Description
+}
+
+// enter offers the modes that say when they are for.
+func (t *toolbox) enter(session *parley.Session) (agent.Tool, bool) {
+	var ids []string
+	text := "Enter a mode of the conversation, in which you follow further instructions. The modes:"
+	for _, m := range t.project.Modes {
+		if m.Description != "" && m.ID != session.Mode {
+			ids = append(ids, m.ID)
+			text += "\n- " + m.ID + " (" + m.Name + "): " + m.Description
+		}
+	}
+	schema := map[string]any{"type": "object", "required": []string{"mode"},
+		"properties": map[string]any{"mode": map[string]any{"type": "string", "enum": ids}}}
+	parameters, err := json.Marshal(schema) // strings always encode
+	return agent.Tool{Name: string(parley.EnterMode), Description: text, Parameters: parameters}, err == nil && len(ids) > 0
+}
+
+// use is agent.Conversation.Use.
+func (t *toolbox) use(ctx context.Context, c agent.Call) (agent.Outcome, error) {
+	switch parley.ActionID(c.Tool) {
+	case parley.EnterMode:
+		return t.enterMode(c.Arguments), nil
+	case parley.LeaveMode:
+		t.mode = new(string)
+		return agent.Outcome{Text: "The mode is over. Its instructions no longer count."}, nil
+	}
+	a, err := t.project.Action(parley.ActionID(c.Tool))
+	if err != nil {
+		return agent.Outcome{Text: "There is no such action.", Failed: true}, nil
+	}
+	call := parley.ActionCall{ID: fmt.Sprint(len(t.calls) + 1), Action: a.ID, Name: a.Label(), Arguments: c.Arguments}
+	if a.Form {
+		return t.ask(ctx, a, call)
+	}
+	return t.act(ctx, a, call)
+}
+
+func (t *toolbox) enterMode(arguments json.RawMessage) agent.Outcome {
+	var to struct{ Mode string }
+	if json.Unmarshal(arguments, &to) == nil {
+		if m, ok := t.project.Mode(to.Mode); ok && m.Description != "" {
+			t.mode = &m.ID
+			return agent.Outcome{Text: "The conversation is in the mode " + m.Name + ". Its instructions:\n" + m.Instructions}
+		}
+	}
+	return agent.Outcome{Text: "There is no such mode.", Failed: true}
+}
+
+// ask puts a form into the reply.
+func (t *toolbox) ask(ctx context.Context, a parley.Action, call parley.ActionCall) (agent.Outcome, error) {
+	call.Arguments = fitting(a, call.Arguments)
+	call.Form = &parley.Form{Parameters: parametersOf(a)}
+	if err := t.keep(ctx, call); err != nil {
+		return agent.Outcome{}, err
+	}
+	t.calls = append(t.calls, call)
+	return agent.Outcome{Text: "The visitor sees a form below your reply. Nothing has been done yet: tell the visitor to fill it in and send it."}, nil
+}
+
+// fitting keeps of a model's arguments what the schema has a place for.
+func fitting(a parley.Action, arguments json.RawMessage) json.RawMessage {
+	var all, known map[string]json.RawMessage
+	s, err := a.Schema()
+	if err != nil || json.Unmarshal(arguments, &all) != nil {
+		return nil
+	}
+	for name, value := range all {
+		if p := s.Properties[name]; p != nil && p.Check(value) == nil {
+			if known == nil {
+				known = map[string]json.RawMessage{}
+			}
+			known[name] = value
+		}
+	}
+	if known == nil {
+		return nil
+	}
+	text, _ := json.Marshal(known) // valid JSON always encodes
+	return text
+}
+
+// act has a request made. That it begins is durable before it does, and what
+// came of it before the agent hears of it: a run that somebody ends meanwhile
+// knows what it has done, and one whose runner dies is not begun anew.
+func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCall) (agent.Outcome, error) {
+	contact, err := t.contact(ctx)
+	if err != nil {
+		return agent.Outcome{Text: "Not sent: what is known of the visitor could not be read.", Failed: true}, nil
+	}
+	if err := t.keep(ctx, call); err != nil {
+		return agent.Outcome{}, err
+	}
+	claim := t.runner.claim
+	result, err := t.runner.Act(ctx, parley.ActionRequest{ID: string(t.runner.ref.Run) + "." + call.ID, Project: t.project.ID, Action: a,
+		Arguments: call.Arguments, Contact: contact, Browser: claim.Extras.Overrides})
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	call.Result, call.Error = result.Result, result.Error
+	if err := t.keep(ctx, call); err != nil {
+		return agent.Outcome{}, err
+	}
+	t.calls = append(t.calls, call)
+	t.handover = t.handover || a.Handover && call.Error == ""
+	return outcome(call), nil
+}
+
+// contact returns the overrides of the contact who was proven to have the session.
+func (t *toolbox) contact(ctx context.Context) (parley.Overrides, error) {
+	owner := t.runner.claim.Session.Owner
+	if t.brought == nil && owner.Contact != "" && owner.Proven {
+		o, err := t.runner.store.ContactOverrides(ctx, t.project.ID, owner.Contact)
+		if err != nil {
+			return o, err
+		}
+		t.brought = &o
+	}
+	if t.brought == nil {
+		return parley.Overrides{}, nil
+	}
+	return *t.brought, nil
+}
+
+// keep makes a call as it stands durable in the run's log.
+func (t *toolbox) keep(ctx context.Context, call parley.ActionCall) error {
+	return t.runner.in.keep(ctx, parley.LogEntry{Kind: parley.LogCall, Call: &call})
+}
+
+// outcome is what an agent is told of a call.
+func outcome(c parley.ActionCall) agent.Outcome {
+	text := string(c.Result)
+	switch {
+	case c.Error != "":
+		return agent.Outcome{Text: strings.TrimSpace(c.Error + "\n" + text), Failed: true}
+	case c.Form != nil && c.Form.Submitted == 0:
+		return agent.Outcome{Text: "The visitor has been shown a form for it and has not sent it."}
+	case c.Form != nil && c.Result == nil:
+		return agent.Outcome{Text: "The visitor has sent the form; what came of it is not known.", Failed: true}
+	}
+	return agent.Outcome{Text: text}
+}
+
+// earlier are the calls of a session's entries, as the agent is told of them.
+func earlier(entries []parley.Entry) []agent.Call {
+	var calls []agent.Call
+	for _, e := range entries {
+		for _, part := range e.Parts {
+			if c := part.Action; c != nil && !e.Internal {
+				calls = append(calls, agent.Call{ID: c.ID, Tool: string(c.Action), Arguments: c.Arguments, Outcome: outcome(*c)})
+			}
+		}
+	}
+	return calls
+}

@@ -1,0 +1,71 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/table"
+)
+
+// errFenced means that the log belongs to somebody else, or that nobody knows
+// whether an entry arrived: the runner falls silent.
+var errFenced = errors.New("fenced")
+
+// endedError means that the log has ended.
+type endedError struct{ end parley.LogEntry }
+
+func (e *endedError) Error() string { return "run ended as " + string(e.end.Status) }
+
+// writer appends to a log as one epoch.
+type writer struct {
+	engine *Engine
+	ref    parley.RunRef
+	epoch  string
+	next   int
+	// last is when the newest entry was appended.
+	last time.Time
+	// heed is told what a note says; nil ignores notes.
+	heed func(parley.LogEntry)
+}
+
+// appendTries bounds how often one entry is tried: with the pauses below some
+// two seconds, well within a lease.
+const appendTries = 10
+
+// append adds one entry. A write with an unknown outcome is tried again as it
+// was. errFenced and *endedError are for good.
+func (w *writer) append(ctx context.Context, l parley.LogEntry) error {
+	l.By, l.At, l.N = w.epoch, w.engine.Now().UnixMilli(), w.next
+	pause := 10 * time.Millisecond
+	for try := 1; try <= appendTries; try++ {
+		err := w.engine.store.Append(ctx, w.ref, l)
+		var s *parley.Standing
+		switch {
+		case err == nil:
+			w.next, w.last = l.N+1, w.engine.Now()
+			return nil
+		case errors.As(err, &s) && s.Entry.Kind == parley.LogNote:
+			if w.heed != nil {
+				w.heed(s.Entry)
+			}
+			l.N++
+			try--
+			continue
+		case errors.As(err, &s) && s.Entry.Kind == parley.LogEnd:
+			return &endedError{s.Entry}
+		case errors.Is(err, table.ErrNotDone), errors.Is(err, table.ErrUnknown):
+		default:
+			return errors.Join(errFenced, err)
+		}
+		select {
+		case <-ctx.Done():
+			return errFenced
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+		pause = min(2*pause, 400*time.Millisecond)
+	}
+	return errFenced
+}
