@@ -1,0 +1,149 @@
+package api
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"parley/shared/parley"
+	"parley/shared/token"
+)
+
+// KeyHeader carries the project's public key.
+const KeyHeader = "Parley-Key"
+
+// ErrTicketOver is returned for a ticket that has expired. Whoever follows a
+// stream with it is answered 204, which makes an EventSource stop.
+var ErrTicketOver error = &parley.Error{Kind: parley.ErrDenied, Code: "token_expired", Text: "the ticket has expired"}
+
+// Project returns the project that the request's key names. The error is
+// unknown_key or origin_refused.
+func (a *API) Project(r *http.Request) (*parley.Project, error) {
+	return a.projectOf(r, r.Header.Get(KeyHeader))
+}
+
+func (a *API) projectOf(r *http.Request, key string) (*parley.Project, error) {
+	p, err := a.Store.ProjectByKey(r.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	lineOf(r).project = p.ID
+	return p, checkOrigin(r, p, key)
+}
+
+// Caller returns who makes the request: the project by its key, the visitor by
+// the token. Whether the token still stands is for the domain to say, with what
+// the call does. The error is one of Project's, token_missing, token_invalid or
+// token_expired.
+func (a *API) Caller(r *http.Request) (parley.Caller, *parley.Project, error) {
+	return a.CallerOf(r, r.Header.Get(KeyHeader), bearer(r))
+}
+
+// CallerOf is Caller with a key and a token from elsewhere in the request.
+func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parley.Project, error) {
+	p, err := a.projectOf(r, key)
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	if text == "" {
+		return parley.Caller{}, nil, denied("token_missing", "this call needs a visitor token")
+	}
+	c, err := a.Keys.ReadVisitor(p.ID, text)
+	if err != nil {
+		return parley.Caller{}, nil, refusal("token", err)
+	}
+	c.Address = address(r)
+	return c, p, nil
+}
+
+// Newcomer is Caller for a visitor who may have no token yet: then it names the
+// project and the address only.
+func (a *API) Newcomer(r *http.Request) (parley.Caller, *parley.Project, error) {
+	if bearer(r) != "" {
+		return a.Caller(r)
+	}
+	p, err := a.Project(r)
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	return parley.Caller{Project: p.ID, Address: address(r)}, p, nil
+}
+
+// Reader returns who reads a session, by key and token or, where no header can
+// be set, by a ticket in the query alone. The error is one of Caller's,
+// ErrTicketOver, or not_found for a session that is not the ticket's.
+func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, *parley.Project, error) {
+	text := r.URL.Query().Get("ticket")
+	if text == "" || bearer(r) != "" {
+		return a.Caller(r)
+	}
+	t, err := a.Keys.ReadTicket(text)
+	if errors.Is(err, token.ErrExpired) {
+		return parley.Caller{}, nil, ErrTicketOver
+	}
+	if err != nil {
+		return parley.Caller{}, nil, refusal("token", err)
+	}
+	p, err := a.projectOf(r, t.Key)
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	if p.ID != t.Caller.Project {
+		return parley.Caller{}, nil, refusal("token", token.ErrInvalid)
+	}
+	if t.Session != session {
+		return parley.Caller{}, nil, &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "session not found"}
+	}
+	t.Caller.Address = address(r)
+	return t.Caller, p, nil
+}
+
+// Ticket returns a ticket for the session under the key of the request.
+func (a *API) Ticket(r *http.Request, c parley.Caller, session parley.SessionID) (string, error) {
+	c.Address = ""
+	return a.Keys.Ticket(token.Ticket{Key: r.Header.Get(KeyHeader), Caller: c, Session: session})
+}
+
+// Identity returns what a signature of the project's backend says of a person.
+// The error is identity_invalid or identity_expired.
+func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) {
+	i, err := a.Keys.ReadIdentity(p, text)
+	if err != nil {
+		return i, refusal("identity", err)
+	}
+	return i, nil
+}
+
+// refusal is the error for a token of which the keyring said why it is none.
+func refusal(what string, err error) error {
+	if errors.Is(err, token.ErrExpired) {
+		return denied(what+"_expired", "the "+what+" has expired")
+	}
+	return denied(what+"_invalid", "the "+what+" is malformed, or not signed for this project")
+}
+
+func denied(code, text string) error {
+	return &parley.Error{Kind: parley.ErrDenied, Code: code, Text: text}
+}
+
+// bearer returns the token of the Authorization header, "" if there is none
+// (RFC 6750, section 2.1; the scheme's name is folded, RFC 9110, section 11.1).
+func bearer(r *http.Request) string {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(text)
+}
+
+// Address is the network address of a request's client, without its port.
+func Address(r *http.Request) string { return address(r) }
+
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

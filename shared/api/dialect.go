@@ -1,0 +1,41 @@
+package api
+
+import (
+	"net/http"
+
+	"parley/shared/parley"
+)
+
+// ProjectOf is Project for a dialect whose clients send the key elsewhere.
+func (a *API) ProjectOf(r *http.Request, key string) (*parley.Project, error) {
+	return a.projectOf(r, key)
+}
+
+// ContactOf is CallerOf for a dialect whose tokens stand for people: the bearer
+// token is one that Keyring.Contact made.
+func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Project, error) {
+	p, err := a.projectOf(r, key)
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	text := bearer(r)
+	if text == "" {
+		return parley.Caller{}, nil, denied("token_missing", "this call needs a contact token")
+	}
+	c, err := a.Keys.ReadContact(p.ID, text)
+	if err != nil {
+		return parley.Caller{}, nil, refusal("token", err)
+	}
+	c.Address = address(r)
+	return c, p, nil
+}
+
+// PrivateKey returns the private key that a request of the customer's server
+// carries as its bearer token; an unknown_key error if it is none.
+func (a *API) PrivateKey(r *http.Request) (parley.PrivateKey, error) {
+	k, err := a.Store.PrivateKeyOf(r.Context(), bearer(r))
+	if err == nil {
+		lineOf(r).project = k.Project
+	}
+	return k, err
+}

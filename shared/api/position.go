@@ -1,0 +1,55 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"parley/shared/parley"
+)
+
+// RunEnd is the place in the id of a run's last event.
+const RunEnd = "end"
+
+// RunEventID is the id of an event of a run: place is the bytes of the reply's
+// text up to its end, or RunEnd.
+func RunEventID(run parley.RunID, place string) string {
+	return url.PathEscape(string(run)) + "/" + place
+}
+
+// Position is how far a reader has got in a run.
+type Position struct {
+	Bytes int
+	Ended bool
+}
+
+// PositionOf reads the last event id that a reader saw of a run; the header wins
+// over the query, which is for those who can set none. The error is
+// invalid_field.
+func PositionOf(r *http.Request, id parley.RunID) (Position, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		text = r.URL.Query().Get("lastEventId")
+	}
+	if text == "" {
+		return Position{}, nil
+	}
+	unknown := InvalidField("lastEventId", "the last event id is not one of this run's")
+	cut := strings.LastIndexByte(text, '/')
+	if cut < 0 {
+		return Position{}, unknown
+	}
+	run, err := url.PathUnescape(text[:cut])
+	if err != nil || parley.RunID(run) != id {
+		return Position{}, unknown
+	}
+	if text[cut+1:] == RunEnd {
+		return Position{Ended: true}, nil
+	}
+	n, err := strconv.ParseUint(text[cut+1:], 10, 31)
+	if err != nil {
+		return Position{}, unknown
+	}
+	return Position{Bytes: int(n)}, nil
+}

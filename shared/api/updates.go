@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/sse"
+)
+
+// Updates tells what happens in a session: its entries, and the session itself,
+// as its readers see them.
+type Updates struct {
+	*API
+	// Hold is how long a request may wait for what comes next. Zero, right for
+	// Lambda, where waiting costs money, answers with what there is.
+	Hold time.Duration
+	// Poll is how often a held request looks; zero means 500 ms.
+	Poll time.Duration
+	// Heartbeat is how long a stream may be silent; zero means 10 s.
+	Heartbeat time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Entry and State are an entry and a session on the wire.
+	Entry func(r *http.Request, p parley.ProjectID, e parley.Entry) any
+	State func(*parley.Session) any
+}
+
+// NewUpdates returns u with its zeros replaced.
+func NewUpdates(u Updates) *Updates {
+	if u.Poll == 0 {
+		u.Poll = 500 * time.Millisecond
+	}
+	if u.Heartbeat == 0 {
+		u.Heartbeat = 10 * time.Second
+	}
+	if u.Now == nil {
+		u.Now = time.Now
+	}
+	return &u
+}
+
+// Serve answers with what the client does not have of a session that the caller
+// may read.
+func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Caller, id parley.SessionID) error {
+	after, err := updatesCursor(r)
+	if err != nil {
+		return err
+	}
+	known, err := u.Store.Since(r.Context(), caller, id, after)
+	if err != nil {
+		return err
+	}
+	s := &changes{Updates: u, r: r, caller: caller, out: sse.Start(w), said: u.Now()}
+	err = s.tell(known, after)
+	if err == nil && u.Hold > 0 {
+		err = s.hold()
+	}
+	if err == nil {
+		err = s.out.Retry(s.retry())
+	}
+	if err == nil && !s.told {
+		Routine(r)
+	}
+	s.log(err)
+	return nil
+}
+
+// updatesCursor is the number of the last entry that the client has; the header wins.
+func updatesCursor(r *http.Request) (parley.Seq, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		n, err := Number(r, "after")
+		return parley.Seq(n), err
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, InvalidField("lastEventId", "the last event id is not a number")
+	}
+	return parley.Seq(n), nil
+}
+
+// changes are one client's view of a session.
+type changes struct {
+	*Updates
+	r       *http.Request
+	caller  parley.Caller
+	out     *sse.Writer
+	session *parley.Session
+	upto    parley.Seq // the client has everything up to here
+	state   string     // as the client has it
+	said    time.Time  // when something was last written
+	told    bool       // that there are entries which the client did not have
+}
+
+// tell writes what is new, reading on where a page did not hold all of it.
+func (s *changes) tell(c parley.Changes, after parley.Seq) error {
+	for {
+		for _, e := range c.Entries {
+			s.told = true
+			if err := s.event("entry", e.Seq, s.Entry(s.r, s.caller.Project, e)); err != nil {
+				return err
+			}
+		}
+		s.session, s.upto = c.Session, c.Upto
+		if c.Upto >= c.Session.Seq || c.Upto == after {
+			break
+		}
+		after = c.Upto
+		var err error
+		if c, err = s.Store.Peek(s.r.Context(), s.caller, c.Session.ID, after); err != nil {
+			return err
+		}
+	}
+	state := s.State(s.session)
+	if text := Encode(state); text != s.state {
+		s.state = text
+		return s.event("state", s.upto, state)
+	}
+	return nil
+}
+
+// event writes an event whose id is a number up to which the client has everything.
+func (s *changes) event(name string, seq parley.Seq, data any) error {
+	s.said = s.Now()
+	return s.out.Event(sse.Event{ID: strconv.FormatInt(int64(seq), 10), Name: name, Data: Encode(data)})
+}
+
+// hold keeps the stream open and tells what comes.
+func (s *changes) hold() error {
+	ctx, cancel := context.WithTimeout(s.r.Context(), s.Hold)
+	defer cancel()
+	poll := time.NewTicker(s.Poll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.r.Context().Err()
+		case <-poll.C:
+		}
+		changes, err := s.Store.Peek(s.r.Context(), s.caller, s.session.ID, s.upto)
+		switch {
+		case err == nil:
+			err = s.tell(changes, s.upto)
+		case errors.Is(err, parley.ErrUnavailable):
+			err = nil
+		}
+		if err == nil && s.Now().Sub(s.said) >= s.Heartbeat {
+			s.said = s.Now()
+			err = s.out.Comment("beat")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// How soon a client is to ask again, by how lively the session is: each asking
+// costs a call. Our choice; docs/cost.md says what comes of it.
+const (
+	RetryLively = 1500 * time.Millisecond
+	RetryCalm   = 5 * time.Second
+	RetryIdle   = 20 * time.Second
+)
+
+// Retry is how soon a client is to ask a session again in which nothing has
+// happened for so long.
+func Retry(quiet time.Duration) time.Duration {
+	switch {
+	case quiet < 2*time.Minute:
+		return RetryLively
+	case quiet < 10*time.Minute:
+		return RetryCalm
+	}
+	return RetryIdle
+}
+
+func (s *changes) retry() time.Duration {
+	if s.session.Holder == parley.HolderHuman || s.upto < s.session.Seq {
+		return RetryLively
+	}
+	return Retry(s.Now().Sub(time.UnixMilli(s.session.At)))
+}
+
+// log tells of a stream that ended for a reason that is nobody's choice: not
+// that the client left, nor that the session was erased or the token revoked.
+func (s *changes) log(err error) {
+	if err == nil || s.r.Context().Err() != nil || errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrDenied) {
+		return
+	}
+	s.Log.LogAttrs(s.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.caller.Project)), slog.String("error", err.Error()))
+}

@@ -1,0 +1,60 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"parley/shared/parley"
+)
+
+// URLs are the base addresses of the functions, as clients reach them: a path of
+// the API is appended to them. They may all be the same, and have a path.
+type URLs struct {
+	Identify string `json:"identify"`
+	Chat     string `json:"chat"`
+	Updates  string `json:"updates"`
+	Close    string `json:"close"`
+	History  string `json:"history"`
+	CSAT     string `json:"csat"`
+	Uploads  string `json:"uploads"`
+}
+
+// Bases returns the configured bases, without a slash at the end; where one is
+// missing, the base under which this very request came.
+func (a *API) Bases(r *http.Request) URLs {
+	here := base(r)
+	u := a.URLs
+	for _, s := range []*string{&u.Identify, &u.Chat, &u.Updates, &u.Close, &u.History, &u.CSAT, &u.Uploads} {
+		if *s = strings.TrimRight(*s, "/"); *s == "" {
+			*s = here
+		}
+	}
+	return u
+}
+
+// base is the scheme and host that the client used. Both are the client's own
+// word, and only the client reads what is made of them: the answers are never stored.
+func base(r *http.Request) string {
+	scheme := r.URL.Scheme
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if forwarded := r.Header.Get("X-Forwarded-Proto"); forwarded == "http" || forwarded == "https" {
+		scheme = forwarded
+	}
+	if scheme == "" {
+		scheme = "http"
+	}
+	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
+}
+
+// FileURL is the lasting address of a file.
+func (a *API) FileURL(r *http.Request, project parley.ProjectID, id parley.FileID, name string) string {
+	return FileURLAt(a.Bases(r).Uploads, a.Store, project, id, name)
+}
+
+// FileURLAt is the lasting address of a file under a base without a slash at its end.
+func FileURLAt(base string, s *parley.Store, project parley.ProjectID, id parley.FileID, name string) string {
+	return base + "/files/" + string(id) + "/" + s.FileSecret(project, id) + "/" + url.PathEscape(name)
+}

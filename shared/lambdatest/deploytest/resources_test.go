@@ -1,0 +1,310 @@
+package deploytest
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"parley/shared/table/dynamo"
+)
+
+// TestTable: the table that is deployed is the one that the tests run on.
+func TestTable(t *testing.T) {
+	resource := load(t).in("Resources", "Table")
+	got, want := resource.in("Properties"), dynamo.Schema("any")
+	if got["BillingMode"] != string(want.BillingMode) {
+		t.Errorf("BillingMode = %v", got["BillingMode"])
+	}
+	if s := keySchema(got); !reflect.DeepEqual(s, want.KeySchema) {
+		t.Errorf("KeySchema = %v", s)
+	}
+	attributes := map[string]string{}
+	for _, a := range got.list("AttributeDefinitions") {
+		attributes[a.(node)["AttributeName"].(string)] = a.(node)["AttributeType"].(string)
+	}
+	if len(attributes) != len(want.AttributeDefinitions) {
+		t.Errorf("AttributeDefinitions = %v", attributes)
+	}
+	for _, a := range want.AttributeDefinitions {
+		if attributes[*a.AttributeName] != string(a.AttributeType) {
+			t.Errorf("attribute %s = %s", *a.AttributeName, attributes[*a.AttributeName])
+		}
+	}
+	var indexes []types.GlobalSecondaryIndex
+	for _, x := range got.list("GlobalSecondaryIndexes") {
+		x := x.(node)
+		name := x["IndexName"].(string)
+		indexes = append(indexes, types.GlobalSecondaryIndex{IndexName: &name, KeySchema: keySchema(x),
+			Projection: &types.Projection{ProjectionType: types.ProjectionType(x.at("Projection", "ProjectionType").(string))}})
+	}
+	if !reflect.DeepEqual(indexes, want.GlobalSecondaryIndexes) {
+		t.Errorf("GlobalSecondaryIndexes = %v", got["GlobalSecondaryIndexes"])
+	}
+	if v := got.at("StreamSpecification", "StreamViewType"); v != string(want.StreamSpecification.StreamViewType) {
+		t.Errorf("StreamViewType = %v", v)
+	}
+	ttl := dynamo.TimeToLive("any").TimeToLiveSpecification
+	if v := got.in("TimeToLiveSpecification"); v["AttributeName"] != *ttl.AttributeName || v["Enabled"] != *ttl.Enabled {
+		t.Errorf("TimeToLiveSpecification = %v", v)
+	}
+	if got.at("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != true {
+		t.Error("no point-in-time recovery")
+	}
+	kept(t, "Table", resource)
+}
+
+func keySchema(of node) []types.KeySchemaElement {
+	var s []types.KeySchemaElement
+	for _, e := range of.list("KeySchema") {
+		name := e.(node)["AttributeName"].(string)
+		s = append(s, types.KeySchemaElement{AttributeName: &name, KeyType: types.KeyType(e.(node)["KeyType"].(string))})
+	}
+	return s
+}
+
+// kept checks that a mistake with the stack does not lose data.
+func kept(t *testing.T, id string, resource node) {
+	t.Helper()
+	if resource["DeletionPolicy"] != "RetainExceptOnCreate" || resource["UpdateReplacePolicy"] != "Retain" {
+		t.Errorf("%s is deleted with the stack: %v, %v", id, resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+	}
+}
+
+func TestBucket(t *testing.T) {
+	resource := load(t).in("Resources", "Bucket")
+	kept(t, "Bucket", resource)
+	p := resource.in("Properties")
+	for _, key := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+		if p.at("PublicAccessBlockConfiguration", key) != true {
+			t.Errorf("%s is off", key)
+		}
+	}
+	if p["VersioningConfiguration"] != nil {
+		t.Error("with versions, what is erased is not gone")
+	}
+	if len(p.list("BucketEncryption", "ServerSideEncryptionConfiguration")) != 1 {
+		t.Error("objects are not encrypted")
+	}
+	cors := p.list("CorsConfiguration", "CorsRules")
+	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
+		t.Errorf("CorsRules = %v", cors)
+	}
+	expires, aborts := false, false
+	for _, rule := range p.list("LifecycleConfiguration", "Rules") {
+		r := rule.(node)
+		expires = expires || r["Prefix"] == "quarantine/" && r["ExpirationInDays"] == 1 && r["Status"] == "Enabled"
+		aborts = aborts || r["Prefix"] == nil && r.at("AbortIncompleteMultipartUpload", "DaysAfterInitiation") != nil && r["ExpirationInDays"] == nil
+	}
+	if !expires || !aborts {
+		t.Errorf("quarantine expires: %v; abandoned uploads do: %v", expires, aborts)
+	}
+}
+
+// TestRights: each function may do what its settings name, and nothing on
+// everything.
+func TestRights(t *testing.T) {
+	for name, f := range load(t).functions() {
+		may := map[string][]string{} // action to resources
+		each(f.in("Properties")["Policies"], func(v any) {
+			s, ok := v.(node)
+			if !ok || s["Effect"] == nil {
+				return
+			}
+			if s["Effect"] != "Allow" {
+				t.Errorf("%s: a statement of effect %v", name, s["Effect"])
+			}
+			for _, action := range oneOrMore(s["Action"]) {
+				for _, resource := range oneOrMore(s["Resource"]) {
+					may[action.(string)] = append(may[action.(string)], fmt.Sprint(resource))
+				}
+			}
+		})
+		for action, resources := range may {
+			if strings.Contains(action, "*") || action == "dynamodb:Scan" {
+				t.Errorf("%s may %s", name, action)
+			}
+			for _, r := range resources {
+				if bare := strings.NewReplacer("/quarantine/*", "", "/files/*", "",
+					":parameter/parley/${AWS::StackName}/actions/*", "").Replace(r); strings.Contains(bare, "*") {
+					t.Errorf("%s may %s on %s", name, action, r)
+				}
+			}
+		}
+		variables := f.in("Properties", "Environment", "Variables")
+		for variable, action := range map[string]string{
+			"PARLEY_TABLE":  "dynamodb:GetItem",
+			"PARLEY_BUCKET": "s3:",
+			"PARLEY_AGENT":  "bedrock:InvokeModelWithResponseStream",
+		} {
+			can := false
+			for a := range may {
+				can = can || strings.HasPrefix(a, action)
+			}
+			if has := variables[variable] != nil; has != can {
+				t.Errorf("%s: has %s: %v; may %s: %v", name, variable, has, action, can)
+			}
+		}
+		ofActions := slices.ContainsFunc(may["ssm:GetParameter"], func(r string) bool { return strings.Contains(r, "/actions/*") })
+		if has := variables["PARLEY_ACTION_SECRETS"] != nil; has != ofActions {
+			t.Errorf("%s: has PARLEY_ACTION_SECRETS: %v; may read them: %v", name, has, ofActions)
+		}
+		ofKey := slices.ContainsFunc(may["ssm:GetParameter"], func(r string) bool { return !strings.Contains(r, "/actions/*") })
+		if has := variables["PARLEY_AGENT_KEY_ARN"] != nil; has != ofKey {
+			t.Errorf("%s: has PARLEY_AGENT_KEY_ARN: %v; may read it: %v", name, has, ofKey)
+		}
+		// The key of an agent may be a secret too.
+		opens := slices.ContainsFunc(may["secretsmanager:GetSecretValue"], func(r string) bool { return strings.Contains(r, "MasterSecret") })
+		if has := variables["PARLEY_SECRET_ARN"] != nil; has != opens {
+			t.Errorf("%s: has the master secret's ARN: %v; may read it: %v", name, has, opens)
+		}
+		mayCall(t, name, variables, may["lambda:InvokeFunction"])
+		erases := name == "history" || name == "sweep"
+		revokes := name == "operator" // keys and operators
+		if items, objects := may["dynamodb:DeleteItem"] != nil, may["s3:DeleteObject"] != nil; items != (erases || revokes) || objects != erases {
+			t.Errorf("%s may delete items: %v, objects: %v", name, items, objects)
+		}
+		if answers := variables["PARLEY_AGENT"] != nil; answers != slices.Contains([]string{"chat", "hissuno", "respond", "review"}, name) {
+			t.Errorf("%s asks a model: %v", name, answers)
+		}
+	}
+}
+
+// mayCall checks that a function may invoke those that its variables name.
+func mayCall(t *testing.T, name string, variables node, may []string) {
+	t.Helper()
+	var want []string
+	for variable, v := range variables {
+		if strings.HasSuffix(variable, "_FUNCTION") {
+			want = append(want, fmt.Sprintf("map[Fn::GetAtt:%v.Arn]", v.(node)["Ref"]))
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(may)
+	if !slices.Equal(may, want) {
+		t.Errorf("%s may invoke %v, its variables name %v", name, may, want)
+	}
+}
+
+func oneOrMore(v any) []any {
+	if l, ok := v.([]any); ok {
+		return l
+	}
+	return []any{v}
+}
+
+func TestAlarms(t *testing.T) {
+	template := load(t)
+	watched := map[string]bool{}
+	for id, a := range template.ofType("AWS::CloudWatch::Alarm") {
+		p := a.in("Properties")
+		of := ""
+		for _, d := range p.list("Dimensions") {
+			of = fmt.Sprint(d.(node)["Value"])
+		}
+		watched[fmt.Sprint(p["Namespace"], " ", p["MetricName"], " ", of)] = true
+		if !strings.Contains(fmt.Sprint(p["AlarmActions"]), "AlarmTopicArn") || p["AlarmDescription"] == nil || p["TreatMissingData"] != "notBreaching" {
+			t.Errorf("%s: %v", id, p)
+		}
+	}
+	var want []string
+	for id := range template.ofType("AWS::Serverless::Function") {
+		want = append(want, "AWS/Lambda Errors map[Ref:"+id+"]", "AWS/Lambda Throttles map[Ref:"+id+"]")
+	}
+	want = append(want, "AWS/Lambda IteratorAge map[Ref:FeedFunction]",
+		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:FeedFailures.QueueName]",
+		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:HooksFailures.QueueName]",
+		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:ReviewFailures.QueueName]",
+		"Parley map[Fn::Sub:${AWS::StackName}-logged-errors] ")
+	for _, w := range want {
+		if !watched[w] {
+			t.Errorf("nobody watches %s", w)
+		}
+	}
+	if len(watched) != len(want) {
+		t.Errorf("%d alarms, want %d", len(watched), len(want))
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	template := load(t)
+	shown := fmt.Sprint(template["Outputs"])
+	for id, f := range template.ofType("AWS::Serverless::Function") {
+		if f.at("Properties", "FunctionUrlConfig") != nil && !strings.Contains(shown, "Fn::GetAtt:"+id+"Url.FunctionUrl") {
+			t.Errorf("no output for the URL of %s", id)
+		}
+	}
+	for _, ref := range []string{"Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
+		if !strings.Contains(shown, ref) {
+			t.Errorf("no output for %s", ref)
+		}
+	}
+}
+
+// TestNoCircle: nothing needs what is made after it. A function's URL is made
+// after the function, so none can name its own, nor two each other's.
+func TestNoCircle(t *testing.T) {
+	template := load(t)
+	needs := map[string][]string{}
+	for id, r := range template.in("Resources") {
+		each(r, func(v any) { needs[id] = append(needs[id], references(v)...) })
+		if r.(node).at("Properties", "FunctionUrlConfig") != nil {
+			needs[id+"Url"] = []string{id}
+		}
+	}
+	known := func(id string) bool {
+		_, parameter := template.in("Parameters")[id]
+		return needs[id] != nil || parameter || template.in("Resources")[id] != nil || strings.HasPrefix(id, "AWS::")
+	}
+	var path []string
+	done := map[string]bool{}
+	var visit func(string)
+	visit = func(id string) {
+		if i := slices.Index(path, id); i >= 0 {
+			t.Fatalf("a circle: %v", append(path[i:], id))
+		}
+		if done[id] {
+			return
+		}
+		path = append(path, id)
+		for _, next := range needs[id] {
+			if !known(next) {
+				t.Errorf("%s needs %s, which is not there", id, next)
+			}
+			visit(next)
+		}
+		path = path[:len(path)-1]
+		done[id] = true
+	}
+	for id := range needs {
+		visit(id)
+	}
+}
+
+var substituted = regexp.MustCompile(`\$\{([\w:]+)`)
+
+// references returns the ids that an intrinsic function names.
+func references(v any) []string {
+	n, ok := v.(node)
+	if !ok {
+		return nil
+	}
+	var ids []string
+	if s, ok := n["Ref"].(string); ok {
+		ids = append(ids, s)
+	}
+	if s, ok := n["Fn::GetAtt"].(string); ok {
+		id, _, _ := strings.Cut(s, ".")
+		ids = append(ids, id)
+	}
+	if s, ok := n["Fn::Sub"].(string); ok {
+		for _, m := range substituted.FindAllStringSubmatch(s, -1) {
+			ids = append(ids, m[1])
+		}
+	}
+	return ids
+}
