@@ -1,0 +1,101 @@
+package chat
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/run"
+	"parley/shared/sse"
+)
+
+// reconnect is how long a reader whose stream was cut waits before it resumes.
+const reconnect = time.Second
+
+// stream writes the events of one run to one reader, from one goroutine.
+type stream struct {
+	view
+	out  *sse.Writer
+	run  parley.RunID
+	beat time.Duration
+	// err is why nothing more can be written; nil while the reader is there.
+	err error
+}
+
+// open begins the response.
+func (f function) open(w http.ResponseWriter, r *http.Request, v view, id parley.RunID) *stream {
+	s := &stream{view: v, out: sse.Start(w), run: id, beat: f.Heartbeat}
+	s.err = s.out.Retry(reconnect)
+	return s
+}
+
+type accepted struct {
+	Session  api.Session   `json:"session"`
+	Message  api.Entry     `json:"message"`
+	Run      *parley.RunID `json:"run"`
+	Replayed bool          `json:"replayed"`
+	Ticket   string        `json:"ticket"`
+}
+
+type delta struct {
+	Delta string `json:"delta"`
+}
+
+type ended struct {
+	Status  parley.RunStatus `json:"status"`
+	Message *api.Entry       `json:"message"`
+	Session *api.Session     `json:"session"` // null when it was erased
+}
+
+func (s *stream) accepted(sent parley.Sent, ticket string) {
+	s.event("accepted", "0", accepted{api.NewSession(sent.Session), s.entry(sent.Message), runID(sent.Ref.Run), sent.Replayed, ticket})
+}
+
+// end writes the last event.
+func (s *stream) end(e *run.End) {
+	out := ended{Status: e.Status, Message: s.message(e.Entry)}
+	if e.Session != nil {
+		session := api.NewSession(e.Session)
+		out.Session = &session
+	}
+	s.event("end", api.RunEnd, out)
+}
+
+// event writes an event under an id of the run and the place in its reply.
+func (s *stream) event(name, place string, data any) {
+	if s.err == nil {
+		s.err = s.out.Event(sse.Event{ID: api.RunEventID(s.run, place), Name: name, Data: api.Encode(data)})
+	}
+}
+
+// follow writes a run from a place in its reply to its end. It returns when the
+// engine is done with it, which may be long after the reader has left.
+func (s *stream) follow(engine *run.Engine, ref parley.RunRef, from int, claim *run.Claim) {
+	s.log(engine.Relay(s.r.Context(), ref, from, claim, run.Reader{Every: s.beat,
+		Event: func(e run.Event) error {
+			s.write(e)
+			return s.err
+		},
+		Beat: func() error { return s.out.Comment("beat") }}))
+}
+
+func (s *stream) write(e run.Event) {
+	if e.End != nil {
+		s.end(e.End)
+		return
+	}
+	s.event("text", strconv.Itoa(e.Upto), delta{e.Text})
+}
+
+// log tells of a stream that ended without its end, unless it was the reader
+// who left, or the time of the request that was over.
+func (s *stream) log(err error) {
+	if err == nil || errors.Is(err, run.ErrLeft) || s.r.Context().Err() != nil {
+		return
+	}
+	s.api.Log.LogAttrs(s.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.project)), slog.String("error", err.Error()))
+}

@@ -1,0 +1,35 @@
+// Command bootstrap is the function feed on Lambda.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"parley/functions/feed"
+	"parley/functions/hooks"
+	"parley/functions/internal/wire"
+	"parley/functions/internal/wire/invoke"
+	"parley/functions/review"
+)
+
+func main() { wire.MainWithoutSecret(start) }
+
+func start(_ context.Context, b *wire.Base) error {
+	store, err := b.Store(nil)
+	if err != nil {
+		return err
+	}
+	callHooks, err := invoke.Function[hooks.Event](b, "PARLEY_HOOKS_FUNCTION")
+	if err != nil {
+		return err
+	}
+	callReview, err := invoke.Function[review.Event](b, "PARLEY_REVIEW_FUNCTION")
+	if err != nil {
+		return err
+	}
+	handler := feed.New(feed.Config{Bells: []feed.Bell{review.Bell(callReview), hooks.Bell(store, callHooks)}, Metrics: os.Stdout, Log: b.Log})
+	lambda.Start(handler.Stream)
+	return nil
+}

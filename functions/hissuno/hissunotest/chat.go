@@ -1,0 +1,338 @@
+package hissunotest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"parley/shared/api/apitest"
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/sse"
+)
+
+// script has the model say the first text, and the second when the gate opens.
+func (s *suite) script(question string, gate <-chan struct{}, first, second string) {
+	s.Model.Script(question, []apitest.Step{{Text: first}, {Until: gate, Text: second}})
+}
+
+// started is a page whose question is being answered: "One," is durable.
+func (s *suite) started(t *testing.T) (p *page, run string, gate chan struct{}) {
+	t.Helper()
+	p = s.page(t, nil)
+	question := fresh("Count?")
+	gate = make(chan struct{})
+	s.script(question, gate, "One,", " two.")
+	run = p.say(question)
+	p.awaitText(run, "One,")
+	return p, run, gate
+}
+
+// brief are the entries in one line each.
+func (p *page) brief() []string {
+	p.t.Helper()
+	return parleytest.Brief(p.said())
+}
+
+// reads opens the stream of the reply in the background.
+func (p *page) reads(after string) <-chan heard {
+	done := make(chan heard, 1)
+	response := p.send(call{method: http.MethodGet, path: p.query("/hissuno/chat/stream"), header: last(after)})
+	go func() {
+		defer close(done) // also where it fails
+		l := &live{page: p, response: response, r: sse.NewReader(response.Body)}
+		done <- heardOf(p.t, l.rest())
+	}()
+	return done
+}
+
+// readsMeanwhile is reads for a host which answers when all is said: the request
+// itself is made in the background.
+func (p *page) readsMeanwhile(after string) <-chan heard {
+	if !p.HTTPAPI {
+		return p.reads(after)
+	}
+	done := make(chan heard, 1)
+	before := p.Begun()
+	go func() {
+		defer close(done) // also where it fails
+		done <- p.read(after)
+	}()
+	p.await("the function has the request", func() bool { return p.Begun() > before })
+	return done
+}
+
+func testAccepted(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	out := p.post(p.message("Hello")).is(http.StatusCreated).object()
+	if out["status"] != "processing" || out["sessionId"] != p.session || out["runId"] == "" || out["runId"] != out["chatRunId"] || out["message"] == "" {
+		t.Errorf("answer = %v", out)
+	}
+	if got := p.status(); got["isRunning"] != true || got["runId"] != out["runId"] {
+		t.Errorf("status = %v", got)
+	}
+}
+
+func testDurable(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	question := fresh("Are you there?")
+	run := p.say(question)
+	s.Restart(t)
+	if said := p.said(); len(said) == 0 || said[0].Text != question || said[0].Author.Kind != parley.AuthorUser {
+		t.Errorf("operators see %+v", said)
+	}
+	if got := p.status(); got["isRunning"] == true && got["runId"] != run {
+		t.Errorf("status = %v", got)
+	}
+	if h := p.read(""); h.text != apitest.Echo(question) {
+		t.Errorf("heard %+v", h)
+	}
+}
+
+func testBusy(t *testing.T, s *suite) {
+	p, run, gate := s.started(t)
+	busy := p.post(p.message("Count?", "One,", "Faster!"))
+	out := busy.fails(http.StatusConflict)
+	if out["runId"] != run || out["chatRunId"] != run {
+		t.Errorf("answer = %v", out)
+	}
+	reply := p.readsMeanwhile("")
+	close(gate)
+	if h := <-reply; h.text != "One, two." {
+		t.Errorf("heard %+v", h)
+	}
+	got := p.brief()
+	if len(got) != 3 || !strings.Contains(got[1], "Faster!") || !strings.Contains(got[2], "One, two.") {
+		t.Errorf("stored: %q", got)
+	}
+	if h := p.ask("And?"); h.text == "" {
+		t.Errorf("the next reply is %+v", h)
+	}
+}
+
+func testStream(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	h := p.ask("Hello")
+	if n := len(h.types); n < 4 || h.types[0] != "connected" || h.types[1] != "message-start" || h.types[n-1] != "message-complete" {
+		t.Errorf("events: %v", h.types)
+	} else if pieces := slices.Compact(slices.Clone(h.types[2 : n-1])); !slices.Equal(pieces, []string{"message-chunk"}) {
+		t.Errorf("events: %v", h.types)
+	}
+	said := p.said()
+	if h.text != apitest.Echo("Hello") || said[len(said)-1].Text != h.text {
+		t.Errorf("heard %q, stored %q", h.text, p.brief())
+	}
+}
+
+func testNobodyReads(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	p.say("Hello")
+	p.await("the reply", func() bool { return p.stored().Run == nil })
+	if said := p.said(); len(said) != 2 || said[1].Text != apitest.Echo("Hello") || said[1].Status != parley.StatusDone {
+		t.Errorf("stored: %q", p.brief())
+	}
+	if h := p.ask("Next"); h.text == "" {
+		t.Errorf("heard %+v", h)
+	}
+}
+
+func testResume(t *testing.T, s *suite) {
+	p, run, gate := s.started(t)
+	after := run + "/4"
+	if !s.HTTPAPI {
+		l := p.open("")
+		text, id := "", ""
+		for text != "One," {
+			e, ok := l.next()
+			if !ok {
+				t.Fatal("the stream ended")
+			}
+			h := heardOf(t, []sse.Event{e})
+			text, id = text+h.text, e.ID
+		}
+		if id != after {
+			t.Errorf("id after %q = %q", text, id)
+		}
+		l.close()
+	}
+	reply := p.readsMeanwhile(after)
+	close(gate)
+	if h := <-reply; h.text != " two." || h.types[len(h.types)-1] != "message-complete" {
+		t.Errorf("the remainder is %+v", h)
+	}
+	if h := p.read(after); h.text != " two." {
+		t.Errorf("the remainder of a finished reply is %+v", h)
+	}
+}
+
+// testFinishedMeanwhile: what finished while no page was there is given to the
+// next one, once.
+func testFinishedMeanwhile(t *testing.T, s *suite) {
+	p, _, gate := s.started(t)
+	p.do(p.beacon()).is(http.StatusOK)
+	if got := p.status(); got["isRunning"] != true || got["status"] != "running" {
+		t.Errorf("after a reload: %v", got)
+	}
+	p.do(p.beacon()).is(http.StatusOK)
+	if got := p.stored(); got.State != parley.StateClosed || got.Run == nil {
+		t.Errorf("after the beacon: %+v", got)
+	}
+	close(gate)
+	p.await("the reply", func() bool { return p.stored().Run == nil })
+	if got := p.status(); got["isRunning"] != true || got["status"] != "completed" {
+		t.Errorf("a reply that no page has: %v", got)
+	}
+	if got := p.stored().State; got != parley.StateOpen {
+		t.Errorf("the page that is back has a session that is %s", got)
+	}
+	if h := p.read(""); h.text != "One, two." {
+		t.Errorf("heard %+v", h)
+	}
+	if got := p.status(); got["isRunning"] != false {
+		t.Errorf("a reply that was read: %v", got)
+	}
+	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
+}
+
+func testTwoReaders(t *testing.T, s *suite) {
+	p, _, gate := s.started(t)
+	one, two := p.readsMeanwhile(""), p.readsMeanwhile("")
+	close(gate)
+	a, b := <-one, <-two
+	if a.text != "One, two." || a.text != b.text {
+		t.Errorf("heard %+v and %+v", a, b)
+	}
+	if got := p.brief(); len(got) != 2 {
+		t.Errorf("stored: %q", got)
+	}
+}
+
+func testNextTurn(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	for range 5 {
+		if h := p.ask("Next"); h.types[len(h.types)-1] != "message-complete" {
+			t.Fatalf("heard %+v", h)
+		}
+	}
+}
+
+func testFailure(t *testing.T, s *suite) {
+	p := s.page(t, func(p *parley.Project) { p.Texts = map[string]string{parley.TextApology: "Sorry!"} })
+	question := fresh("Fail?")
+	s.Model.Script(question, []apitest.Step{{Status: http.StatusBadRequest}})
+	h := p.ask(question)
+	if h.types[len(h.types)-1] != "error" || h.error != "Sorry!" || h.text != "" {
+		t.Errorf("heard %+v", h)
+	}
+	if said := p.said(); said[len(said)-1].Status != parley.StatusFailed {
+		t.Errorf("stored: %q", p.brief())
+	}
+	if got := p.status(); got["isRunning"] != false {
+		t.Errorf("status = %v", got)
+	}
+	cut := fresh("Cut?")
+	s.Model.Script(cut, []apitest.Step{{Text: "Half a"}, {Cut: true}})
+	if h := p.ask(cut); h.types[len(h.types)-1] != "error" || h.error != "Sorry!" {
+		t.Errorf("of a reply that was cut: %+v", h)
+	}
+	if h := p.ask("Again"); h.text == "" {
+		t.Errorf("the next one: %+v", h)
+	}
+}
+
+func testMarkers(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	handover, goodbye := fresh("Human?"), fresh("Bye?")
+	s.Model.Script(handover, []apitest.Step{{Text: "A person will come. [HUMAN_"}, {Text: "TAKE"}, {Text: "OVER]"}})
+	s.Model.Script(goodbye, []apitest.Step{{Text: "Bye![SESSION"}, {Text: "_GOODBYE]"}})
+	if h := p.ask(goodbye); h.text != "Bye!" {
+		t.Errorf("heard %q", h.text)
+	}
+	if got := p.stored(); got.State != parley.StateClosed || got.Settles == 0 {
+		t.Errorf("after the goodbye the session is %+v", got)
+	}
+	if h := p.ask(handover); h.text != "A person will come." {
+		t.Errorf("heard %q", h.text)
+	}
+	if got := p.stored(); got.Holder != parley.HolderWaiting {
+		t.Errorf("after the handover the holder is %s", got.Holder)
+	}
+	if strings.Contains(strings.Join(p.brief(), ""), "[") {
+		t.Errorf("stored: %q", p.brief())
+	}
+}
+
+func testLongReply(t *testing.T, s *suite) {
+	p := s.page(t, func(p *parley.Project) {
+		p.Texts = map[string]string{parley.TextCut: "(cut)"}
+		p.Agents[0].MaxTokens = parley.MaxReplyTokens
+	})
+	piece := strings.Repeat("ü", 5000)
+	for _, pieces := range []int{4, 5, 9} {
+		question := fresh("Long?")
+		var steps []apitest.Step
+		for range pieces {
+			steps = append(steps, apitest.Step{Text: piece})
+		}
+		s.Model.Script(question, steps)
+		h := p.ask(question)
+		whole := strings.Repeat(piece, pieces)
+		said := p.said()
+		if said[len(said)-1].Text != whole {
+			t.Errorf("of %d bytes %d are stored", len(whole), len(said[len(said)-1].Text))
+		}
+		if len(whole) <= 40960 {
+			if h.text != whole {
+				t.Errorf("of %d bytes %d are heard", len(whole), len(h.text))
+			}
+			continue
+		}
+		text, visibly := strings.CutSuffix(h.text, "\n\n(cut)")
+		if len(h.text) > 40960 || len(h.text) < 40950 || !visibly || !strings.HasPrefix(whole, text) {
+			t.Errorf("of %d bytes %d are heard, ending in %q", len(whole), len(h.text), h.text[len(h.text)-20:])
+		}
+		rest := p.read(strings.Split(h.id, "/")[0] + "/20000")
+		if text[20000:]+"\n\n(cut)" != rest.text {
+			t.Errorf("after 20000 bytes %d are heard", len(rest.text))
+		}
+	}
+}
+
+func testNothing(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
+	p.ask("Hello")
+	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
+	if got := p.status(); got["isRunning"] != false {
+		t.Errorf("status = %v", got)
+	}
+}
+
+func testCancel(t *testing.T, s *suite) {
+	p, _, gate := s.started(t)
+	defer close(gate)
+	reply := p.readsMeanwhile("")
+	if got := p.do(p.calls()["E6"]).is(http.StatusOK).object(); got["cancelled"] != true {
+		t.Errorf("answer = %v", got)
+	}
+	if h := <-reply; h.text != "One," || h.types[len(h.types)-1] != "message-complete" {
+		t.Errorf("heard %+v", h)
+	}
+	if said := p.said(); said[len(said)-1].Text != "One," || said[len(said)-1].Status != parley.StatusCancelled {
+		t.Errorf("stored: %q", p.brief())
+	}
+	if got := p.status(); got["isRunning"] != false {
+		t.Errorf("status = %v", got)
+	}
+	if got := p.do(p.calls()["E6"]).is(http.StatusOK).object(); got["cancelled"] != false {
+		t.Errorf("with nothing running: %v", got)
+	}
+	before := s.standing(t)
+	q := p.with(newUUID())
+	if got := q.do(q.calls()["E6"]).is(http.StatusOK).object(); got["cancelled"] != false {
+		t.Errorf("of an unknown conversation: %v", got)
+	}
+	parleytest.Same(t, before, s.standing(t))
+	p.say("Next")
+}

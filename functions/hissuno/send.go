@@ -1,0 +1,150 @@
+package hissuno
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/token"
+)
+
+const (
+	// MaxBodyBytes is the longest body of a message, which carries the whole
+	// transcript each time. Our choice: below Lambda's 6 MB for a request.
+	MaxBodyBytes = 4 << 20
+	// MaxMessageBytes is the longest message, in bytes of UTF-8: the widget's own limit.
+	MaxMessageBytes = 4096
+	// leave is how long the responder leaves a run to the widget's event stream,
+	// which it opens when the message is accepted.
+	leave = time.Second
+)
+
+// message is what the widget sends. Of the transcript only the last message of
+// the visitor is read: history is the server's own.
+type message struct {
+	Messages []struct {
+		Role    string          `json:"role"`
+		Content json.RawMessage `json:"content"`
+	} `json:"messages"`
+	ProjectID    string            `json:"projectId"`
+	SessionID    parley.SessionID  `json:"sessionId"`
+	PageURL      string            `json:"pageUrl"`
+	PageTitle    string            `json:"pageTitle"`
+	UserID       string            `json:"userId"`
+	UserMetadata map[string]string `json:"userMetadata"`
+	WidgetToken  string            `json:"widgetToken"`
+}
+
+// text returns the visitor's new message.
+func (m message) text() (string, error) {
+	for i := len(m.Messages) - 1; i >= 0; i-- {
+		if m.Messages[i].Role != "user" {
+			continue
+		}
+		var text string
+		if json.Unmarshal(m.Messages[i].Content, &text) != nil {
+			return "", api.InvalidField("messages", "content has to be a string")
+		}
+		switch trimmed := strings.TrimSpace(text); {
+		case trimmed == "":
+			return "", api.InvalidField("messages", "Message is empty")
+		case len(trimmed) > MaxMessageBytes:
+			return "", &parley.Error{Kind: parley.ErrInvalid, Code: "too_large", Field: "messages",
+				Text: fmt.Sprintf("Message too long. Maximum %d bytes allowed.", MaxMessageBytes)}
+		default:
+			return trimmed, nil
+		}
+	}
+	return "", api.InvalidField("messages", "messages is required")
+}
+
+// metadata is what the widget says of its user, or the token, if there is one.
+func (m message) metadata(u *token.User) map[string]string {
+	said, id := m.UserMetadata, m.UserID
+	if u != nil {
+		said, id = u.Metadata, u.ID
+	}
+	if id == "" {
+		return said
+	}
+	out := map[string]string{"userId": id}
+	maps.Copy(out, said)
+	out["userId"] = id
+	return out
+}
+
+type accepted struct {
+	Message   string           `json:"message"`
+	Status    string           `json:"status"`
+	SessionID parley.SessionID `json:"sessionId"`
+	RunID     parley.EntryID   `json:"runId,omitempty"`
+	ChatRunID parley.EntryID   `json:"chatRunId,omitempty"`
+}
+
+func (f function) send(w http.ResponseWriter, r *http.Request) error {
+	var in message
+	if err := api.DecodeUpTo(r, MaxBodyBytes, &in); err != nil {
+		return err
+	}
+	if in.SessionID == "" {
+		in.SessionID = newSessionID()
+	}
+	caller, project, err := f.caller(r, in.ProjectID, in.SessionID)
+	if err != nil {
+		return err
+	}
+	user, err := f.user(r, project, in.WidgetToken, &caller)
+	if err != nil {
+		return err
+	}
+	text, err := in.text()
+	if err != nil {
+		return err
+	}
+	id := parley.EntryID(rand.Text())
+	api.About(r, in.SessionID, parley.RunID(id))
+	alone := len(in.Messages) == 1
+	sent, _, err := f.Engine.Send(r.Context(), caller, parley.SendRequest{ID: id, Session: in.SessionID,
+		Channel: parley.ChannelHissuno, Content: text, IfBusy: parley.BusyRefuse, Leave: leave, Acknowledge: alone,
+		Page:     parley.Page{URL: short(in.PageURL), Title: short(in.PageTitle)},
+		Metadata: in.metadata(user)})
+	if err != nil {
+		return err
+	}
+	if sent.Pending {
+		f.Engine.Ask(r.Context(), sent.Ref)
+	}
+	if sent.Ref.Run == "" && !alone {
+		return api.JSON(w, http.StatusOK, accepted{Message: "A human has this conversation", Status: "human_takeover", SessionID: in.SessionID})
+	}
+	return api.JSON(w, http.StatusCreated, accepted{"Message accepted", "processing", in.SessionID, id, id})
+}
+
+// newSessionID is an id for a client that has none (RFC 9562, section 5.4).
+func newSessionID() parley.SessionID {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return parley.SessionID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+}
+
+// short cuts what the page says of itself to what is kept.
+func short(s string) string { return cut(s, parley.MaxPageBytes) }
+
+// cut shortens text to at most n bytes at a code point.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
+}

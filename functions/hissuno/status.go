@@ -1,0 +1,118 @@
+package hissuno
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+// state says whether the page should ask for a reply.
+type state struct {
+	IsRunning    bool         `json:"isRunning"`
+	Status       string       `json:"status"`
+	RunID        parley.RunID `json:"runId,omitempty"`
+	ChatRunID    parley.RunID `json:"chatRunId,omitempty"`
+	StartedAt    *api.Time    `json:"startedAt,omitempty"`
+	CompletedAt  *api.Time    `json:"completedAt,omitempty"`
+	ErrorMessage string       `json:"errorMessage,omitempty"`
+}
+
+// statuses are the widget's words for how a run ended.
+var statuses = map[parley.RunStatus]string{
+	parley.StatusDone: "completed", parley.StatusTakenOver: "completed", parley.StatusCancelled: "cancelled",
+	parley.StatusFailed: "failed", parley.StatusIncomplete: "failed",
+}
+
+// status is what a page asks when it is loaded.
+func (f function) status(w http.ResponseWriter, r *http.Request) error {
+	caller, project, id, err := f.queried(r)
+	if err != nil {
+		return err
+	}
+	a, err := f.API.Store.PageArrived(r.Context(), caller, id)
+	if errors.Is(err, parley.ErrNotFound) {
+		return api.JSON(w, http.StatusOK, state{Status: "idle"})
+	}
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, stateOf(project, a))
+}
+
+func stateOf(p *parley.Project, a parley.Awaited) state {
+	out := state{Status: "idle", RunID: a.Run, ChatRunID: a.Run}
+	switch {
+	case a.Missed():
+		at := api.Time(a.Entry.At)
+		out.CompletedAt = &at
+		out.Status, out.IsRunning = "completed", a.Entry.IsMessage()
+		if word, ok := statuses[a.Entry.Status]; ok {
+			out.Status = word
+		}
+		if out.Status == "failed" {
+			out.IsRunning, out.ErrorMessage = false, p.Say(parley.TextApology, a.Session.Language)
+		}
+	case a.Run != "":
+		at := api.Time(a.Session.Run.Since)
+		out.IsRunning, out.Status, out.StartedAt = true, "running", &at
+	}
+	return out
+}
+
+// about is what a cancel and a close say.
+type about struct {
+	ProjectID string           `json:"projectId"`
+	SessionID parley.SessionID `json:"sessionId"`
+}
+
+type cancelled struct {
+	Message   string `json:"message"`
+	Cancelled bool   `json:"cancelled"`
+}
+
+func (f function) cancel(w http.ResponseWriter, r *http.Request) error {
+	var in about
+	if err := api.DecodeAny(r, &in); err != nil {
+		return err
+	}
+	caller, _, err := f.caller(r, in.ProjectID, in.SessionID)
+	if err != nil {
+		return err
+	}
+	stopped, err := f.Engine.Cancel(r.Context(), caller, in.SessionID, "")
+	if err != nil && !errors.Is(err, parley.ErrNotFound) {
+		return err
+	}
+	if stopped.Entry == nil {
+		return api.JSON(w, http.StatusOK, cancelled{"Nothing is running", false})
+	}
+	return api.JSON(w, http.StatusOK, cancelled{"Cancelled", true})
+}
+
+type closed struct {
+	Success bool `json:"success"`
+}
+
+// close reads the body by what it holds, whatever it is called, and no cookie.
+// A page that is unloaded sends it as text; one that stays, as JSON.
+func (f function) close(w http.ResponseWriter, r *http.Request) error {
+	var in about
+	if err := api.DecodeAny(r, &in); err != nil {
+		return err
+	}
+	caller, _, err := f.caller(r, in.ProjectID, in.SessionID)
+	if err != nil {
+		return err
+	}
+	leave := f.API.Store.Close
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == "text/plain" {
+		leave = f.API.Store.PageLeft
+	}
+	if err := leave(r.Context(), caller, in.SessionID); err != nil && !errors.Is(err, parley.ErrNotFound) {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, closed{true})
+}

@@ -1,0 +1,205 @@
+package hissuno
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/run"
+	"parley/shared/sse"
+)
+
+// MaxReplyBytes is how much of a reply the widget shows, in bytes of UTF-8: its
+// own limit. It drops pieces that pass it and takes smaller ones after them.
+const MaxReplyBytes = 40960
+
+// reconnect is how long a reader whose stream was cut waits before it resumes.
+const reconnect = time.Second
+
+// event is an event of either stream. What a type does not have is left out:
+// the widget refuses null.
+type event struct {
+	Type      string   `json:"type"`
+	Content   string   `json:"content,omitempty"`
+	Message   any      `json:"message,omitempty"`
+	Status    string   `json:"status,omitempty"`
+	Data      *length  `json:"data,omitempty"`
+	Timestamp api.Time `json:"timestamp"`
+}
+
+type length struct {
+	ContentLength int `json:"contentLength"`
+}
+
+// stream writes one reply: the one that is being written, or one that no page
+// has received yet; for a reader that was cut, the rest of the one it was at.
+func (f function) stream(w http.ResponseWriter, r *http.Request) error {
+	caller, project, id, err := f.queried(r)
+	if err != nil {
+		return err
+	}
+	awaited, err := f.API.Store.Awaited(r.Context(), caller, id)
+	if err != nil {
+		return err
+	}
+	ref, from, err := f.position(r, caller, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case ref.Run != "":
+	case awaited.Run != "":
+		ref = parley.RunRef{Project: project.ID, Session: id, Run: awaited.Run}
+	case !awaited.Missed():
+		return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "No reply is being written"}
+	}
+	api.About(r, id, ref.Run)
+	// From here on the run may be this request's duty: nothing returns before Relay.
+	s := &reply{function: f, r: r, caller: caller, project: project, awaited: awaited, run: ref.Run,
+		sent: from, full: from > MaxReplyBytes, ending: ending(project, awaited.Session.Language)}
+	s.out = sse.Start(w)
+	s.err = s.out.Retry(reconnect)
+	s.event(from, event{Type: "connected"})
+	s.event(from, event{Type: "message-start"})
+	if ref.Run == "" {
+		s.text(run.Event{Text: awaited.Entry.Text, Upto: len(awaited.Entry.Text)})
+		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.Entry, Session: awaited.Session})
+		return nil
+	}
+	s.log(f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Every: f.Heartbeat, Event: s.write,
+		Beat: func() error { return s.out.Comment("beat") }}))
+	return nil
+}
+
+// position returns the run and the place in its text from which a reader goes
+// on that says what it saw last; a zero RunRef for one that does not.
+func (f function) position(r *http.Request, c parley.Caller, id parley.SessionID) (parley.RunRef, int, error) {
+	text := r.Header.Get("Last-Event-ID")
+	name, place, ok := strings.Cut(text, "/")
+	run, err := url.PathUnescape(name)
+	at, err2 := strconv.ParseUint(place, 10, 31)
+	if !ok || err != nil || err2 != nil {
+		return parley.RunRef{}, 0, nil
+	}
+	ref, err := f.API.Store.OpenRun(r.Context(), c, id, parley.RunID(run))
+	if errors.Is(err, parley.ErrNotFound) {
+		return parley.RunRef{}, 0, nil
+	}
+	return ref, int(at), err
+}
+
+// ending is what a reply ends with of which not all can be shown.
+func ending(p *parley.Project, language string) string {
+	return "\n\n" + cut(p.Say(parley.TextCut, language), 1000)
+}
+
+// reply writes a run to one reader.
+type reply struct {
+	function
+	r       *http.Request
+	out     *sse.Writer
+	caller  parley.Caller
+	project *parley.Project
+	awaited parley.Awaited
+	run     parley.RunID
+	// sent is how many bytes of the reply the reader has, held what comes next and
+	// can be shown only if the reply ends soon; full says that no more is shown.
+	sent   int
+	held   string
+	full   bool
+	ending string
+	// err is why nothing more can be written; nil while the reader is there.
+	err error
+}
+
+func (s *reply) event(place int, e event) {
+	if s.err == nil {
+		e.Timestamp = api.TimeOf(s.Now())
+		s.err = s.out.Event(sse.Event{ID: url.PathEscape(string(s.run)) + "/" + strconv.Itoa(place), Data: api.Encode(e)})
+	}
+}
+
+// write takes what the engine delivers.
+func (s *reply) write(e run.Event) error {
+	switch {
+	case e.End != nil:
+		s.end(e.End)
+	case e.With != parley.StatusFailed: // its text is an apology: the error says it
+		s.text(e)
+	}
+	return s.err
+}
+
+// text writes a piece of the reply as far as the widget's limit lets it: the
+// last bytes below that only when it is known that nothing follows them.
+func (s *reply) text(e run.Event) {
+	if s.full {
+		return
+	}
+	s.held += e.Text
+	room := MaxReplyBytes - len(s.ending) - s.sent
+	shown := cut(s.held, max(room, 0))
+	over := s.sent+len(s.held) > MaxReplyBytes
+	s.chunk(shown)
+	s.held = s.held[len(shown):]
+	if over {
+		s.full, s.held = true, ""
+		s.event(MaxReplyBytes+1, event{Type: "message-chunk", Content: s.ending})
+	}
+}
+
+func (s *reply) chunk(text string) {
+	if text != "" {
+		s.sent += len(text)
+		s.event(s.sent, event{Type: "message-chunk", Content: text})
+	}
+}
+
+// end writes the last event. That is noted before, so that whoever asks after
+// it was read is told so.
+func (s *reply) end(e *run.End) {
+	s.chunk(s.held)
+	last := event{Type: "message-complete", Data: &length{s.sent}}
+	if e.Status == parley.StatusFailed || e.Status == parley.StatusIncomplete || e.Entry == nil {
+		last = event{Type: "error", Message: s.project.Say(parley.TextApology, s.awaited.Session.Language)}
+		if e.Status == parley.StatusFailed && e.Entry != nil && e.Entry.Text != "" {
+			last.Message = e.Entry.Text
+		}
+	}
+	if e.Entry == nil || s.err != nil || s.r.Context().Err() != nil {
+		s.event(s.sent, last)
+		return
+	}
+	s.complain(s.API.Store.Written(s.r.Context(), s.caller, s.awaited, e.Entry.Seq))
+	s.event(s.sent, last)
+	// A page that has received it leaves at once: that it left says nothing.
+	if s.err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.r.Context()), time.Second)
+		defer cancel()
+		s.complain(s.API.Store.Unwritten(ctx, s.caller, s.awaited, e.Entry.Seq))
+	}
+}
+
+// complain logs that the page mark could not be moved: at worst a page that is
+// loaded anew shows the reply once more.
+func (s *reply) complain(err error) {
+	if err != nil {
+		s.API.Log.LogAttrs(s.r.Context(), slog.LevelWarn, "page mark not moved", slog.String("project", string(s.project.ID)), slog.String("error", err.Error()))
+	}
+}
+
+// log tells of a stream that ended without its end, unless it was the reader
+// who left, or the time of the request that was over.
+func (s *reply) log(err error) {
+	if err == nil || errors.Is(err, run.ErrLeft) || s.err != nil || s.r.Context().Err() != nil {
+		return
+	}
+	s.API.Log.LogAttrs(s.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.project.ID)), slog.String("error", err.Error()))
+}

@@ -1,0 +1,202 @@
+package hissuno
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/sse"
+)
+
+// letter is a message of an operator or of Parley itself.
+type letter struct {
+	ID         parley.EntryID `json:"id"`
+	Role       string         `json:"role"`
+	Content    string         `json:"content"`
+	CreatedAt  api.Time       `json:"createdAt"`
+	SenderType string         `json:"senderType"`
+	SenderName string         `json:"senderName,omitempty"`
+}
+
+// updates tells what the page is to know besides replies. It is answered for
+// every session, known or not, open or closed: the widget takes anything else
+// for a reason to ask again, and again.
+func (f function) updates(w http.ResponseWriter, r *http.Request) error {
+	caller, project, id, err := f.queried(r)
+	if err != nil {
+		return err
+	}
+	last := r.Header.Get("Last-Event-ID")
+	after, err := strconv.ParseUint(last, 10, 62)
+	box, letters, err := f.API.Store.OpenMail(r.Context(), caller, id, parley.Seq(after), last != "" && err == nil)
+	if err != nil {
+		return err
+	}
+	u := &updates{function: f, r: r, project: project.ID, box: box, out: sse.Start(w), said: f.Now()}
+	err = u.out.Retry(u.retry())
+	if err == nil {
+		err = u.connected(len(letters) == 0)
+	}
+	if err == nil {
+		err = u.tell(letters)
+	}
+	if err == nil && f.Hold > 0 {
+		err = u.hold()
+	}
+	if err == nil {
+		err = u.out.Retry(u.retry())
+	}
+	if err == nil && !u.box.Gave() {
+		api.Routine(r)
+	}
+	u.log(err)
+	return nil
+}
+
+// updates is one connection of a page.
+type updates struct {
+	function
+	r       *http.Request
+	project parley.ProjectID
+	box     *parley.Mailbox
+	out     *sse.Writer
+	said    time.Time // when something was last written
+	gave    time.Time // when the first letter was; zero while none was
+}
+
+// connected is the first event. Its id is what the page goes on from if the
+// connection is cut.
+func (u *updates) connected(empty bool) error {
+	from := u.box.From
+	if empty {
+		from = u.box.Upto
+	}
+	return u.event(from, event{Type: "connected"})
+}
+
+func (u *updates) event(at parley.Seq, e event) error {
+	u.said = u.Now()
+	e.Timestamp = api.TimeOf(u.said)
+	id := ""
+	if u.box.Session != nil {
+		id = strconv.FormatInt(int64(at), 10)
+	}
+	return u.out.Event(sse.Event{ID: id, Data: api.Encode(e)})
+}
+
+func (u *updates) tell(letters []parley.Entry) error {
+	if u.gave.IsZero() && u.box.Gave() {
+		u.gave = u.Now()
+	}
+	for _, e := range letters {
+		out, ok := u.eventOf(e)
+		if !ok {
+			continue
+		}
+		if err := u.event(e.Seq, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eventOf returns an entry as the widget knows it; ok is false for one that has
+// nothing to show.
+func (u *updates) eventOf(e parley.Entry) (out event, ok bool) {
+	switch {
+	case e.IsMessage():
+		l := letter{ID: e.ID, Role: "assistant", Content: u.content(e), CreatedAt: api.Time(e.At), SenderType: "human_agent", SenderName: e.Author.Name}
+		if e.Author.Kind == parley.AuthorSystem {
+			l.SenderType = "system"
+		}
+		return event{Type: "message", Message: l}, l.Content != ""
+	case e.Event == parley.EventHandedOver, e.Event == parley.EventTakenOver:
+		return event{Type: "status-change", Status: "human_takeover"}, true
+	}
+	return event{Type: "status-change", Status: "closed"}, true
+}
+
+// content is the text with the addresses of what is attached, as the widget
+// shows text only, at most as long as it takes.
+func (u *updates) content(e parley.Entry) string {
+	lines := []string{e.Text}
+	for _, p := range e.Parts {
+		if a := p.Attachment; a != nil {
+			lines = append(lines, a.Name+": "+u.API.FileURL(u.r, u.project, a.ID, a.Name))
+		}
+	}
+	text := strings.TrimSpace(strings.Join(lines, "\n"))
+	if longest := parley.ChannelHissuno.MaxHumanBytes(); len(text) > longest {
+		return cut(text, longest-len("…")) + "…"
+	}
+	return text
+}
+
+// hold keeps the stream open and tells what comes. A page that has received
+// something closes it; one that does not had it already, and says so when it asks
+// again after the stream's end.
+func (u *updates) hold() error {
+	ctx, cancel := context.WithTimeout(u.r.Context(), u.Hold)
+	defer cancel()
+	poll := time.NewTicker(u.Poll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return u.r.Context().Err()
+		case <-poll.C:
+		}
+		if !u.gave.IsZero() && u.Now().Sub(u.gave) >= unread {
+			return nil
+		}
+		letters, err := u.box.Next(u.r.Context())
+		switch {
+		case err == nil:
+			err = u.tell(letters)
+		case errors.Is(err, parley.ErrUnavailable):
+			err = nil
+		}
+		if err == nil && u.Now().Sub(u.said) >= u.Heartbeat {
+			u.said = u.Now()
+			err = u.out.Comment("beat")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// unread is how long a page that received something takes to close the stream,
+// at most; retryHeld how soon one that did not close it asks again. Our choices.
+const unread, retryHeld = time.Second, 500 * time.Millisecond
+
+// retry is how soon the page is to ask again: as in the native updates, but one
+// whose session is closed asks at most four times a minute.
+func (u *updates) retry() time.Duration {
+	s := u.box.Session
+	switch {
+	case s == nil:
+		return api.RetryCalm // the message that begins it may be under way
+	case s.State != parley.StateOpen:
+		return api.RetryIdle
+	case u.Hold > 0 && u.box.Gave():
+		return retryHeld
+	case s.Holder != parley.HolderAI:
+		return api.RetryLively
+	}
+	return api.Retry(u.Now().Sub(time.UnixMilli(s.At)))
+}
+
+// log tells of a stream that ended for a reason that is nobody's choice.
+func (u *updates) log(err error) {
+	if err == nil || u.r.Context().Err() != nil || errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrDenied) {
+		return
+	}
+	u.API.Log.LogAttrs(u.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(u.project)), slog.String("error", err.Error()))
+}

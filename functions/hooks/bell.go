@@ -1,0 +1,28 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+
+	"parley/functions/feed"
+	"parley/shared/parley"
+)
+
+// Bell returns a bell of the feed's that calls this function for sessions of
+// projects that have an endpoint. What a project has is cached, so that it takes
+// no time where there is none.
+func Bell(s *parley.Store, call func(context.Context, Event) error) feed.Bell {
+	return func(ctx context.Context, c feed.Change) error {
+		if c.Kind == feed.Erased {
+			return nil
+		}
+		p, err := s.Project(ctx, c.Project)
+		if errors.Is(err, parley.ErrNotFound) {
+			return nil
+		}
+		if err != nil || !p.Hooked() {
+			return err
+		}
+		return call(ctx, Event{Project: c.Project, Session: c.Session})
+	}
+}

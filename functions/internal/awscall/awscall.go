@@ -1,0 +1,144 @@
+// Package awscall calls single operations of AWS, signed with Signature Version
+// 4, for functions that need no more of a service than one. The SDK's client of
+// a service describes all operations of it when a process starts, which takes
+// up to 2 ms of a start of 5.
+package awscall
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// maxAnswer is the longest answer, in bytes. Our choice: a secret has at most
+// 64 KB (Secrets Manager quotas), sixfold where all of it is escaped.
+const maxAnswer = 512 << 10
+
+// Client sends requests. It is safe for concurrent use.
+type Client struct {
+	http     aws.HTTPClient
+	region   string
+	keys     aws.CredentialsProvider
+	endpoint func(service string) string
+	signer   *v4.Signer
+	retryer  *retry.Standard
+}
+
+// New returns a client that uses c's region, credentials and HTTP client, all
+// three required, and where c's sources have an endpoint for a service, that one.
+func New(c aws.Config) *Client {
+	return &Client{
+		http:     c.HTTPClient,
+		region:   c.Region,
+		keys:     c.Credentials,
+		endpoint: endpointOf(c),
+		signer:   v4.NewSigner(),
+		retryer:  retry.NewStandard(),
+	}
+}
+
+// Request is one operation.
+type Request struct {
+	// Service is what AWS calls the service, as in its SDKs: "Secrets Manager".
+	// An environment replaces its endpoint under this name.
+	Service string
+	// Host is the service in host names and signatures; "" is Service in lower
+	// case without spaces.
+	Host string
+	// Path, escaped, "/" for protocols that name the operation in a header.
+	Path string
+	// Header is sent besides what signing adds.
+	Header map[string]string
+	Body   []byte
+}
+
+// Error is an answer that is no success.
+type Error struct {
+	// Status is the HTTP status.
+	Status int
+	// Code is AWS's name for what went wrong, or "".
+	Code string
+	// Message is AWS's explanation, or "". It may name what was asked for.
+	Message string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("status %d: %s: %s", e.Status, cmp.Or(e.Code, http.StatusText(e.Status)), e.Message)
+}
+
+// HTTPStatusCode and ErrorCode tell the SDK's retryer what happened.
+func (e *Error) HTTPStatusCode() int { return e.Status }
+
+// ErrorCode is Code; see HTTPStatusCode.
+func (e *Error) ErrorCode() string { return e.Code }
+
+// Do sends a request and returns the body of the answer, or an *Error if its
+// status is not 2xx. Like the SDK it tries three times where the connection
+// failed, AWS did or it was asked too often, with growing pauses, so that an
+// operation may be carried out more than once.
+func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
+	for attempt := 1; ; attempt++ {
+		answer, err := c.send(ctx, r)
+		if err == nil || attempt == c.retryer.MaxAttempts() || ctx.Err() != nil || !c.retryer.IsErrorRetryable(err) {
+			return answer, err
+		}
+		pause, delayErr := c.retryer.RetryDelay(attempt, err)
+		if delayErr != nil {
+			return nil, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
+	name := cmp.Or(r.Host, strings.ToLower(strings.ReplaceAll(r.Service, " ", "")))
+	base := c.endpoint(r.Service)
+	if base == "" {
+		base = "https://" + name + "." + c.region + "." + suffix(c.region)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+r.Path, bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, err
+	}
+	for header, value := range r.Header {
+		request.Header.Set(header, value)
+	}
+	keys, err := c.keys.Retrieve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.Sum256(r.Body)
+	if err := c.signer.SignHTTP(ctx, keys, request, hex.EncodeToString(hash[:]), name, c.region, time.Now()); err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case response.StatusCode/100 != 2:
+		return nil, failure(response, answer)
+	case len(answer) > maxAnswer:
+		return nil, fmt.Errorf("%s answers more than %d bytes", r.Service, maxAnswer)
+	}
+	return answer, nil
+}

@@ -1,0 +1,65 @@
+// Package emf writes metrics as log lines that CloudWatch turns into metrics:
+// the embedded metric format
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+package emf
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Namespace holds all of Parley's metrics.
+const Namespace = "Parley"
+
+// Unit is a unit of CloudWatch.
+type Unit string
+
+// The units in use.
+const (
+	Count        Unit = "Count"
+	Milliseconds Unit = "Milliseconds"
+)
+
+// Metric is one value.
+type Metric struct {
+	Name  string
+	Unit  Unit
+	Value float64
+}
+
+// Write writes one line of metrics, at most 100 (the format's limit), that all
+// have these dimensions, at most 30.
+func Write(w io.Writer, at time.Time, dimensions map[string]string, metrics ...Metric) error {
+	type definition struct {
+		Name string
+		Unit Unit
+	}
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []definition
+	}
+	names := slices.Sorted(maps.Keys(dimensions))
+	d := directive{Namespace: Namespace, Dimensions: [][]string{append([]string{}, names...)}}
+	line := map[string]any{}
+	for name, value := range dimensions {
+		line[name] = value
+	}
+	for _, m := range metrics {
+		d.Metrics = append(d.Metrics, definition{m.Name, m.Unit})
+		line[m.Name] = m.Value
+	}
+	line["_aws"] = map[string]any{"Timestamp": at.UnixMilli(), "CloudWatchMetrics": []directive{d}}
+	b, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("encode metrics: %w", err)
+	}
+	if _, err := w.Write(append(b, '\n')); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// cloud returns the AWS configuration that Lambda puts into a function's
+// environment, where it does not change. The SDK's own loader looks at files,
+// and has a dozen other sources, which cost each start some milliseconds.
+func cloud() (aws.Config, error) {
+	region, err := Required("AWS_REGION")
+	if err != nil {
+		return aws.Config{}, err
+	}
+	id, err := Required("AWS_ACCESS_KEY_ID")
+	if err != nil {
+		return aws.Config{}, err
+	}
+	secret, err := Required("AWS_SECRET_ACCESS_KEY")
+	if err != nil {
+		return aws.Config{}, err
+	}
+	return aws.Config{
+		Region:        region,
+		Credentials:   credentials.NewStaticCredentialsProvider(id, secret, os.Getenv("AWS_SESSION_TOKEN")),
+		HTTPClient:    awshttp.NewBuildableClient(),
+		ConfigSources: []any{endpoints{}},
+	}, nil
+}
+
+// endpoints finds in the environment what replaces the endpoint of a service:
+// AWS_ENDPOINT_URL_SECRETS_MANAGER of Secrets Manager, else AWS_ENDPOINT_URL.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+type endpoints struct{}
+
+const endpointVariable = "AWS_ENDPOINT_URL"
+
+// GetServiceBaseEndpoint is what the SDK's clients ask.
+func (endpoints) GetServiceBaseEndpoint(_ context.Context, service string) (address string, ok bool, err error) {
+	own := endpointVariable + "_" + strings.ToUpper(strings.ReplaceAll(service, " ", "_"))
+	for _, variable := range []string{own, endpointVariable} {
+		if address := os.Getenv(variable); address != "" {
+			return address, true, nil
+		}
+	}
+	return "", false, nil
+}

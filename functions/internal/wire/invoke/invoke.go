@@ -1,0 +1,49 @@
+// Package invoke has another function do something.
+package invoke
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"parley/functions/internal/awscall"
+	"parley/functions/internal/wire"
+	"parley/functions/respond"
+	"parley/shared/parley"
+)
+
+// Responder returns a run.Config.Respond that invokes the function named by
+// PARLEY_RESPOND_FUNCTION and does not wait for it.
+func Responder(b *wire.Base) (func(ctx context.Context, ref parley.RunRef) error, error) {
+	call, err := Function[respond.Event](b, "PARLEY_RESPOND_FUNCTION")
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, ref parley.RunRef) error { return call(ctx, respond.EventOf(ref)) }, nil
+}
+
+// Function returns what invokes the function that a variable names and does not
+// wait for it. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+func Function[E any](b *wire.Base, variable string) (func(ctx context.Context, event E) error, error) {
+	name, err := wire.Required(variable)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, event E) error {
+		payload, err := json.Marshal(event)
+		if err != nil {
+			return fmt.Errorf("encode event: %w", err)
+		}
+		_, err = b.Call.Do(ctx, awscall.Request{
+			Service: "Lambda",
+			Path:    "/2015-03-31/functions/" + url.PathEscape(name) + "/invocations",
+			Header:  map[string]string{"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event"},
+			Body:    payload,
+		})
+		if err != nil {
+			return fmt.Errorf("invoke %s: %w", name, err)
+		}
+		return nil
+	}, nil
+}

@@ -1,0 +1,24 @@
+// Package objects builds the bucket of a function that touches attachments.
+package objects
+
+import (
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"parley/functions/internal/wire"
+	"parley/shared/bucket"
+)
+
+// Bucket returns the bucket named by PARLEY_BUCKET. Where another server stands
+// in for S3 (AWS_ENDPOINT_URL_S3), its name is part of the path and not of the host.
+func Bucket(b *wire.Base) (*bucket.Bucket, error) {
+	name, err := wire.Required("PARLEY_BUCKET")
+	if err != nil {
+		return nil, err
+	}
+	client := s3.NewFromConfig(b.AWS, func(o *s3.Options) {
+		o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL_S3") != ""
+	})
+	return bucket.New(bucket.Config{Client: client, Name: name}), nil
+}

@@ -1,0 +1,186 @@
+// Package wire builds what the mains of the functions share, from the
+// environment that template.yaml gives them. What is heavy has packages of its
+// own, so that a function links only what it uses: wire/objects for the bucket,
+// wire/agents for who answers, wire/invoke for having another function do it.
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"parley/functions/internal/awscall"
+	"parley/shared/api"
+	"parley/shared/lambdahttp"
+	"parley/shared/parley"
+	"parley/shared/table/dynamo"
+	"parley/shared/token"
+)
+
+// Environment variables. An endpoint of AWS can be replaced as everywhere, by
+// AWS_ENDPOINT_URL_DYNAMODB, _S3, _LAMBDA, _SECRETS_MANAGER, _SSM and _BEDROCK_RUNTIME.
+const (
+	tableVariable        = "PARLEY_TABLE"         // name of the table; required
+	secretVariable       = "PARLEY_SECRET_ARN"    // secret that holds a Secret as JSON
+	masterVariable       = "PARLEY_MASTER_SECRET" // instead of it, the master secret itself: tests, sam local
+	originSecretVariable = "PARLEY_ORIGIN_SECRET" // beside it, the origin secret
+	urlsVariable         = "PARLEY_URLS"          // api.URLs as JSON
+)
+
+// Secret is what the deployment keeps secret.
+type Secret struct {
+	// Master signs; Previous, the master before it, is still valid while it is there.
+	Master   string `json:"master"`
+	Previous string `json:"previous"`
+	// Origin proves that a request comes through the distribution; "" if there is none.
+	Origin string `json:"origin"`
+}
+
+// Base is what every function has that keeps sessions.
+type Base struct {
+	AWS aws.Config
+	// Call calls operations of AWS for which no client is linked.
+	Call   *awscall.Client
+	Log    *slog.Logger
+	Keys   *token.Keyring
+	table  *dynamo.Table
+	secret Secret
+}
+
+// startTime bounds what is fetched before a function can serve: Lambda gives
+// its start 10 s (Lambda quotas).
+const startTime = 8 * time.Second
+
+// Main builds a Base and runs a function with it. It ends the process, with an
+// error in the log if there was one.
+func Main(start func(ctx context.Context, b *Base) error) {
+	main(func(ctx context.Context, b *Base) error {
+		if err := b.unlock(ctx); err != nil {
+			return err
+		}
+		return start(ctx, b)
+	})
+}
+
+// MainWithoutSecret is Main for a function that is not given the deployment's
+// secret: it can derive nothing, and has no Keys.
+func MainWithoutSecret(start func(ctx context.Context, b *Base) error) { main(start) }
+
+func main(start func(ctx context.Context, b *Base) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	log := lambdahttp.NewLogger()
+	b, err := load(log)
+	if err == nil {
+		err = start(ctx, b)
+	}
+	if err != nil {
+		log.Error("start", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+func load(log *slog.Logger) (*Base, error) {
+	name, err := Required(tableVariable)
+	if err != nil {
+		return nil, err
+	}
+	b := &Base{Log: log}
+	if b.AWS, err = cloud(); err != nil {
+		return nil, err
+	}
+	b.Call = awscall.New(b.AWS)
+	b.table = dynamo.New(dynamo.Config{Client: dynamodb.NewFromConfig(b.AWS), Name: name})
+	return b, nil
+}
+
+// unlock fetches the secret, and makes the Keys of it.
+func (b *Base) unlock(ctx context.Context) (err error) {
+	if b.secret, err = b.readSecret(ctx); err != nil {
+		return err
+	}
+	masters := [][]byte{[]byte(b.secret.Master)}
+	if b.secret.Previous != "" {
+		masters = append(masters, []byte(b.secret.Previous))
+	}
+	b.Keys, err = token.New(token.Config{Masters: masters})
+	return err
+}
+
+// Required returns a variable that must be set.
+func Required(name string) (string, error) {
+	v := os.Getenv(name)
+	if v == "" {
+		return "", fmt.Errorf("%s is not set", name)
+	}
+	return v, nil
+}
+
+func (b *Base) readSecret(ctx context.Context) (Secret, error) {
+	if master := os.Getenv(masterVariable); master != "" {
+		return Secret{Master: master, Origin: os.Getenv(originSecretVariable)}, nil
+	}
+	arn, err := Required(secretVariable)
+	if err != nil {
+		return Secret{}, err
+	}
+	text, err := b.FetchSecret(ctx, arn)
+	if err != nil {
+		return Secret{}, err
+	}
+	var s Secret
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return Secret{}, errors.New("the master secret is not a JSON object")
+	}
+	if s.Origin == "" {
+		s.Origin = os.Getenv(originSecretVariable)
+	}
+	return s, nil
+}
+
+// Store returns the domain. A function that touches no attachment's bytes has
+// no bucket: nil.
+func (b *Base) Store(bucket parley.Bucket) (*parley.Store, error) {
+	c := parley.Config{Table: b.table, Bucket: bucket}
+	if b.Keys == nil {
+		c.Derive = func(label string, _ ...string) []byte {
+			panic("wire: there is no secret to derive a " + label + " from")
+		}
+	} else {
+		c.Derive, c.DerivePrevious = b.Keys.Derive, b.Keys.DerivePrevious
+	}
+	return parley.New(c)
+}
+
+// URLs are the bases under which clients reach the functions, as far as this
+// one is told.
+func URLs() (api.URLs, error) {
+	var urls api.URLs
+	if text := os.Getenv(urlsVariable); text != "" {
+		if err := json.Unmarshal([]byte(text), &urls); err != nil {
+			return urls, fmt.Errorf("%s is no JSON object of addresses: %w", urlsVariable, err)
+		}
+	}
+	return urls, nil
+}
+
+// API returns what the functions of the HTTP API share.
+func (b *Base) API(store *parley.Store) (*api.API, error) {
+	urls, err := URLs()
+	if err != nil {
+		return nil, err
+	}
+	return api.New(api.Config{Store: store, Keys: b.Keys, URLs: urls, Log: b.Log, RequestID: lambdahttp.RequestID})
+}
+
+// HTTP says how requests reach the function.
+func (b *Base) HTTP() lambdahttp.Config {
+	return lambdahttp.Config{OriginSecret: b.secret.Origin, Log: b.Log}
+}

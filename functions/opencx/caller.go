@@ -1,0 +1,160 @@
+package opencx
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+// botHeader carries what the protocol calls a bot token: the project's public key.
+const botHeader = "X-Bot-Token"
+
+// caller returns the project of the bot token, and who the contact's token says
+// makes the request.
+func (f function) caller(r *http.Request) (parley.Caller, *parley.Project, error) {
+	return f.API.ContactOf(r, r.Header.Get(botHeader))
+}
+
+// contact is who a browser says that it is used by. Everything may be null.
+type contact struct {
+	Email string         `json:"email"`
+	Name  string         `json:"non_verified_name"`
+	Data  map[string]any `json:"non_verified_custom_data"`
+}
+
+type issued struct {
+	Token string `json:"token"`
+}
+
+func (f function) createUnverified(w http.ResponseWriter, r *http.Request) error {
+	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
+	if err != nil {
+		return err
+	}
+	var in contact
+	if err := api.DecodeOptional(r, &in); err != nil {
+		return err
+	}
+	data, err := pairs("non_verified_custom_data", in.Data)
+	if err != nil {
+		return err
+	}
+	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: p.ID, Address: api.Address(r),
+		Identity: parley.Identity{Email: in.Email, Name: in.Name, Metadata: data}})
+	if err != nil {
+		return err
+	}
+	text, err := f.API.Keys.Contact(p.ID, who.Visitor, false)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, issued{text})
+}
+
+// authenticated is what the customer's server says of somebody. Both spellings
+// of the custom data are in use.
+type authenticated struct {
+	Email       string         `json:"email"`
+	Name        string         `json:"name"`
+	Avatar      string         `json:"avatar_url"`
+	Phone       string         `json:"phone"`
+	Language    string         `json:"language"`
+	CustomData  map[string]any `json:"customData"`
+	CustomData2 map[string]any `json:"custom_data"`
+	Overrides   *struct {
+		Query   map[string]any             `json:"query_params"`
+		Path    map[string]any             `json:"path_params"`
+		Headers map[string]any             `json:"headers"`
+		Body    map[string]json.RawMessage `json:"body_params"`
+	} `json:"http_action_overrides"`
+}
+
+type vouched struct {
+	Token   string    `json:"token"`
+	Contact contactID `json:"contact"`
+}
+
+type contactID struct {
+	ID parley.ContactID `json:"id"`
+}
+
+// authenticate is for the customer's server, which proves itself by a private
+// key, and returns a token for one of its people.
+func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
+	key, err := f.API.PrivateKey(r)
+	if err != nil {
+		return err
+	}
+	if !key.May(parley.ScopeReply) {
+		return denied("scope_missing", "this call needs a private key with the scope reply")
+	}
+	var in authenticated
+	if err := api.Decode(r, &in); err != nil {
+		return err
+	}
+	if in.Email == "" {
+		return api.InvalidField("email", "email is required")
+	}
+	data := in.CustomData
+	if data == nil {
+		data = in.CustomData2
+	}
+	metadata, err := pairs("customData", data)
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]string{"phone": in.Phone, "language": in.Language} {
+		if value != "" {
+			if metadata == nil {
+				metadata = map[string]string{}
+			}
+			metadata[name] = value
+		}
+	}
+	identity := parley.Identity{Email: in.Email, Name: in.Name, Picture: in.Avatar, Metadata: metadata}
+	if o := in.Overrides; o != nil {
+		brought, err := overrides(o.Headers, o.Query, o.Path, o.Body)
+		if err != nil {
+			return err
+		}
+		identity.Overrides = &brought
+	}
+	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: key.Project, Proven: true, Identity: identity})
+	if err != nil {
+		return err
+	}
+	text, err := f.API.Keys.Contact(key.Project, who.Visitor, true)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, vouched{text, contactID{who.Contact.ID}})
+}
+
+// me is of the older API.
+func (f function) me(w http.ResponseWriter, r *http.Request) error {
+	type status struct {
+		Is bool `json:"is"`
+	}
+	type me struct {
+		AuthenticationStatus status           `json:"authenticationStatus"`
+		ContactID            parley.ContactID `json:"contactId"`
+		ContactName          string           `json:"contactName"`
+	}
+	if r.Header.Get("Authorization") == "" {
+		if _, err := f.API.ProjectOf(r, r.Header.Get(botHeader)); err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusOK, me{})
+	}
+	c, _, err := f.caller(r)
+	if err != nil {
+		return err
+	}
+	who, err := f.API.Store.ContactOf(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, me{status{!c.Unproven}, who.ID, who.Name})
+}

@@ -1,0 +1,95 @@
+package opencx
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+// How often a page is told to ask, in seconds: what the client does by itself.
+const (
+	sessionsInterval = 60
+	sessionInterval  = 10
+)
+
+type organisation struct {
+	ID   parley.ProjectID `json:"id"`
+	Name string           `json:"name"`
+}
+
+type mode struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Slug string `json:"slug,omitempty"`
+}
+
+// widgetConfig has no agent: with one, later clients would speak another protocol.
+type widgetConfig struct {
+	Org              organisation `json:"org"`
+	SessionsInterval int          `json:"sessionsPollingIntervalSeconds"`
+	SessionInterval  int          `json:"sessionPollingIntervalSeconds"`
+	Modes            []mode       `json:"modes"`
+}
+
+func (f function) config(w http.ResponseWriter, r *http.Request) error {
+	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
+	if err != nil {
+		return err
+	}
+	out := widgetConfig{organisation{p.ID, p.Name}, sessionsInterval, sessionInterval, []mode{}}
+	for _, m := range p.Modes {
+		out.Modes = append(out.Modes, mode{m.ID, m.Name, m.Slug})
+	}
+	return api.JSON(w, http.StatusOK, out)
+}
+
+// prelude is of the older API.
+func (f function) prelude(w http.ResponseWriter, r *http.Request) error {
+	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, struct {
+		InitialQuestions []string `json:"initialQuestions"`
+		AIEnabled        bool     `json:"aiEnabled"`
+		OfficeHours      struct{} `json:"officeHours"`
+		Timezone         *string  `json:"officeHoursTimezone"`
+		Organization     string   `json:"organizationName"`
+	}{[]string{}, true, struct{}{}, nil, p.Name})
+}
+
+// pairs makes text of what a client says of a person or a session: strings,
+// numbers and booleans, each as JSON writes it.
+func pairs(field string, in map[string]any) (map[string]string, error) {
+	if in == nil {
+		return nil, nil
+	}
+	out := map[string]string{}
+	for k, v := range in {
+		switch v := v.(type) {
+		case nil:
+		case string:
+			out[k] = v
+		case bool:
+			out[k] = strconv.FormatBool(v)
+		case float64:
+			out[k] = number(v)
+		default:
+			return nil, api.InvalidField(field, field+" holds strings, numbers and booleans")
+		}
+	}
+	return out, nil
+}
+
+// number writes whole numbers as such: what a browser writes for them too.
+func number(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.FormatInt(int64(v), 10)
+	}
+	b, _ := json.Marshal(v) // decoded from JSON
+	return string(b)
+}

@@ -1,0 +1,197 @@
+package opencx
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+// maxHistoryBytes is how much of a session's order one answer holds, as it is
+// stored, the newest part of it. Our choice, the same for every host: with all
+// that the protocol adds it stays below the 6 MB of an answer that is not
+// streamed (AWS Lambda quotas).
+const maxHistoryBytes = 1 << 20
+
+// row is one message or event of a session as clients read it. They know it by
+// its id alone and never look at one again that they have.
+type row struct {
+	PublicID    parley.EntryID `json:"publicId"`
+	Type        string         `json:"type"`
+	Content     content        `json:"content"`
+	Sender      sender         `json:"sender"`
+	SentAt      api.Time       `json:"sentAt"`
+	ActionCalls []actionCall   `json:"actionCalls,omitempty"`
+	Attachments []attachment   `json:"attachments,omitempty"`
+	System      system         `json:"systemMessagePayload"`
+}
+
+type content struct {
+	Text *string `json:"text"`
+}
+
+type sender struct {
+	Kind   string  `json:"kind"`
+	Name   *string `json:"name"`
+	Avatar *string `json:"avatar"`
+}
+
+// system says what an event means; type none is dropped by clients.
+type system struct {
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// attachment is a file as the client that sent it knows it.
+type attachment struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Size int64  `json:"size"` // bytes
+	Type string `json:"type"`
+	URL  string `json:"url"`
+}
+
+// The kinds of sender.
+const (
+	fromUser   = "user"
+	fromAgent  = "agent"
+	fromAI     = "ai"
+	fromSystem = "system"
+)
+
+var none = system{Type: "none"}
+
+// rows are a session's entries as far as they concern a visitor.
+func (f function) rows(r *http.Request, whole parley.Whole) []row {
+	rows := []row{}
+	if whole.Cut {
+		rows = append(rows, beginning(whole))
+	}
+	v := view{f, r, whole.Session}
+	for _, e := range whole.Entries {
+		if out, ok := v.row(e); ok {
+			rows = append(rows, out)
+		}
+	}
+	return rows
+}
+
+// beginning stands for what a very long session is without. Clients drop it.
+func beginning(whole parley.Whole) row {
+	text := "Earlier messages are not shown."
+	return row{PublicID: parley.EntryID(whole.Session.ID) + "-earlier", Type: "workflow_note", Content: content{&text},
+		Sender: sender{Kind: fromSystem}, SentAt: api.Time(whole.Session.Created), System: none}
+}
+
+// view shows one session to the client of a request.
+type view struct {
+	function
+	r       *http.Request
+	session *parley.Session
+}
+
+func (v view) row(e parley.Entry) (row, bool) {
+	out := row{PublicID: e.ID, SentAt: api.Time(e.At), System: none}
+	switch {
+	case e.Erased:
+		return row{}, false
+	case e.IsMessage():
+		v.message(&out, e)
+		return out, true
+	}
+	return out, v.event(&out, e)
+}
+
+// message fills in what somebody wrote. Sentences of Parley's own are the
+// agent's here: clients show none of a system's.
+func (v view) message(out *row, e parley.Entry) {
+	text := e.Text
+	out.Type = "message"
+	switch e.Author.Kind {
+	case parley.AuthorUser:
+		out.Sender = sender{Kind: fromUser}
+	case parley.AuthorHuman:
+		text = neutral(text)
+		out.Type, out.Sender = "agent_message", sender{fromAgent, orNull(e.Author.Name), orNull(e.Author.Picture)}
+	default:
+		text = neutral(text)
+		out.Sender = sender{fromAI, orNull(e.Author.Name), orNull(e.Author.Picture)}
+	}
+	out.Content.Text = &text
+	for _, p := range e.Parts {
+		switch {
+		case p.Attachment != nil:
+			out.Attachments = append(out.Attachments, v.attachment(p.Attachment))
+		case p.Action != nil:
+			out.ActionCalls = append(out.ActionCalls, newActionCall(p.Action))
+		}
+	}
+}
+
+func (v view) attachment(a *parley.Attachment) attachment {
+	out := attachment{string(a.ID), a.Name, a.Size, a.Type, v.API.FileURL(v.r, v.session.Project, a.ID, a.Name)}
+	if a.Ref != nil {
+		out.ID, out.Name, out.Size, out.Type = a.Ref.ID, a.Ref.Name, a.Ref.Size, a.Ref.Type
+	}
+	return out
+}
+
+// event fills in what happened; false for what a visitor is not told. A client
+// whose session the AI has lets its visitor write again only after a row that it
+// keeps, so wherever a message may have stayed without an answer there is one.
+func (v view) event(out *row, e parley.Entry) bool {
+	out.Sender = sender{Kind: fromSystem}
+	switch e.Event {
+	case parley.EventRatingAsked:
+		out.Type, out.System = "csat_requested", system{Type: "csat_requested"}
+	case parley.EventRated:
+		out.Type, out.System = "csat_submitted", system{"csat_submitted", rated(e.Data)}
+	case parley.EventCheckpoint:
+		out.Type, out.System = "state_checkpoint", system{"state_checkpoint", e.Data}
+	case parley.EventNoReply:
+		if e.Status == parley.StatusTakenOver {
+			return false // the session is not the AI's any more
+		}
+		v.say(out, parley.TextApology)
+	case parley.EventHandedBack:
+		v.say(out, parley.TextHandedBack)
+	case parley.EventHandedOver:
+		out.Type = "handoff"
+	case parley.EventTakenOver:
+		out.Type = "agent_took_session_from_ai"
+	case parley.EventJoined:
+		out.Type = "agent_joined"
+	case parley.EventResolved:
+		out.Type = "closed_resolved_by_contact"
+		if e.Author.Kind != parley.AuthorUser {
+			out.Type = "closed_resolved_by_agent"
+		}
+	case parley.EventClosed:
+		out.Type = "closed_resolved_by_system"
+	default:
+		return false
+	}
+	return true
+}
+
+// say makes the row a sentence of Parley's own.
+func (v view) say(out *row, key string) {
+	text := key
+	if p, err := v.API.Store.Project(v.r.Context(), v.session.Project); err == nil {
+		text = neutral(p.Say(key, v.session.Language))
+	}
+	out.Type, out.Content.Text, out.Sender = "message", &text, sender{Kind: fromAI}
+}
+
+// rated is the payload of a rating: an object, whatever is stored.
+func rated(data json.RawMessage) json.RawMessage {
+	var given parley.GivenRating
+	if err := json.Unmarshal(data, &given); err != nil {
+		return json.RawMessage("{}")
+	}
+	return json.RawMessage(api.Encode(struct {
+		Score    int     `json:"score"`
+		Feedback *string `json:"feedback"`
+	}{given.Score, orNull(given.Feedback)}))
+}

@@ -1,0 +1,90 @@
+// Package opencx speaks the protocol of OpenCX's widget, release 4.0.57 and its
+// neighbours: the routes below /backend/widget/v2 that its pages call, and
+// /widget/authenticate-user for the customer's own server. It translates and has
+// no rules of its own.
+package opencx
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+// Config is what the function needs; API and Engine are required, and the API's
+// store needs a bucket.
+type Config struct {
+	API    *api.API
+	Engine *run.Engine
+	// Wait is how long the answer to a message waits for the reply; zero means
+	// 20 s: below the 30 s of an HTTP API. After that the reply comes by poll.
+	Wait time.Duration
+}
+
+// PollMin is a run.Config.PollMin for this function, which waits for the end of a
+// reply and needs nothing before it: our choice, a third of the reads for an
+// answer that is a quarter of a second later at the most.
+const PollMin = 250 * time.Millisecond
+
+// base is the beginning of every route that pages call.
+const base = "/backend/widget/v2"
+
+// New returns the function's handler.
+func New(c Config) (http.Handler, error) {
+	if c.API == nil || c.Engine == nil {
+		return nil, errors.New("opencx: API and Engine are required")
+	}
+	if c.Wait == 0 {
+		c.Wait = 20 * time.Second
+	}
+	f := function{c}
+	return c.API.Dialect(refuse,
+		api.Route{Pattern: "GET " + base + "/config", Handle: f.config},
+		api.Route{Pattern: "POST " + base + "/contact/create-unverified", Handle: f.createUnverified},
+		api.Route{Pattern: "POST /widget/authenticate-user", Handle: f.authenticate},
+		api.Route{Pattern: "POST " + base + "/create-session", Handle: f.createSession},
+		api.Route{Pattern: "GET " + base + "/sessions", Handle: f.sessions},
+		api.Route{Pattern: "GET " + base + "/session/{session}", Handle: f.session},
+		api.Route{Pattern: "GET " + base + "/poll/{session}", Handle: f.poll},
+		api.Route{Pattern: "GET " + base + "/session/history/{session}", Handle: f.history},
+		api.Route{Pattern: "POST " + base + "/chat/send", Handle: f.send},
+		api.Route{Pattern: "POST " + base + "/chat/vote", Handle: f.vote},
+		api.Route{Pattern: "POST " + base + "/checkpoint", Handle: f.checkpoint},
+		api.Route{Pattern: "POST " + base + "/action/execute", Handle: f.execute},
+		api.Route{Pattern: "POST " + base + "/session/resolve", Handle: f.resolve},
+		api.Route{Pattern: "POST " + base + "/submit-csat", Handle: f.rate},
+		api.Route{Pattern: "POST " + base + "/upload", Handle: f.upload},
+		api.Route{Pattern: "POST " + base + "/upload/v2", Handle: f.upload},
+		api.Route{Pattern: "GET " + base + "/me", Handle: f.me},
+		api.Route{Pattern: "GET " + base + "/prelude", Handle: f.prelude},
+	), nil
+}
+
+type function struct{ Config }
+
+// errorDto is an error as clients of the protocol read it.
+type errorDto struct {
+	StatusCode int    `json:"statusCode"`
+	Message    string `json:"message"`
+	Error      string `json:"error"`
+}
+
+func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
+	_ = api.JSON(w, p.Status, errorDto{p.Status, p.Detail, p.Code})
+}
+
+// success is the whole answer of several calls.
+type success struct {
+	Success bool `json:"success"`
+}
+
+// changeTime bounds what a request changes, whether or not the client stays to hear of
+// it, where its host does not. Our choice.
+const changeTime = 20 * time.Second
+
+func denied(code, text string) error {
+	return &parley.Error{Kind: parley.ErrDenied, Code: code, Text: text}
+}

@@ -1,0 +1,182 @@
+package opencxtest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/token"
+)
+
+func testTransport(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	v := p.visitor("")
+	id := v.begin()
+	t.Run("O1 preflight of any route", func(t *testing.T) {
+		for _, path := range []string{"/config", "/poll/" + id, "/chat/send", "/upload"} {
+			a := v.call(http.MethodOptions, base+path, nil, "Access-Control-Request-Method", "POST", "X-Bot-Token", "", "Authorization", "",
+				"Access-Control-Request-Headers", "x-bot-token,authorization,content-type,accept")
+			allowed := strings.ToLower(a.header.Get("Access-Control-Allow-Headers"))
+			if a.status/100 != 2 || a.header.Get("Access-Control-Allow-Origin") != origin || !strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "POST") {
+				t.Errorf("%s = %d %v", path, a.status, a.header)
+			}
+			for _, name := range []string{"x-bot-token", "authorization", "content-type", "accept"} {
+				if !strings.Contains(allowed, name) {
+					t.Errorf("%s does not allow %s", path, name)
+				}
+			}
+		}
+	})
+	t.Run("O2 errors can be read", func(t *testing.T) {
+		v.get("/poll/" + uuid()).fails(http.StatusNotFound)
+		v.call(http.MethodGet, base+"/config", nil, "X-Bot-Token", "nothing").fails(http.StatusUnauthorized)
+		v.post("/chat/send", "{").fails(http.StatusBadRequest)
+		v.post("/create-session", object{"customData": object{"external_id": "x", "a": strings.Repeat("x", 200<<10)}}).fails(http.StatusRequestEntityTooLarge)
+	})
+	t.Run("O3 GET with a content type and no body", func(t *testing.T) { v.get("/poll/" + id).ok() })
+	t.Run("O4 successes have JSON", func(t *testing.T) {
+		v.get("/config").ok()
+		v.sessions(v.mine())
+		v.poll(id)
+		v.get("/session/history/" + id).ok()
+		if h := v.get("/poll/" + id).header; h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/json" {
+			t.Errorf("headers = %v", h)
+		}
+	})
+}
+
+func testConfig(t *testing.T, s *suite) {
+	p := s.project(t, func(p *parley.Project) { p.Modes = []parley.Mode{{ID: "refund", Name: "Refund", Slug: "refund"}} })
+	t.Run("O5 config", func(t *testing.T) {
+		var out map[string]any = into[map[string]any](p.get("/config").ok())
+		org, _ := out["org"].(map[string]any)
+		modes, isList := out["modes"].([]any)
+		_, hasAgent := out["agent"]
+		if org["id"] == "" || org["name"] == "" || out["sessionsPollingIntervalSeconds"].(float64) <= 0 || out["sessionPollingIntervalSeconds"].(float64) <= 0 || !isList || len(modes) != 1 || hasAgent {
+			t.Errorf("config = %v", out)
+		}
+		if none := into[map[string]any](s.project(t, nil).get("/config").ok()); none["modes"] == nil {
+			t.Errorf("config without modes = %v", none)
+		}
+	})
+	t.Run("O6 config and the bot token", func(t *testing.T) {
+		p.call(http.MethodGet, base+"/config", nil, "X-Bot-Token", "pk_nothing").fails(http.StatusUnauthorized)
+		p.call(http.MethodGet, base+"/config", nil, "X-Bot-Token", "").fails(http.StatusUnauthorized)
+		p.call(http.MethodGet, base+"/config", nil, "Authorization", "Bearer stale").ok()
+	})
+}
+
+func testContacts(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	t.Run("O7 create-unverified", func(t *testing.T) {
+		for _, body := range []any{object{}, object{"email": nil, "non_verified_name": nil, "non_verified_custom_data": nil},
+			object{"non_verified_custom_data": object{"plan": "pro", "seats": 3, "trial": true}}} {
+			if out := into[struct{ Token string }](p.call(http.MethodPost, base+"/contact/create-unverified", body, "Authorization", "Bearer stale").ok()); out.Token == "" {
+				t.Errorf("create-unverified of %v gives no token", body)
+			}
+		}
+		p.post("/contact/create-unverified", object{"email": strings.Repeat("x", 300)}).fails(http.StatusRequestEntityTooLarge)
+		p.post("/contact/create-unverified", object{"non_verified_custom_data": object{"a": []int{1}}}).fails(http.StatusBadRequest)
+	})
+	t.Run("O8 one e-mail is one contact", func(t *testing.T) {
+		one, two := p.visitor("ann@example.com"), p.visitor("Ann@Example.com")
+		id := one.begin()
+		if got := ids(two.sessions(one.mine())); !same(got, []string{id}) {
+			t.Errorf("the second token lists %v, want %s", got, id)
+		}
+	})
+	t.Run("O9 an unverified token lives on", func(t *testing.T) {
+		v := p.visitor("")
+		c, err := s.keys.ReadContact(p.project, v.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := *v
+		old.token = s.contactToken(t, c, false, 366*24*time.Hour)
+		old.begin()
+		if len(old.sessions(old.mine()).Items) != 1 {
+			t.Error("a year later the session is not listed")
+		}
+		if err := s.Store.RevokeVisitor(t.Context(), p.project, c.Visitor); err != nil {
+			t.Fatal(err)
+		}
+		old.get("/sessions?filters=%7B%7D").fails(http.StatusForbidden)
+		old.get("/poll/" + uuid()).fails(http.StatusUnauthorized)
+	})
+	t.Run("O10 contact routes need a contact token", func(t *testing.T) {
+		v := p.visitor("")
+		c, _ := s.keys.ReadContact(p.project, v.token)
+		native, _, err := s.keys.Visitor(p.project, parley.Visitor{ID: c.Visitor, Generation: c.Generation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"none": "", "malformed": "x.y.z", "a native one": native,
+			"expired": s.contactToken(t, c, true, token.ProvenLife+time.Minute)} {
+			other := *v
+			other.token = text
+			for _, a := range []*answer{other.get("/poll/" + uuid()), other.post("/create-session", object{}), other.post("/chat/send", other.message(uuid(), "hi"))} {
+				if a.fails(http.StatusUnauthorized); a.status != 401 {
+					t.Errorf("with %s", name)
+				}
+			}
+		}
+	})
+	t.Run("O11 token of another organisation", func(t *testing.T) {
+		v, other := p.visitor(""), s.project(t, nil)
+		v.call(http.MethodGet, base+"/poll/"+uuid(), nil, "X-Bot-Token", other.bot).fails(http.StatusUnauthorized)
+	})
+}
+
+// contactToken is a contact's token as it was issued a while ago.
+func (s *suite) contactToken(t testing.TB, c parley.Caller, proven bool, ago time.Duration) string {
+	t.Helper()
+	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(s.Master)}, Now: func() time.Time { return time.Now().Add(-ago) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := keys.Contact(c.Project, parley.Visitor{ID: c.Visitor, Contact: c.Contact, Generation: c.Generation}, proven)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func testVerified(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	t.Run("O12 authenticate-user", func(t *testing.T) {
+		auth := func(key string, body any) *answer {
+			return p.call(http.MethodPost, "/widget/authenticate-user", body, "Authorization", key, "X-Bot-Token", "")
+		}
+		who := object{"email": "ann@example.com", "name": "Ann", "avatar_url": "https://shop.example/a.png", "phone": "1", "language": "de",
+			"custom_data": object{"plan": "pro"}, "chat_context": object{}, "http_action_overrides": object{}}
+		auth("", who).fails(http.StatusUnauthorized)
+		auth("Bearer sk_test_nothing", who).fails(http.StatusUnauthorized)
+		auth("Bearer "+p.bot, who).fails(http.StatusUnauthorized)
+		auth("Bearer "+p.key(parley.ScopeRead), who).fails(http.StatusForbidden)
+		auth("Bearer "+p.key(parley.ScopeReply), object{}).fails(http.StatusBadRequest)
+		auth("Bearer "+p.key(parley.ScopeReply), who).ok()
+		v := p.verified("ann@example.com")
+		if got := v.poll(v.begin()).Session; !got.IsVerified {
+			t.Errorf("session = %+v", got)
+		}
+	})
+	t.Run("O13 verified and not are apart", func(t *testing.T) {
+		proven, said := p.verified("ben@example.com"), p.visitor("ben@example.com")
+		a, b := proven.begin(), said.begin()
+		for _, try := range []struct {
+			who *page
+			id  string
+		}{{said, a}, {proven, b}} {
+			try.who.get("/poll/" + try.id).fails(http.StatusNotFound)
+			try.who.post("/chat/send", try.who.message(try.id, "Let me in")).fails(http.StatusNotFound)
+		}
+		if got := ids(said.sessions(said.mine())); !same(got, []string{b}) {
+			t.Errorf("who only says so lists %v", got)
+		}
+		if got := ids(proven.sessions("{}")); !same(got, []string{a}) {
+			t.Errorf("who is vouched for lists %v", got)
+		}
+	})
+}

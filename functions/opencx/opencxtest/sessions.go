@@ -1,0 +1,160 @@
+package opencxtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"testing"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+)
+
+func testSessions(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	t.Run("O14 create-session", func(t *testing.T) {
+		v := p.verified("ann@example.com")
+		for _, body := range []any{object{}, "null", ""} {
+			out := into[map[string]any](v.post("/create-session", body).ok())
+			for _, key := range []string{"id", "ticketNumber", "title", "createdAt", "updatedAt", "isHandedOff", "isOpened", "assignee", "channel",
+				"isVerified", "lastMessage", "modeId", "latestStateCheckpointPayload", "sessionAttributes"} {
+				if _, has := out[key]; !has {
+					t.Errorf("create-session of %v has no %s", body, key)
+				}
+			}
+			if out["isOpened"] != true || out["modeId"] != nil || out["isVerified"] != true {
+				t.Errorf("create-session of %v = %v", body, out)
+			}
+		}
+	})
+	t.Run("O15 without an external id", func(t *testing.T) {
+		v := p.visitor("")
+		v.post("/create-session", object{}).fails(http.StatusForbidden)
+		v.get("/sessions?filters=%7B%7D").fails(http.StatusForbidden)
+	})
+	t.Run("O16 devices are apart", func(t *testing.T) {
+		one, two := p.visitor("dev@example.com"), p.visitor("dev@example.com")
+		a, b := one.begin(), two.begin()
+		if x, y := ids(one.sessions(one.mine())), ids(two.sessions(two.mine())); !same(x, []string{a}) || !same(y, []string{b}) {
+			t.Errorf("lists = %v, %v, want %s, %s", x, y, a, b)
+		}
+	})
+	t.Run("O17 a verified contact's sessions", func(t *testing.T) {
+		v := p.verified("carl@example.com")
+		one, two := *v, *p.verified("carl@example.com")
+		one.external, two.external = "x", "y"
+		a, b, c := one.begin(), two.begin(), v.begin()
+		if got := ids(v.sessions("{}")); len(got) != 3 || !slices.Contains(got, a) || !slices.Contains(got, b) || !slices.Contains(got, c) {
+			t.Errorf("all = %v", got)
+		}
+		if got := ids(v.sessions(`{"external_id":"x"}`)); !same(got, []string{a}) {
+			t.Errorf("of x = %v, want %s", got, a)
+		}
+	})
+	t.Run("O18 filters", func(t *testing.T) {
+		v := p.verified("dora@example.com")
+		for _, wrong := range []string{"", "x", "[]", "null", `"a"`, `{"a":[]}`} {
+			v.call(http.MethodGet, base+"/sessions?filters="+wrong, nil).fails(http.StatusBadRequest)
+		}
+		id := into[session](v.post("/create-session", object{"customData": object{"seats": 3, "trial": true, "plan": "pro"}}).ok()).ID
+		v.begin()
+		for _, filter := range []string{`{"seats":"3"}`, `{"trial":"true"}`, `{"plan":"pro","seats":"3"}`} {
+			if got := ids(v.sessions(filter)); !same(got, []string{id}) {
+				t.Errorf("%s = %v, want %s", filter, got, id)
+			}
+		}
+		if got := ids(v.sessions(`{"seats":"4"}`)); len(got) != 0 {
+			t.Errorf("nobody's = %v", got)
+		}
+	})
+	t.Run("O21 another's session", func(t *testing.T) {
+		id, stranger := p.visitor("").begin(), p.visitor("")
+		for _, path := range []string{"/poll/", "/session/history/", "/session/"} {
+			foreign, unknown := stranger.get(path+id), stranger.get(path+uuid())
+			foreign.fails(http.StatusNotFound)
+			if foreign.status != unknown.status || foreign.body != unknown.body {
+				t.Errorf("%s: foreign %s, unknown %s", path, foreign.body, unknown.body)
+			}
+		}
+	})
+	t.Run("O22 a poll of an empty session", func(t *testing.T) {
+		v := p.visitor("")
+		if got := v.get("/poll/" + v.begin()).ok(); !json.Valid([]byte(got.body)) || into[polled](got).History == nil || len(into[polled](got).History) != 0 {
+			t.Errorf("poll = %s", got.body)
+		}
+	})
+	t.Run("O23 reading changes nothing", func(t *testing.T) {
+		v := p.visitor("")
+		id := v.begin()
+		v.say(id, "Hello")
+		stable := func(what string) {
+			t.Helper()
+			before := s.standing(t)
+			a, b := into[map[string]any](v.get("/poll/"+id).ok()), into[map[string]any](v.get("/poll/"+id).ok())
+			if !reflect.DeepEqual(a, b) {
+				t.Errorf("two polls of %s differ: %v, %v", what, a, b)
+			}
+			parleytest.Same(t, before, s.standing(t))
+		}
+		stable("an open session")
+		if err := s.Store.Close(t.Context(), v.who(), parley.SessionID(id)); err != nil {
+			t.Fatal(err)
+		}
+		stable("a session whose close can be undone")
+		if !v.poll(id).Session.IsOpened {
+			t.Error("a session whose close can be undone is shown as closed")
+		}
+		v.post("/session/resolve", object{"session_id": id}).ok()
+		stable("a resolved session")
+	})
+}
+
+// who is the caller that the page's token stands for.
+func (p *page) who() parley.Caller {
+	p.t.Helper()
+	c, err := p.keys.ReadContact(p.project, p.token)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c
+}
+
+func testPaging(t *testing.T, s *suite) {
+	v := s.project(t, nil).verified("ann@example.com")
+	var all []string
+	for range 45 {
+		all = append(all, v.begin())
+	}
+	v.say(all[3], "Newest")
+	for _, name := range []string{"cursor", "offset"} {
+		t.Run("O19 paging by "+name, func(t *testing.T) {
+			l := v.sessions("{}")
+			got := l.Items
+			for l.Next != nil {
+				l = v.sessions("{}", name, *l.Next)
+				got = append(got, l.Items...)
+			}
+			seen := ids(list{Items: got})
+			slices.Sort(seen)
+			if want := slices.Sorted(slices.Values(all)); !same(seen, want) {
+				t.Errorf("pages have %v, want %v", seen, want)
+			}
+			newerFirst := func(a, b session) int { return b.UpdatedAt.Compare(a.UpdatedAt) }
+			if !slices.IsSortedFunc(got, newerFirst) {
+				t.Errorf("pages = %+v", got)
+			}
+			var last map[string]json.RawMessage = into[map[string]json.RawMessage](v.get("/sessions?filters=%7B%22external_id%22%3A%22none%22%7D").ok())
+			if string(last["next"]) != "null" || string(last["items"]) != "[]" {
+				t.Errorf("empty page = %s", fmt.Sprint(last))
+			}
+		})
+	}
+	t.Run("O20 newest activity first", func(t *testing.T) {
+		v.say(all[0], "Newer still")
+		if got := ids(v.sessions("{}")); got[0] != all[0] || got[1] != all[3] {
+			t.Errorf("first = %v", got[:2])
+		}
+	})
+}

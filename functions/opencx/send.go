@@ -1,0 +1,241 @@
+package opencx
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+// maxSendBytes is the longest body of a message: our choice, the longest text
+// with the first messages of a session and everything around it, escaped.
+const maxSendBytes = 512 << 10
+
+// message is what a page sends. What is absent may also be null.
+type message struct {
+	UUID        parley.EntryID   `json:"uuid"`
+	Content     string           `json:"content"`
+	SessionID   parley.SessionID `json:"session_id"`
+	BotToken    string           `json:"bot_token"`
+	Language    string           `json:"language"`
+	Attachments []attachment     `json:"attachments"`
+	CustomData  json.RawMessage  `json:"custom_data"`
+	// Headers, Query and Body are for the requests of actions.
+	Headers map[string]any             `json:"headers"`
+	Query   map[string]any             `json:"query_params"`
+	Body    map[string]json.RawMessage `json:"body_properties"`
+	Context json.RawMessage            `json:"clientContext"`
+	// ExitMode ends the session's mode and is told to the agent, as FormSent is.
+	ExitMode string `json:"exit_mode_prompt"`
+	FormSent string `json:"action_form_submitted_prompt"`
+	Initial  []struct {
+		UUID    parley.EntryID `json:"uuid"`
+		Content string         `json:"content"`
+	} `json:"initial_messages"`
+}
+
+// The codes of answers that clients of the protocol know.
+const (
+	codeHuman     = "session_assigned_to_human_agent"
+	codeCancelled = "response_cancelled"
+	codeDuplicate = "duplicate_message_ignored"
+)
+
+// sent is the answer to a message that was taken.
+type sent struct {
+	Success     bool        `json:"success"`
+	Code        string      `json:"code,omitempty"`
+	Reply       *reply      `json:"autopilotResponse,omitempty"`
+	UI          *uiResponse `json:"uiResponse,omitempty"`
+	Form        *action     `json:"formSubmission,omitempty"`
+	IsHandedOff *bool       `json:"sessionIsHandedOff,omitempty"`
+	Session     *sessionDto `json:"session,omitempty"`
+}
+
+type reply struct {
+	Type   string         `json:"type"` // "text"
+	Value  replyValue     `json:"value"`
+	ID     parley.EntryID `json:"id"`
+	Solves bool           `json:"mightSolveUserIssue"`
+	Covers bool           `json:"completelyAndFullyCoveredUserIssue"`
+	Mode   *mode          `json:"mode,omitempty"`
+	Exited bool           `json:"didExitMode,omitempty"`
+}
+
+type replyValue struct {
+	Error   bool   `json:"error"`
+	Content string `json:"content"`
+}
+
+// unsent is the answer to a message that was not taken, for the visitor to read.
+type unsent struct {
+	Success bool   `json:"success"`
+	Error   reason `json:"error"`
+}
+
+type reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (f function) send(w http.ResponseWriter, r *http.Request) error {
+	c, p, err := f.caller(r)
+	if err != nil {
+		return err
+	}
+	var in message
+	if err := api.DecodeUpTo(r, maxSendBytes, &in); err != nil {
+		return err
+	}
+	if in.BotToken != "" && in.BotToken != r.Header.Get(botHeader) {
+		return denied("unknown_key", "bot_token is not the one of the header")
+	}
+	if in.SessionID == "" {
+		return api.InvalidField("session_id", "session_id is required")
+	}
+	api.About(r, in.SessionID, parley.RunID(in.UUID))
+	request, err := f.request(p, in)
+	if err != nil {
+		return f.unsent(w, err)
+	}
+	ctx, cancel := api.Lasting(r, changeTime)
+	defer cancel()
+	stored, _, err := f.Engine.Send(ctx, c, request)
+	if err != nil {
+		return f.unsent(w, err)
+	}
+	if stored.Pending {
+		f.Engine.Ask(ctx, stored.Ref)
+	}
+	return api.JSON(w, http.StatusCreated, f.outcome(r, c, stored, in.ExitMode != ""))
+}
+
+// request makes the domain's of a message. Files are known by the addresses that
+// upload gave out; nothing is fetched from any.
+func (f function) request(p *parley.Project, in message) (parley.SendRequest, error) {
+	out := parley.SendRequest{ID: in.UUID, Session: in.SessionID, Channel: parley.ChannelOpenCX, Content: in.Content,
+		Language: in.Language, IfBusy: parley.BusyQueue, Refs: map[parley.FileID]parley.Ref{}}
+	for _, a := range in.Attachments {
+		id, ok := f.fileOf(p, a.URL)
+		if !ok {
+			return out, &parley.Error{Kind: parley.ErrInvalid, Code: "attachment_unknown", Text: "an attachment was not uploaded here"}
+		}
+		out.Attachments = append(out.Attachments, id)
+		out.Refs[id] = parley.Ref{ID: a.ID, Name: a.Name, Type: a.Type, Size: a.Size}
+	}
+	for _, m := range in.Initial {
+		out.Before = append(out.Before, parley.Said{ID: m.UUID, Text: m.Content})
+	}
+	if said(in.CustomData) {
+		out.Data = in.CustomData
+	}
+	if said(in.Context) {
+		out.Extras.Context = in.Context
+	}
+	out.LeaveMode = in.ExitMode != ""
+	out.Extras.Prompt = strings.TrimSpace(in.ExitMode + "\n" + in.FormSent)
+	var err error
+	out.Extras.Overrides, err = overrides(in.Headers, in.Query, nil, in.Body)
+	return out, err
+}
+
+// said reports whether an object says anything.
+func said(object json.RawMessage) bool {
+	text := strings.TrimSpace(string(object))
+	return text != "" && text != "{}" && text != "null"
+}
+
+// fileOf returns the file of the project's that a lasting address names.
+func (f function) fileOf(p *parley.Project, address string) (parley.FileID, bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", false
+	}
+	_, path, found := strings.Cut(u.Path, "/files/")
+	parts := strings.Split(path, "/")
+	if !found || len(parts) < 2 || !f.API.Store.IsFileSecret(p.ID, parley.FileID(parts[0]), parts[1]) {
+		return "", false
+	}
+	return parley.FileID(parts[0]), true
+}
+
+// readable are the codes of refusals that visitors should read: they are answered
+// as a success of the request, for of other answers clients show no word.
+var readable = map[string]bool{"session_closed": true, "rate_limited": true, "budget_spent": true, "queue_full": true, "blocked": true,
+	"identity_required": true, "attachment_unknown": true, "attachment_incomplete": true, "too_large": true, "invalid_field": true}
+
+func (f function) unsent(w http.ResponseWriter, err error) error {
+	var e *parley.Error
+	if errors.As(err, &e) && readable[e.Code] {
+		return api.JSON(w, http.StatusOK, unsent{Error: reason{e.Code, e.Text}})
+	}
+	return err
+}
+
+// outcome waits for the reply, for a while. The message is stored by now: what
+// cannot be read of it the client gets by poll, where an error would have the
+// visitor send it again.
+func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, leaves bool) sent {
+	out := sent{Success: true}
+	switch {
+	case stored.Replayed:
+		out.Code = codeDuplicate
+	case stored.Ref.Run == "":
+		out.Code = codeHuman
+	default:
+		_, end, err := f.Engine.Wait(r.Context(), stored.Ref, f.Wait)
+		f.left(r, "wait for the reply", err)
+		out.tell(end)
+		f.tellMode(r, &out, end, stored, leaves)
+	}
+	whole, err := f.API.Store.Whole(r.Context(), c, stored.Session.ID, 0)
+	if err != nil {
+		f.left(r, "read the session", err)
+		return out
+	}
+	session, err := f.dto(r.Context(), whole.Session, whole.About)
+	if err != nil {
+		f.left(r, "read the operator", err)
+		return out
+	}
+	out.Session, out.IsHandedOff = &session, &session.IsHandedOff
+	return out
+}
+
+// left logs what a client is left to find out by itself.
+func (f function) left(r *http.Request, what string, err error) {
+	if err != nil && r.Context().Err() == nil {
+		f.API.Log.ErrorContext(r.Context(), what, "error", err.Error())
+	}
+}
+
+// tell says what came of the run, if it has ended.
+func (s *sent) tell(end *run.End) {
+	if end == nil || end.Entry == nil {
+		return
+	}
+	switch e := *end.Entry; {
+	case e.IsMessage():
+		s.Reply = &reply{Type: "text", Value: replyValue{Content: neutral(e.Text)}, ID: e.ID, Solves: e.LikelyResolved}
+		s.show(e)
+	case end.Status == parley.StatusTakenOver:
+		s.Code = codeHuman
+	case end.Status == parley.StatusCancelled:
+		s.Code = codeCancelled
+	}
+}
+
+// tellMode says in which mode the reply leaves the session, and whether that, or
+// the message, ended the one before.
+func (f function) tellMode(r *http.Request, s *sent, end *run.End, stored parley.Sent, leaves bool) {
+	if s.Reply == nil || end.Session == nil {
+		return
+	}
+	s.Reply.Exited = leaves || stored.Session.Mode != "" && end.Session.Mode == ""
+	s.Reply.Mode = f.mode(r.Context(), end.Session)
+}

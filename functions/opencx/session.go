@@ -1,0 +1,305 @@
+package opencx
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+// sessionDto is a session as clients read it. All of it is a function of what is
+// stored: a closed session that read differently each time would make a client
+// ask without pause.
+type sessionDto struct {
+	ID           parley.SessionID  `json:"id"`
+	TicketNumber int64             `json:"ticketNumber"`
+	Title        *string           `json:"title"`
+	CreatedAt    api.Time          `json:"createdAt"`
+	UpdatedAt    api.Time          `json:"updatedAt"`
+	IsHandedOff  bool              `json:"isHandedOff"`
+	IsOpened     bool              `json:"isOpened"`
+	Assignee     assignee          `json:"assignee"`
+	Channel      string            `json:"channel"`
+	IsVerified   bool              `json:"isVerified"`
+	LastMessage  *string           `json:"lastMessage"`
+	ModeID       *string           `json:"modeId"`
+	Checkpoint   json.RawMessage   `json:"latestStateCheckpointPayload"`
+	Attributes   map[string]string `json:"sessionAttributes"`
+}
+
+type assignee struct {
+	Kind   string  `json:"kind"`
+	Name   *string `json:"name"`
+	Avatar *string `json:"avatarUrl"`
+}
+
+// orNull is how the protocol writes that there is no text.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// dto makes a session readable. A close that can still be undone is none yet:
+// the visitor's next message goes on as if nothing had been.
+func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
+	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(about.Title), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
+		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed && s.Settles > 0,
+		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: about.Attributes}
+	if m := f.mode(ctx, s); m != nil {
+		out.ModeID = &m.ID
+	}
+	if s.Last != nil {
+		out.LastMessage = orNull(neutralLine(s.Last.Text))
+	}
+	if out.Checkpoint == nil {
+		out.Checkpoint = json.RawMessage("null")
+	}
+	if out.Attributes == nil {
+		out.Attributes = map[string]string{}
+	}
+	var err error
+	out.Assignee, err = f.assignee(ctx, s)
+	return out, err
+}
+
+// mode is the one that a session is in. One that its project has no more is none:
+// pages look it up among those of config.
+func (f function) mode(ctx context.Context, s *parley.Session) *mode {
+	if s.Mode == "" {
+		return nil
+	}
+	p, err := f.API.Store.Project(ctx, s.Project)
+	if err != nil {
+		return &mode{ID: s.Mode} // known, though not by name
+	}
+	m, ok := p.Mode(s.Mode)
+	if !ok {
+		return nil
+	}
+	return &mode{m.ID, m.Name, m.Slug}
+}
+
+// assignee is who answers a session. Nobody has one that waits for a human.
+func (f function) assignee(ctx context.Context, s *parley.Session) (assignee, error) {
+	switch s.Holder {
+	case parley.HolderAI:
+		return assignee{Kind: "ai"}, nil
+	case parley.HolderWaiting:
+		return assignee{Kind: "none"}, nil
+	}
+	out := assignee{Kind: "human"}
+	if s.Operator == "" {
+		return out, nil
+	}
+	o, err := f.API.Store.Operator(ctx, s.Project, s.Operator)
+	if parley.Code(err) == "not_found" {
+		return out, nil
+	}
+	out.Name, out.Avatar = orNull(o.Name), orNull(o.Picture)
+	return out, err
+}
+
+// newSessionID returns a UUID, version 4: what clients expect of an id.
+func newSessionID() parley.SessionID {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return parley.SessionID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+}
+
+// externalKey is the custom datum by which devices of one contact are kept apart.
+const externalKey = "external_id"
+
+// errNoScope is not 401, which tells clients that their token is dead.
+func errNoScope() error {
+	return denied("external_id_missing", "without a verified contact this call needs an external_id")
+}
+
+func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
+	c, _, err := f.caller(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		CustomData map[string]any `json:"customData"`
+	}
+	if err := api.DecodeOptional(r, &in); err != nil {
+		return err
+	}
+	data, err := pairs("customData", in.CustomData)
+	if err != nil {
+		return err
+	}
+	c.External = data[externalKey]
+	if c.Unproven && c.External == "" {
+		return errNoScope()
+	}
+	ctx, cancel := api.Lasting(r, changeTime)
+	defer cancel()
+	session, err := f.API.Store.Begin(ctx, c,
+		parley.BeginRequest{ID: newSessionID(), Channel: parley.ChannelOpenCX, Metadata: data})
+	if err != nil {
+		return err
+	}
+	api.About(r, session.ID, "")
+	out, err := f.dto(r.Context(), session, parley.About{Metadata: data})
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusCreated, out)
+}
+
+type page struct {
+	Items []sessionDto `json:"items"`
+	Next  *string      `json:"next"`
+}
+
+// sessions lists. What the next page begins with goes by two names.
+func (f function) sessions(w http.ResponseWriter, r *http.Request) error {
+	c, p, err := f.caller(r)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	where, err := filters(query.Get("filters"))
+	if err != nil {
+		return err
+	}
+	if c.Unproven && where.External == "" {
+		return errNoScope()
+	}
+	ask := parley.PageRequest{Cursor: query.Get("cursor")}
+	if ask.Cursor == "" {
+		ask.Cursor = query.Get("offset")
+	}
+	list, next, err := f.API.Store.SessionsWhere(r.Context(), c, ask, where)
+	if err != nil {
+		return err
+	}
+	abouts, err := f.API.Store.Abouts(r.Context(), list)
+	if err != nil {
+		return err
+	}
+	api.AboutProject(r, p.ID)
+	out := page{Items: []sessionDto{}, Next: orNull(next)}
+	for i, session := range list {
+		dto, err := f.dto(r.Context(), session, abouts[i])
+		if err != nil {
+			return err
+		}
+		out.Items = append(out.Items, dto)
+	}
+	return api.JSON(w, http.StatusOK, out)
+}
+
+func filters(text string) (parley.Where, error) {
+	wrong := api.InvalidField("filters", "filters is a JSON object of strings")
+	var in map[string]any
+	if text == "" || json.Unmarshal([]byte(text), &in) != nil || in == nil {
+		return parley.Where{}, wrong
+	}
+	said, err := pairs("filters", in)
+	if err != nil {
+		return parley.Where{}, wrong
+	}
+	w := parley.Where{External: said[externalKey], Metadata: said}
+	delete(said, externalKey)
+	return w, nil
+}
+
+func (f function) session(w http.ResponseWriter, r *http.Request) error {
+	whole, err := f.whole(r, 0)
+	if err != nil {
+		return err
+	}
+	out, err := f.dto(r.Context(), whole.Session, whole.About)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, out)
+}
+
+// whole reads the session that the path names, and as much of its order.
+func (f function) whole(r *http.Request, room int) (parley.Whole, error) {
+	c, _, err := f.caller(r)
+	if err != nil {
+		return parley.Whole{}, err
+	}
+	return f.API.Store.Whole(r.Context(), c, parley.SessionID(r.PathValue("session")), room)
+}
+
+type polled struct {
+	Session sessionDto `json:"session"`
+	History []row      `json:"history"`
+}
+
+func (f function) poll(w http.ResponseWriter, r *http.Request) error {
+	whole, err := f.whole(r, maxHistoryBytes)
+	if err != nil {
+		return err
+	}
+	session, err := f.dto(r.Context(), whole.Session, whole.About)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, polled{session, f.rows(r, whole)})
+}
+
+// history is the rows alone. Older clients ask for those after a time, and take
+// what they are given for new.
+func (f function) history(w http.ResponseWriter, r *http.Request) error {
+	whole, err := f.whole(r, maxHistoryBytes)
+	if err != nil {
+		return err
+	}
+	rows := f.rows(r, whole)
+	if after, err := time.Parse(time.RFC3339, r.URL.Query().Get("lastMessageTimestamp")); err == nil {
+		for len(rows) > 0 && rows[0].SentAt <= api.TimeOf(after) {
+			rows = rows[1:]
+		}
+	}
+	return api.JSON(w, http.StatusOK, rows)
+}
+
+func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
+	c, _, err := f.caller(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		SessionID parley.SessionID `json:"session_id"`
+	}
+	if err := api.Decode(r, &in); err != nil {
+		return err
+	}
+	api.About(r, in.SessionID, "")
+	ctx, cancel := api.Lasting(r, changeTime)
+	defer cancel()
+	if err := f.API.Store.Resolve(ctx, c, in.SessionID, author(c)); err != nil {
+		return err
+	}
+	whole, err := f.API.Store.Whole(r.Context(), c, in.SessionID, 0)
+	if err != nil {
+		return err
+	}
+	out, err := f.dto(r.Context(), whole.Session, whole.About)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, out)
+}
+
+// author is the visitor's side as author of an entry.
+func author(c parley.Caller) parley.Author {
+	if c.Contact != "" {
+		return parley.Author{Kind: parley.AuthorUser, ID: string(c.Contact)}
+	}
+	return parley.Author{Kind: parley.AuthorUser, ID: string(c.Visitor)}
+}

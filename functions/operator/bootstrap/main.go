@@ -1,0 +1,79 @@
+// Command bootstrap is the function operator on Lambda.
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"parley/functions/internal/wire"
+	"parley/functions/internal/wire/hosts"
+	"parley/functions/internal/wire/invoke"
+	"parley/functions/internal/wire/objects"
+	"parley/functions/operator"
+	"parley/functions/operator/console"
+	"parley/shared/agent"
+	"parley/shared/bucket"
+	"parley/shared/lambdahttp"
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+func main() { wire.Main(start) }
+
+func start(ctx context.Context, b *wire.Base) error {
+	bucket, err := objects.Bucket(b)
+	if err != nil {
+		return err
+	}
+	store, err := b.Store(bucket)
+	if err != nil {
+		return err
+	}
+	a, err := b.API(store)
+	if err != nil {
+		return err
+	}
+	responder, err := invoke.Responder(b)
+	if err != nil {
+		return err
+	}
+	engine, err := run.New(run.Config{Store: store, Agent: nobody, Respond: responder, Log: b.Log})
+	if err != nil {
+		return err
+	}
+	page, err := newConsole(ctx, bucket, a.URLs.Uploads)
+	if err != nil {
+		return err
+	}
+	client, err := hosts.Client()
+	if err != nil {
+		return err
+	}
+	handler, err := operator.New(operator.Config{API: a, Engine: engine, CheckURL: client.CheckURL, Console: page})
+	if err != nil {
+		return err
+	}
+	lambdahttp.StartWith(handler, b.HTTP(), operator.Commands(store, b.Keys))
+	return nil
+}
+
+// newConsole is the operators' page, which uploads to the bucket and shows
+// pictures that the function uploads redirects to.
+func newConsole(ctx context.Context, b *bucket.Bucket, uploads string) (http.Handler, error) {
+	origin, err := b.Origin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	origins := []string{origin}
+	if uploads != "" {
+		origins = append(origins, strings.TrimRight(uploads, "/"))
+	}
+	return console.New(console.Config{Origins: origins})
+}
+
+// nobody answers here: operators watch replies, and others generate them.
+func nobody(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+	return nil, errors.New("operators generate nothing")
+}

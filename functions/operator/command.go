@@ -1,0 +1,91 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"parley/shared/parley"
+	"parley/shared/token"
+)
+
+// Command is what whoever runs the deployment has the function do, by invoking
+// it with this as the event: no request over HTTP can. Exactly one is set.
+type Command struct {
+	// CreateProject are the settings of a new project. Keys and an agent are made
+	// for it where it has none.
+	CreateProject *parley.Project `json:"createProject"`
+	// CreateKey makes a private key for who has lost theirs.
+	CreateKey *NewKey `json:"createKey"`
+}
+
+// NewKey asks for a private key of the project's server with every scope.
+type NewKey struct {
+	Project parley.ProjectID `json:"project"`
+	Name    string           `json:"name"`
+}
+
+// Created is what a command answers. The secrets cannot be shown again.
+type Created struct {
+	Project    parley.ProjectID `json:"project"`
+	PublicKeys []string         `json:"publicKeys,omitempty"`
+	PrivateKey string           `json:"privateKey"`
+	// SigningKey and SigningSecret are for the project's backend, to sign identities.
+	SigningKey    string `json:"signingKey,omitempty"`
+	SigningSecret string `json:"signingSecret,omitempty"`
+}
+
+// Commands carries out an event that is a Command. Its errors are for whoever
+// invoked it: they say what to do.
+func Commands(store *parley.Store, keys *token.Keyring) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		var c Command
+		if err := json.Unmarshal(event, &c); err != nil || (c.CreateProject == nil) == (c.CreateKey == nil) {
+			return nil, errors.New(`the event is neither a request nor {"createProject": {…}} nor {"createKey": {…}}`)
+		}
+		if c.CreateKey != nil {
+			return createKey(ctx, store, *c.CreateKey)
+		}
+		return createProject(ctx, store, keys, *c.CreateProject)
+	}
+}
+
+// firstKey is the name of the private key that a project is created with.
+const firstKey = "first"
+
+func createProject(ctx context.Context, store *parley.Store, keys *token.Keyring, p parley.Project) (any, error) {
+	if len(p.PublicKeys) == 0 {
+		p.PublicKeys = []string{parley.NewPublicKey(false), parley.NewPublicKey(true)}
+	}
+	if len(p.Agents) == 0 {
+		p.Agents = []parley.AgentSettings{{ID: "guide", Name: "Guide"}}
+	}
+	if err := store.CreateProject(ctx, p); err != nil {
+		return nil, err
+	}
+	out := Created{Project: p.ID, PublicKeys: p.PublicKeys}
+	lost := func(err error) error {
+		return fmt.Errorf(`the project is there and a key is not: invoke again with {"createKey": {"project": %q, "name": "second"}}: %w`, p.ID, err)
+	}
+	var err error
+	if _, out.PrivateKey, err = store.AddPrivateKey(ctx, p.ID, parley.PrivateKey{Name: firstKey, Scopes: parley.Scopes()}); err != nil {
+		return nil, lost(err)
+	}
+	if out.SigningKey, _, err = store.AddSigningKey(ctx, p.ID); err != nil {
+		return nil, lost(err)
+	}
+	out.SigningSecret = keys.SigningSecret(p.ID, out.SigningKey)
+	return out, nil
+}
+
+func createKey(ctx context.Context, store *parley.Store, k NewKey) (any, error) {
+	if _, err := store.Settings(ctx, k.Project); err != nil {
+		return nil, err
+	}
+	_, secret, err := store.AddPrivateKey(ctx, k.Project, parley.PrivateKey{Name: k.Name, Scopes: parley.Scopes()})
+	if err != nil {
+		return nil, err
+	}
+	return Created{Project: k.Project, PrivateKey: secret}, nil
+}

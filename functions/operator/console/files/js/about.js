@@ -1,0 +1,130 @@
+// Who the visitor is, where they are, and the facts of the session.
+
+import { button, h, icon, safeURL } from "../web/dom.js";
+import { formatExact } from "../web/format.js";
+import { age, badge, holderWords, personName } from "./person.js";
+import { text } from "./text.js";
+
+export class About {
+  #body = h("div", { class: "about-body" });
+  #agents;
+  #operators;
+  #me;
+  #drawn = "";
+
+  /** `agents` and `operators` are maps from id to name, `me` is the id of the operator who acts; `close()` hides the panel where it covers others. */
+  constructor({ agents, operators, me, close }) {
+    this.#agents = agents;
+    this.#operators = operators;
+    this.#me = me;
+    this.el = h(
+      "aside",
+      { class: "about", "aria-label": text.about },
+      h(
+        "div",
+        { class: "about-head" },
+        h("h2", {}, text.about),
+        button(text.closeAbout, { icon: "close", class: "bare", onclick: close }),
+      ),
+      this.#body,
+    );
+  }
+
+  update(record) {
+    const { session, detail } = record;
+    const state = JSON.stringify([session, detail, record.review, Math.floor(Date.now() / 60_000)]);
+    if (state === this.#drawn) return; // keeps the focus on its links
+    this.#drawn = state;
+    if (!session || !detail) return this.#body.replaceChildren();
+    this.#body.replaceChildren(
+      ...this.#person(session, detail),
+      ...this.#page(detail.about),
+      ...this.#facts(session, detail, record.review),
+      ...pairs(text.attributes, detail.about.attributes),
+      ...pairs(text.contactMetadata, detail.contact?.metadata),
+      ...pairs(text.metadata, detail.about.metadata),
+      ...checkpoint(detail.about.checkpoint),
+    );
+  }
+
+  #person(session, { visitor, contact }) {
+    const { owner } = session;
+    const name = personName(contact ?? visitor ?? {}, owner);
+    const proven = owner.proven
+      ? h("p", { class: "proven" }, icon("check"), text.proven)
+      : h("p", { class: "quiet" }, text.unproven);
+    const known = contact?.name || contact?.email || visitor?.name || visitor?.email;
+    return [
+      h("div", { class: "who" }, badge(name, owner.contact ?? owner.visitor ?? ""), h("h3", {}, name)),
+      visitor?.blocked && h("p", { class: "bad blocked" }, icon("warn"), text.blocked),
+      known || owner.proven ? proven : null,
+      list([
+        [text.email, contact?.email || visitor?.email],
+        [text.externalId, contact?.externalId || owner.externalId],
+        [text.language, session.language || visitor?.language],
+        [text.since, visitor && formatExact((contact ?? visitor).createdAt)],
+      ]),
+    ].filter(Boolean);
+  }
+
+  #page({ page }) {
+    if (!page.url && !page.title) return [];
+    const href = safeURL(page.url);
+    const label = page.title || page.url;
+    return section(
+      text.page,
+      href && /^https?:/.test(href)
+        ? h("p", { class: "page" }, h("a", { href, target: "_blank", rel: "noopener noreferrer" }, label))
+        : h("p", { class: "page" }, label),
+      page.title && page.url ? h("p", { class: "quiet address" }, page.url) : null,
+    );
+  }
+
+  #facts(session, { about, rating }, review) {
+    return section(
+      text.facts,
+      list([
+        [text.factTitle, about.title],
+        [text.factSummary, review?.summary],
+        [text.factOutcome, text.outcome[review?.outcome]],
+        [text.factSentiment, text.sentiment[review?.sentiment]],
+        [text.factTags, [...new Set([...about.tags, ...(review?.tags ?? [])])].join(", ")],
+        [text.factRating, rating && text.ratingOf(rating.score) + (rating.feedback ? ` – “${rating.feedback}”` : "")],
+        [text.factHolder, holderWords(session, this.#operators, this.#me)],
+        [text.factWaiting, session.waitingSince && age(session.waitingSince)],
+        [text.participants, about.participants.map((id) => this.#operators.get(id) ?? id).join(", ")],
+        [text.factAgent, this.#agents.get(session.agent) ?? session.agent],
+        [text.factChannel, session.channel],
+        [text.factMessages, String(session.messages)],
+        [text.factStarted, formatExact(session.createdAt)],
+        [text.factActive, formatExact(session.updatedAt)],
+      ]),
+    );
+  }
+}
+
+function section(title, ...children) {
+  return [h("section", {}, h("h3", {}, title), children)];
+}
+
+// Terms and what they are; what is not known is left out.
+function list(facts) {
+  const known = facts.filter(([, value]) => value);
+  return known.length === 0
+    ? null
+    : h(
+        "dl",
+        {},
+        known.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" }, value))),
+      );
+}
+
+function pairs(title, values) {
+  const all = Object.entries(values ?? {});
+  return all.length === 0 ? [] : section(title, list(all));
+}
+
+function checkpoint(state) {
+  if (!state) return [];
+  return section(text.checkpoint, h("pre", { tabindex: "0" }, JSON.stringify(state, null, 2)));
+}

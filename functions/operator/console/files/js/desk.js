@@ -1,0 +1,195 @@
+// The session in hand: what an operator does with it, and by the Follower what
+// comes back.
+
+import { Problem } from "../web/call.js";
+import { Follower } from "../web/follow.js";
+import { backoff } from "../web/wait.js";
+import { SessionRecord, isTelling } from "./sessionrecord.js";
+import { text } from "./text.js";
+
+/**
+ * See Follower for its events; besides, `touched` when a session was changed or
+ * has news, so that the inbox looks again, and `done` with words in `detail`.
+ */
+export class Desk extends Follower {
+  #api;
+  #store;
+  #outbox; // what the store holds, with what only this page knows: underWay
+
+  #me;
+
+  /** `me` is the author of what is written here, as entries name it. */
+  constructor(api, store, me) {
+    super(api, new SessionRecord(null));
+    this.#api = api;
+    this.#store = store;
+    this.#me = me;
+    this.#outbox = store.outbox;
+    this.addEventListener("entry", ({ detail }) => {
+      this.#touch();
+      if (isTelling(detail)) this.#refresh();
+    });
+  }
+
+  /** What a person writes and what another operator does is seen while the AI writes. */
+  get asksWhileReading() {
+    return true;
+  }
+
+  start() {
+    this.attend();
+    for (const item of this.#outbox) if (!item.problem) this.#deliver(item);
+  }
+
+  /** Shows a session; null is none. */
+  open(id) {
+    return this.follow(new SessionRecord(id));
+  }
+
+  gone() {
+    this.notice(text.gone);
+    this.dispatchEvent(new Event("gone"));
+    this.open(null);
+  }
+
+  wordsFor(err) {
+    return text.problems[err.code] ?? err.message;
+  }
+
+  rows() {
+    return this.record.rows(this.#outbox.filter((o) => o.session === this.record.id));
+  }
+
+  /** Writes `{content, files, takeOver}` to the visitor ("reply") or the team ("note"), as soon as the server can be reached. */
+  write(kind, message) {
+    const item = { id: newId(), session: this.record.id, kind, ...message, at: Date.now(), author: this.#me };
+    this.#outbox.push(item);
+    this.#save();
+    this.#deliver(item);
+  }
+
+  writeAgain(id) {
+    const item = this.#outbox.find((o) => o.id === id);
+    item.problem = undefined;
+    this.#deliver(item);
+  }
+
+  discard(id) {
+    this.#outbox = this.#outbox.filter((o) => o.id !== id);
+    this.#save();
+  }
+
+  setHolder(holder) {
+    return this.#change(() => this.#api.setHolder(this.record.id, holder), text.done[holder]);
+  }
+
+  setState(state) {
+    return this.#change(() => this.#api.setState(this.record.id, state), text.done[state]);
+  }
+
+  setArchived(archived) {
+    const words = archived ? text.done.archived : text.done.unarchived;
+    return this.#change(() => this.#api.setArchived(this.record.id, archived), words);
+  }
+
+  async setBlocked(blocked) {
+    const { record } = this;
+    try {
+      const { visitor } = record.detail;
+      const now = await this.#api.setBlocked(visitor.id, blocked);
+      record.detail = { ...record.detail, visitor: { ...visitor, blocked: now } };
+      this.#tell(now ? text.done.blocked : text.done.unblocked);
+      this.changed();
+    } catch (err) {
+      this.explain(err);
+    }
+  }
+
+  /** Says that the operator has seen everything that is here. */
+  async see() {
+    const { record } = this;
+    const { session, cursor, seen } = record;
+    if (cursor <= seen || !session?.last || session.last.seq <= seen) return;
+    record.seen = cursor;
+    try {
+      await this.#api.setSeen(session.id, cursor);
+      this.#touch();
+    } catch (err) {
+      if (!(err instanceof Problem)) throw err;
+      record.seen = seen; // the next look says it again
+    }
+  }
+
+  async #change(call, words) {
+    const { record } = this;
+    try {
+      const session = await call();
+      if (this.record === record) this.takeSession(session);
+      this.bell.ring(); // its event entry is in the order now
+      this.#tell(words);
+      this.#touch();
+    } catch (err) {
+      this.explain(err);
+    }
+  }
+
+  async #deliver(item) {
+    item.underWay = true;
+    this.changed();
+    const { id: messageId, content, files, takeOver } = item;
+    const attachments = files.length ? files.map((f) => f.id) : undefined;
+    const body = item.kind === "reply" ? { messageId, content, attachments, takeOver } : { messageId, content };
+    for (let tries = 0; item.underWay; tries++) {
+      try {
+        const { session, message } = await this.#api.write(item.session, item.kind, body);
+        item.underWay = false;
+        this.discard(item.id);
+        if (this.record.id === item.session) {
+          this.record.add(message);
+          this.takeSession(session);
+          this.bell.ring();
+        }
+        this.#touch();
+      } catch (err) {
+        if (!(err instanceof Problem)) throw err;
+        if (err.passing) await this.bell.sleep(backoff(tries));
+        else this.#fail(item, err);
+      }
+    }
+  }
+
+  #fail(item, err) {
+    item.underWay = false;
+    item.problem = this.wordsFor(err);
+    this.#save();
+  }
+
+  // What is known of a session besides its entries comes with a page of them.
+  async #refresh() {
+    const { record } = this;
+    try {
+      record.addNewest(await this.#api.transcript(record.id));
+      this.changed();
+    } catch (err) {
+      if (!(err instanceof Problem)) throw err; // what is shown stays
+    }
+  }
+
+  #save() {
+    this.#store.outbox = this.#outbox.map(({ underWay, ...kept }) => kept);
+    this.changed();
+  }
+
+  #touch() {
+    this.dispatchEvent(new Event("touched"));
+  }
+
+  #tell(words) {
+    this.dispatchEvent(new CustomEvent("done", { detail: words }));
+  }
+}
+
+// Not randomUUID, which browsers have only where the connection is secure.
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,169 @@
+// Tests of the console's modules that need no page.
+
+import { barChart, tableOf } from "/console/js/chart.js";
+import { age, badge, holderWords, personName } from "/console/js/person.js";
+import { SessionRecord, isTelling } from "/console/js/sessionrecord.js";
+import { Store } from "/console/js/store.js";
+import { Reply } from "/console/web/record.js";
+import { equal, run, test } from "/harness.js";
+
+const at = (n) => `2026-11-20T10:00:${String(n).padStart(2, "0")}.000Z`;
+const entry = (seq, more) => ({
+  id: `e${seq}`,
+  seq,
+  at: at(seq),
+  type: "message",
+  author: { kind: "user" },
+  text: `t${seq}`,
+  parts: [],
+  internal: false,
+  ...more,
+});
+const session = (seq, more) => ({ id: "s", state: "open", holder: "ai", seq, updatedAt: at(seq), run: null, queue: [], ...more });
+const page = (entries, more) => ({
+  session: session(entries.at(-1).seq, more),
+  visitor: { id: "v" },
+  contact: null,
+  about: {},
+  rating: null,
+  seen: 1,
+  entries,
+  next: null,
+});
+const kinds = (rows) => rows.filter((r) => r.kind !== "day").map((r) => `${r.key} ${r.who ?? r.event ?? r.status ?? r.kind}`);
+
+test("the rows of a session: visitor, AI, people, notes, events", () => {
+  const r = new SessionRecord("s");
+  r.addNewest(
+    page([
+      entry(1),
+      entry(2, { author: { kind: "ai" }, run: "e1", of: "e1", status: "done" }),
+      entry(3, { author: { kind: "human", id: "ada" }, internal: true }),
+      entry(4, { type: "event", event: "taken_over", author: { kind: "human", id: "ada" } }),
+      entry(5, { author: { kind: "human", id: "ada" } }),
+      entry(6, { type: "event", event: "no_reply", status: "failed", author: { kind: "system" }, run: "x", of: "e1", reason: "model" }),
+      entry(7, { type: "event", event: "never_heard_of", author: { kind: "system" } }),
+      entry(8, { erased: true }),
+      entry(9, { type: "event", event: "reviewed", internal: true, author: { kind: "system" }, data: { summary: "s" } }),
+    ]),
+  );
+  equal(kinds(r.rows([])), [
+    "e1 visitor",
+    "e1/reply ai",
+    "e6 failed",
+    "e3 note",
+    "e4 taken_over",
+    "e5 human",
+    "e7 never_heard_of",
+    "e8 erased",
+    "e9 review",
+  ]);
+  equal([r.id, r.cursor, r.seen, r.detail.visitor.id, r.review.summary], ["s", 9, 1, "v", "s"], "what is known besides");
+});
+
+test("a reply being written, and what waits to be stored", () => {
+  const r = new SessionRecord("s");
+  r.addNewest(page([entry(1), entry(2)], { run: { id: "e1", seq: 1 }, queue: [{ id: "e2", seq: 2 }] }));
+  r.replies.set("e1", new Reply("e1", 1, "so far"));
+  const out = [
+    { id: "o1", kind: "note", content: "n", files: [], at: 0, author: { kind: "human" }, underWay: true },
+    { id: "o2", kind: "reply", content: "r", files: [], at: 0, author: { kind: "human" }, problem: "no" },
+    { id: "e2", kind: "reply", content: "r", files: [], at: 0, author: { kind: "human" } },
+  ];
+  const rows = r.rows(out).filter((row) => row.kind === "message");
+  equal(
+    rows.map((row) => [row.key, row.who, row.live ? "live" : row.state]),
+    [
+      ["e1", "visitor", ""],
+      ["e1/reply", "ai", "live"],
+      ["e2", "visitor", "waiting"],
+      ["o1", "note", "sending"],
+      ["o2", "human", "failed"],
+    ],
+    "what is stored already is not shown twice",
+  );
+});
+
+test("events that say more than was said", () => {
+  const event = (name) => entry(1, { type: "event", event: name });
+  equal(["identified", "rated", "joined"].map((n) => isTelling(event(n))), [true, true, false]);
+  equal(isTelling(entry(1)), false, "a message");
+});
+
+test("the mark of what was seen never moves back", () => {
+  const r = new SessionRecord("s");
+  r.addNewest({ ...page([entry(1), entry(2)]), seen: 2 });
+  r.addNewest({ ...page([entry(1), entry(2)]), seen: 1 });
+  equal(r.seen, 2);
+});
+
+test("who somebody is", () => {
+  const owner = { visitor: "v_00ab12", contact: null };
+  equal(personName({ name: "Ada", email: "a@b.example" }, owner), "Ada");
+  equal(personName({ name: "", email: "a@b.example" }, owner), "a@b.example");
+  equal(personName({}, owner), "Visitor AB12");
+  equal(personName({}, { visitor: null, contact: null }), "Visitor ", "nobody at all");
+  equal(badge("👩🏽 x", "").textContent, "👩", "a letter that takes two units");
+  equal(badge("Ada", "v1").className, badge("Bo", "v1").className, "a colour stays with the id");
+});
+
+test("who answers a session", () => {
+  const operators = new Map([["ada", "Ada"]]);
+  const words = (holder, operator) => holderWords({ holder, operator }, operators, "me");
+  equal(
+    [words("ai", null), words("waiting", null), words("human", "ada"), words("human", "me"), words("human", "gone"), words("human", null)],
+    ["AI answers", "Waits for a person", "Ada answers", "You answer", "A person answers", "A person answers"],
+  );
+});
+
+test("ages", () => {
+  const now = Date.parse("2026-11-20T12:00:00Z");
+  const of = (s) => age(new Date(now - s * 1000).toISOString(), now);
+  equal([of(-3), of(59), of(60), of(3599), of(3600), of(86_399), of(86_400 * 9)], ["now", "now", "1 min", "59 min", "1 h", "23 h", "9 d"]);
+});
+
+test("a chart: heights in proportion, words for those who do not see it", () => {
+  const el = barChart({
+    bars: [
+      { title: "Mon: 2", parts: [1, 1] },
+      { title: "Tue: 4", parts: [4, 0] },
+      { title: "Wed: 0", parts: [0, 0] },
+    ],
+    summary: "6 in 3 days",
+    top: "4",
+    ends: ["Mon", "Wed"],
+    kinds: ["a", "b"],
+  });
+  const rects = [...el.querySelectorAll("rect:not(.ground)")].map((r) => ["class", "y", "height"].map((n) => r.getAttribute(n)));
+  equal(rects, [
+    ["a", "75", "25"],
+    ["b", "50", "25"],
+    ["a", "0", "100"],
+  ]);
+  equal([...el.querySelectorAll("title")].map((t) => t.textContent), ["Mon: 2", "Tue: 4", "Wed: 0"], "tips");
+  equal([el.querySelector("svg").getAttribute("role"), el.querySelector("svg").getAttribute("aria-label")], ["img", "6 in 3 days"]);
+  const none = barChart({ bars: [{ title: "", parts: [0] }], summary: "", top: "", ends: ["", ""], kinds: ["a"] });
+  equal(none.querySelectorAll("rect:not(.ground)").length, 0, "nothing has no bar");
+});
+
+test("a table has heads for columns and rows", () => {
+  const el = tableOf("As a table", "Sessions", ["Day", "n"], [["Mon", 1]]);
+  equal([...el.querySelectorAll("th")].map((c) => c.scope), ["col", "col", "row"]);
+  equal(el.querySelector("caption").textContent, "Sessions");
+});
+
+test("what the tab keeps, and forgets at signing out", () => {
+  sessionStorage.setItem("other", "stays");
+  const [a, b] = [new Store(), new Store()];
+  a.set("key", "sk_test_1");
+  a.setDraft("s", { mode: "note", reply: "", note: "half" });
+  a.outbox = [{ id: "m" }];
+  equal([b.get("key"), b.draft("s").note, b.outbox.length], ["sk_test_1", "half", 1], "after a reload");
+  a.setDraft("s", { mode: "note", reply: "", note: "" });
+  equal(b.draft("s"), {}, "an empty draft");
+  a.clear();
+  equal([b.get("key"), b.outbox, sessionStorage.getItem("other")], [undefined, [], "stays"], "signed out");
+  equal(localStorage.length, 0, "nothing outlives the tab");
+});
+
+await run();

@@ -1,0 +1,149 @@
+package operator
+
+import (
+	"net/http"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+type hookOut struct {
+	ID       parley.HookID      `json:"id"`
+	URL      string             `json:"url"`
+	Events   []parley.HookEvent `json:"events"`
+	Disabled bool               `json:"disabled"`
+	Since    api.Time           `json:"since"`
+	Keys     []string           `json:"keys"`
+}
+
+func newHook(h parley.Hook) hookOut {
+	return hookOut{h.ID, h.URL, h.Events, h.Disabled, api.Time(h.Since), h.Keys}
+}
+
+// hooks reads past the cache, so that who has changed an endpoint sees it.
+func (f function) hooks(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	now, err := f.API.Store.Settings(r.Context(), s.Project.ID)
+	if err != nil {
+		return err
+	}
+	out := make([]hookOut, len(now.Project.Hooks))
+	for i, h := range now.Project.Hooks {
+		out[i] = newHook(h)
+	}
+	return api.JSON(w, http.StatusOK, map[string][]hookOut{"hooks": out})
+}
+
+type hookIn struct {
+	URL      string             `json:"url"`
+	Events   []parley.HookEvent `json:"events"`
+	Disabled bool               `json:"disabled"`
+}
+
+// hookOf reads what an endpoint is to be, and checks that it may be asked at all.
+func (f function) hookOf(r *http.Request) (parley.Hook, error) {
+	var in hookIn
+	if err := api.Decode(r, &in); err != nil {
+		return parley.Hook{}, err
+	}
+	if f.CheckURL != nil {
+		if err := f.CheckURL(in.URL); err != nil {
+			return parley.Hook{}, api.InvalidField("url", err.Error())
+		}
+	}
+	return parley.Hook{ID: parley.HookID(r.PathValue("hook")), URL: in.URL, Events: in.Events, Disabled: in.Disabled}, nil
+}
+
+type hookKey struct {
+	Key    string `json:"key"`
+	Secret string `json:"secret"`
+}
+
+type newHookOut struct {
+	Hook hookOut `json:"hook"`
+	hookKey
+}
+
+func (f function) addHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	h, err := f.hookOf(r)
+	if err != nil {
+		return err
+	}
+	made, secret, err := f.API.Store.PutHook(r.Context(), s.Caller, h)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusCreated, newHookOut{newHook(made), hookKey(secret)})
+}
+
+func (f function) putHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	h, err := f.hookOf(r)
+	if err != nil {
+		return err
+	}
+	changed, _, err := f.API.Store.PutHook(r.Context(), s.Caller, h)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, map[string]hookOut{"hook": newHook(changed)})
+}
+
+func (f function) removeHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return gone(w, f.API.Store.DeleteHook(r.Context(), s.Caller, parley.HookID(r.PathValue("hook"))))
+}
+
+func (f function) addHookKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	secret, err := f.API.Store.RotateHook(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")))
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusCreated, hookKey(secret))
+}
+
+func (f function) removeHookKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return gone(w, f.API.Store.DropHookKey(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), r.PathValue("key")))
+}
+
+// failedHook is a webhook that was given up.
+type failedHook struct {
+	Session  parley.SessionID `json:"session"`
+	Seq      parley.Seq       `json:"seq"`
+	Event    parley.HookEvent `json:"event"`
+	At       api.Time         `json:"at"`
+	Attempts int              `json:"attempts"`
+	Reason   string           `json:"reason"`
+}
+
+func (f function) failedHooks(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	p, err := api.Page(r)
+	if err != nil {
+		return err
+	}
+	list, cursor, err := f.API.Store.FailedHooks(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), p)
+	if err != nil {
+		return err
+	}
+	out := make([]failedHook, len(list))
+	for i, l := range list {
+		out[i] = failedHook{l.Session, l.Seq, l.Event, api.TimeOf(time.UnixMilli(l.At)), l.Attempts, l.Reason}
+	}
+	return api.JSON(w, http.StatusOK, struct {
+		Failed []failedHook `json:"failed"`
+		Next   *string      `json:"next"`
+	}{out, next(cursor)})
+}
+
+// replayHook leaves the delivery to the sweep: within a minute.
+func (f function) replayHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	var in struct {
+		SessionID parley.SessionID `json:"sessionId"`
+		From      parley.Seq       `json:"from"`
+	}
+	if err := api.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := f.API.Store.ReplayHook(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), in.SessionID, in.From); err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusAccepted, map[string]bool{"accepted": true})
+}

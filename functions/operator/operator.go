@@ -1,0 +1,132 @@
+// Package operator is what the people who answer, and the project's own server,
+// do with a private key: the inbox, replies, takeovers, figures, settings.
+package operator
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+// Config is what the function needs; API and Engine are required. The API's
+// store needs a bucket.
+type Config struct {
+	API *api.API
+	// Engine shows replies being written; it generates none here.
+	Engine *run.Engine
+	// Hold, Poll and Now are as in api.Updates.
+	Hold, Poll time.Duration
+	Now        func() time.Time
+	// Heartbeat is how long a stream may be silent; zero means 10 s.
+	Heartbeat time.Duration
+	// CheckURL says what is wrong with an address for webhooks to go to;
+	// outbound.Client.CheckURL does. Nil leaves that to who delivers.
+	CheckURL func(url string) error
+	// Console serves /console and what is under it; nil serves nothing there.
+	Console http.Handler
+}
+
+// New returns the function's handler.
+func New(c Config) (http.Handler, error) {
+	if c.API == nil || c.Engine == nil {
+		return nil, errors.New("operator: API and Engine are required")
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 10 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	f := function{Config: c}
+	f.follow = api.NewUpdates(api.Updates{API: c.API, Hold: c.Hold, Poll: c.Poll, Heartbeat: c.Heartbeat, Now: c.Now,
+		Entry: func(r *http.Request, p parley.ProjectID, e parley.Entry) any { return f.entry(r, p, e) },
+		State: func(s *parley.Session) any { return newSession(s) }})
+	handler := c.API.Handler(f.routes()...)
+	if c.Console == nil {
+		return handler, nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("/console", c.Console)
+	mux.Handle("/console/", c.Console)
+	return mux, nil
+}
+
+type function struct {
+	Config
+	follow *api.Updates
+}
+
+// call answers a request of somebody whose key has the scope.
+type call func(w http.ResponseWriter, r *http.Request, s api.Staff) error
+
+// routes are all calls with the scope that each needs.
+func (f function) routes() []api.Route {
+	calls := []struct {
+		pattern string
+		scope   parley.Scope
+		call    call
+	}{
+		{"GET /operator/me", parley.ScopeRead, f.me},
+		{"GET /operator/inbox", parley.ScopeRead, f.inbox},
+		{"GET /operator/sessions/{session}", parley.ScopeRead, f.read},
+		{"GET /operator/sessions/{session}/updates", parley.ScopeRead, f.updates},
+		{"GET /operator/sessions/{session}/runs/{run}", parley.ScopeRead, f.watch},
+		{"PUT /operator/sessions/{session}/seen", parley.ScopeRead, f.seen},
+		{"POST /operator/sessions/{session}/reply", parley.ScopeReply, f.reply},
+		{"POST /operator/sessions/{session}/note", parley.ScopeReply, f.note},
+		{"PUT /operator/sessions/{session}/holder", parley.ScopeReply, f.holder},
+		{"PUT /operator/sessions/{session}/state", parley.ScopeReply, f.state},
+		{"PUT /operator/sessions/{session}/archived", parley.ScopeReply, f.archived},
+		{"PUT /operator/visitors/{visitor}/blocked", parley.ScopeReply, f.blocked},
+		{"POST /operator/uploads", parley.ScopeReply, f.grant},
+		{"POST /operator/uploads/{id}/complete", parley.ScopeReply, f.complete},
+		{"GET /operator/figures", parley.ScopeRead, f.figures},
+		{"GET /operator/ratings", parley.ScopeRead, f.ratings},
+		{"GET /operator/operators", parley.ScopeRead, f.operators},
+		{"PUT /operator/operators/{operator}", parley.ScopeManage, f.putOperator},
+		{"DELETE /operator/operators/{operator}", parley.ScopeManage, f.removeOperator},
+		{"GET /operator/project", parley.ScopeManage, f.project},
+		{"PUT /operator/project", parley.ScopeManage, f.putProject},
+		{"POST /operator/project/public-keys", parley.ScopeManage, f.addPublicKey},
+		{"DELETE /operator/project/public-keys/{key}", parley.ScopeManage, f.removePublicKey},
+		{"POST /operator/project/signing-keys", parley.ScopeManage, f.addSigningKey},
+		{"DELETE /operator/project/signing-keys/{kid}", parley.ScopeManage, f.removeSigningKey},
+		{"GET /operator/project/private-keys", parley.ScopeManage, f.privateKeys},
+		{"POST /operator/project/private-keys", parley.ScopeManage, f.addPrivateKey},
+		{"DELETE /operator/project/private-keys/{key}", parley.ScopeManage, f.removePrivateKey},
+		{"GET /operator/project/hooks", parley.ScopeManage, f.hooks},
+		{"POST /operator/project/hooks", parley.ScopeManage, f.addHook},
+		{"PUT /operator/project/hooks/{hook}", parley.ScopeManage, f.putHook},
+		{"DELETE /operator/project/hooks/{hook}", parley.ScopeManage, f.removeHook},
+		{"POST /operator/project/hooks/{hook}/keys", parley.ScopeManage, f.addHookKey},
+		{"DELETE /operator/project/hooks/{hook}/keys/{key}", parley.ScopeManage, f.removeHookKey},
+		{"GET /operator/project/hooks/{hook}/failed", parley.ScopeManage, f.failedHooks},
+		{"POST /operator/project/hooks/{hook}/replay", parley.ScopeManage, f.replayHook},
+	}
+	routes := make([]api.Route, len(calls))
+	for i, c := range calls {
+		routes[i] = api.Route{Pattern: c.pattern, Handle: func(w http.ResponseWriter, r *http.Request) error {
+			s, err := f.API.Staff(r, c.scope)
+			if err != nil {
+				return err
+			}
+			return c.call(w, r, s)
+		}}
+	}
+	return routes
+}
+
+// next is the cursor of the page that follows, null at the end.
+func next(cursor string) *string {
+	if cursor == "" {
+		return nil
+	}
+	return &cursor
+}
+
+func sessionOf(r *http.Request) parley.SessionID { return parley.SessionID(r.PathValue("session")) }

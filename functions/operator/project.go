@@ -1,0 +1,154 @@
+package operator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+type agentOut struct {
+	ID      parley.AgentID `json:"id"`
+	Name    string         `json:"name"`
+	Picture string         `json:"picture,omitempty"`
+}
+
+type limits struct {
+	MessageBytes int   `json:"messageBytes"`
+	Attachments  int   `json:"attachments"`
+	UploadBytes  int64 `json:"uploadBytes"`
+}
+
+type projectOut struct {
+	ID   parley.ProjectID `json:"id"`
+	Name string           `json:"name"`
+}
+
+type me struct {
+	Project   projectOut    `json:"project"`
+	Key       keyOut        `json:"key"`
+	Operator  *operatorOut  `json:"operator"`
+	Agents    []agentOut    `json:"agents"`
+	Operators []operatorOut `json:"operators"`
+	Limits    limits        `json:"limits"`
+}
+
+func (f function) me(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	all, err := f.API.Store.Operators(r.Context(), s.Project.ID)
+	if err != nil {
+		return err
+	}
+	out := me{Project: projectOut{s.Project.ID, s.Project.Name}, Key: newKey(s.Key), Operators: newOperators(all),
+		Agents: make([]agentOut, len(s.Project.Agents)),
+		Limits: limits{parley.MaxMessageBytes, parley.MaxAttachments, s.Project.Uploads.Max()}}
+	for i, a := range s.Project.Agents {
+		out.Agents[i] = agentOut{a.ID, a.Name, a.Picture}
+	}
+	if o := s.Operator; o != nil {
+		out.Operator = &operatorOut{o.ID, o.Name, o.Picture}
+	}
+	return api.JSON(w, http.StatusOK, out)
+}
+
+func newOperators(all []parley.Operator) []operatorOut {
+	out := make([]operatorOut, len(all))
+	for i, o := range all {
+		out[i] = operatorOut{o.ID, o.Name, o.Picture}
+	}
+	return out
+}
+
+func (f function) operators(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	all, err := f.API.Store.Operators(r.Context(), s.Project.ID)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, map[string][]operatorOut{"operators": newOperators(all)})
+}
+
+func (f function) putOperator(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	var in struct {
+		Name    string `json:"name"`
+		Picture string `json:"picture"`
+	}
+	if err := api.Decode(r, &in); err != nil {
+		return err
+	}
+	o := parley.Operator{ID: parley.OperatorID(r.PathValue("operator")), Name: in.Name, Picture: in.Picture}
+	if err := f.API.Store.PutOperator(r.Context(), s.Project.ID, o); err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, map[string]operatorOut{"operator": {o.ID, o.Name, o.Picture}})
+}
+
+func (f function) removeOperator(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return gone(w, f.API.Store.RemoveOperator(r.Context(), s.Project.ID, parley.OperatorID(r.PathValue("operator"))))
+}
+
+func gone(w http.ResponseWriter, err error) error {
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, removed{true})
+}
+
+type settings struct {
+	Revision int64          `json:"revision"`
+	Project  parley.Project `json:"project"`
+}
+
+func (f function) project(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	stood, err := f.API.Store.Settings(r.Context(), s.Project.ID)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, settings{stood.Revision, stood.Project})
+}
+
+func (f function) putProject(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	var in struct {
+		Revision *int64          `json:"revision"`
+		Project  json.RawMessage `json:"project"`
+	}
+	if err := api.Decode(r, &in); err != nil {
+		return err
+	}
+	if in.Revision == nil {
+		return api.InvalidField("revision", "revision is that of the settings as they were read")
+	}
+	p, err := decodeProject(in.Project)
+	if err != nil {
+		return err
+	}
+	if p.ID != s.Project.ID {
+		return api.InvalidField("id", "the id of a project cannot be changed")
+	}
+	stored, err := f.API.Store.ReplaceProject(r.Context(), p, *in.Revision)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, settings{stored.Revision, stored.Project})
+}
+
+// decodeProject refuses settings that there are not: a typing mistake would go
+// unnoticed, and the default stand in its place.
+func decodeProject(text json.RawMessage) (parley.Project, error) {
+	var p parley.Project
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(&p)
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &mistyped) && mistyped.Field != "":
+		return p, api.InvalidField(mistyped.Field, mistyped.Field+" cannot be a "+mistyped.Value)
+	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field"):
+		return p, api.InvalidField("project", "there is no setting "+strings.TrimPrefix(err.Error(), "json: unknown field "))
+	case err != nil || string(text) == "null":
+		return p, api.InvalidField("project", "project is an object of settings")
+	}
+	return p, nil
+}

@@ -1,0 +1,155 @@
+package operator
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"parley/shared/api"
+	"parley/shared/parley"
+)
+
+// entry is an entry as operators see it.
+type entry struct {
+	api.Entry
+	Internal bool            `json:"internal"`
+	Reason   string          `json:"reason,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`
+}
+
+func (f function) entry(r *http.Request, p parley.ProjectID, e parley.Entry) entry {
+	return entry{f.API.Entry(r, p, e), e.Internal, e.Reason, e.Data}
+}
+
+func (f function) entries(r *http.Request, p parley.ProjectID, list []parley.Entry) []entry {
+	out := make([]entry, len(list))
+	for i, e := range list {
+		out[i] = f.entry(r, p, e)
+	}
+	return out
+}
+
+// session is a session as operators see it.
+type session struct {
+	api.Session
+	Channel      parley.Channel     `json:"channel"`
+	Archived     bool               `json:"archived"`
+	Operator     *parley.OperatorID `json:"operator"`
+	WaitingSince *api.Time          `json:"waitingSince"`
+	Owner        owner              `json:"owner"`
+}
+
+type owner struct {
+	Visitor    *parley.VisitorID `json:"visitor"`
+	Contact    *parley.ContactID `json:"contact"`
+	Proven     bool              `json:"proven"`
+	ExternalID string            `json:"externalId,omitempty"`
+}
+
+// orNull is null for an id that is none.
+func orNull[T ~string](id T) *T {
+	if id == "" {
+		return nil
+	}
+	return &id
+}
+
+// timeOrNull is null for a time that has not come.
+func timeOrNull(ms int64) *api.Time {
+	if ms == 0 {
+		return nil
+	}
+	t := api.Time(ms)
+	return &t
+}
+
+func newSession(s *parley.Session) session {
+	return session{Session: api.NewSession(s), Channel: s.Channel, Archived: s.Archived, Operator: orNull(s.Operator),
+		WaitingSince: timeOrNull(s.Asked), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
+}
+
+type page struct {
+	URL   string `json:"url"`
+	Title string `json:"title"`
+}
+
+type person struct {
+	Name    string `json:"name"`
+	Email   string `json:"email"`
+	Picture string `json:"picture"`
+	Proven  bool   `json:"proven"`
+}
+
+type visitor struct {
+	ID        parley.VisitorID `json:"id"`
+	Name      string           `json:"name"`
+	Email     string           `json:"email"`
+	Language  string           `json:"language"`
+	CreatedAt api.Time         `json:"createdAt"`
+	Blocked   bool             `json:"blocked"`
+}
+
+type contact struct {
+	ID         parley.ContactID  `json:"id"`
+	ExternalID string            `json:"externalId"`
+	Name       string            `json:"name"`
+	Email      string            `json:"email"`
+	Picture    string            `json:"picture"`
+	Metadata   map[string]string `json:"metadata"`
+	Proven     bool              `json:"proven"`
+	CreatedAt  api.Time          `json:"createdAt"`
+}
+
+type about struct {
+	Title        string              `json:"title"`
+	Page         page                `json:"page"`
+	Metadata     map[string]string   `json:"metadata"`
+	Attributes   map[string]string   `json:"attributes"`
+	Participants []parley.OperatorID `json:"participants"`
+	Tags         []string            `json:"tags"`
+	Checkpoint   json.RawMessage     `json:"checkpoint,omitempty"`
+}
+
+type rating struct {
+	Score    int      `json:"score"`
+	Feedback string   `json:"feedback"`
+	At       api.Time `json:"at"`
+}
+
+// filled is a map that is written as {} and not as null.
+func filled(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+func newAbout(a parley.About) about {
+	return about{a.Title, page(a.Page), filled(a.Metadata), filled(a.Attributes), append([]parley.OperatorID{}, a.Participants...),
+		append([]string{}, a.Tags...), a.Checkpoint}
+}
+
+// operatorOut is a person of the project.
+type operatorOut struct {
+	ID      parley.OperatorID `json:"id"`
+	Name    string            `json:"name"`
+	Picture string            `json:"picture,omitempty"`
+}
+
+// keyOut is a private key without its secret.
+type keyOut struct {
+	ID        string             `json:"id"`
+	Name      string             `json:"name"`
+	Scopes    []parley.Scope     `json:"scopes"`
+	Operator  *parley.OperatorID `json:"operator"`
+	Test      bool               `json:"test"`
+	CreatedAt api.Time           `json:"createdAt"`
+	UsedAt    *api.Time          `json:"usedAt"`
+}
+
+func newKey(k parley.PrivateKey) keyOut {
+	return keyOut{k.ID, k.Name, k.Scopes, orNull(k.Operator), k.Test, api.Time(k.Created), timeOrNull(k.Used)}
+}
+
+type removed struct {
+	Removed bool `json:"removed"`
+}

@@ -1,0 +1,103 @@
+// Package respond generates the runs whose request cannot stay open: those of
+// buffered answers, those whose turn came later, and those whose runner died.
+package respond
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+// Event names the run to generate.
+type Event struct {
+	Project parley.ProjectID `json:"project"`
+	Session parley.SessionID `json:"session"`
+	Run     parley.RunID     `json:"run"`
+}
+
+// EventOf returns the event that asks for a run.
+func EventOf(ref parley.RunRef) Event { return Event{ref.Project, ref.Session, ref.Run} }
+
+// Turns collects the runs whose turn comes while this function generates: it
+// generates them too, instead of invoking itself. Give its Ask to the engine.
+type Turns struct {
+	mu   sync.Mutex
+	runs []parley.RunRef
+}
+
+// Ask is run.Config.Respond.
+func (t *Turns) Ask(_ context.Context, ref parley.RunRef) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs = append(t.runs, ref)
+	return nil
+}
+
+func (t *Turns) next() (parley.RunRef, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.runs) == 0 {
+		return parley.RunRef{}, false
+	}
+	ref := t.runs[0]
+	t.runs = t.runs[1:]
+	return ref, true
+}
+
+// Config is what the function needs; Engine, and the Turns that it asks, are required.
+type Config struct {
+	Engine *run.Engine
+	Turns  *Turns
+	// Reserve is the time that must be left to begin another run; zero means
+	// 110 s: the longest that a run takes, and a margin. A turn that has to be
+	// left is found by the sweep.
+	Reserve time.Duration
+}
+
+// Handler generates a run, and those whose turn it then is, and returns when
+// they have ended. It is a run's log alone that says whether there is anything to
+// generate, so an event may come twice.
+type Handler func(ctx context.Context, e Event) error
+
+// New returns the function's handler.
+func New(c Config) (Handler, error) {
+	if c.Engine == nil || c.Turns == nil {
+		return nil, errors.New("respond: Engine and Turns are required")
+	}
+	if c.Reserve == 0 {
+		c.Reserve = 110 * time.Second
+	}
+	return c.handle, nil
+}
+
+func (c Config) handle(ctx context.Context, e Event) error {
+	if e.Project == "" || e.Session == "" || e.Run == "" {
+		return errors.New("respond: the event names no run")
+	}
+	err := c.generate(ctx, parley.RunRef{Project: e.Project, Session: e.Session, Run: e.Run})
+	for err == nil && c.hasTime(ctx) {
+		ref, ok := c.Turns.next()
+		if !ok {
+			break
+		}
+		err = c.generate(ctx, ref)
+	}
+	return err
+}
+
+func (c Config) generate(ctx context.Context, ref parley.RunRef) error {
+	err := c.Engine.Respond(ctx, ref)
+	if errors.Is(err, parley.ErrNotFound) {
+		return nil // the session was erased before its turn came
+	}
+	return err
+}
+
+func (c Config) hasTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > c.Reserve
+}

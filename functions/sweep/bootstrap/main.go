@@ -1,0 +1,70 @@
+// Command bootstrap is the function sweep on Lambda.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"parley/functions/hooks"
+	"parley/functions/internal/wire"
+	"parley/functions/internal/wire/invoke"
+	"parley/functions/internal/wire/objects"
+	"parley/functions/review"
+	"parley/functions/sweep"
+	"parley/shared/agent"
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+func main() { wire.Main(start) }
+
+func start(_ context.Context, b *wire.Base) error {
+	bucket, err := objects.Bucket(b)
+	if err != nil {
+		return err
+	}
+	store, err := b.Store(bucket)
+	if err != nil {
+		return err
+	}
+	responder, err := invoke.Responder(b)
+	if err != nil {
+		return err
+	}
+	engine, err := run.New(run.Config{Store: store, Agent: nobody, Respond: responder, Log: b.Log})
+	if err != nil {
+		return err
+	}
+	callHooks, err := invoke.Function[hooks.Event](b, "PARLEY_HOOKS_FUNCTION")
+	if err != nil {
+		return err
+	}
+	callReview, err := invoke.Function[review.Event](b, "PARLEY_REVIEW_FUNCTION")
+	if err != nil {
+		return err
+	}
+	handler, err := sweep.New(sweep.Config{Store: store, Revive: engine.Revive, Metrics: os.Stdout, Log: b.Log,
+		Wake: func(ctx context.Context, f parley.Following) error {
+			if _, ok := parley.HookOf(f.Follower); ok {
+				return callHooks(ctx, hooks.EventOf(f))
+			}
+			if f.Follower == parley.FollowerReview {
+				return callReview(ctx, review.EventOf(f))
+			}
+			return fmt.Errorf("nobody knows the follower %q", f.Follower)
+		}})
+	if err != nil {
+		return err
+	}
+	lambda.Start(handler)
+	return nil
+}
+
+// nobody answers here: the sweep ends dead runs, and has others generate.
+func nobody(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+	return nil, errors.New("the sweep generates nothing")
+}

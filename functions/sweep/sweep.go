@@ -1,0 +1,67 @@
+// Package sweep does every minute what has become due: closes that settle,
+// runs that nobody generates, jobs that were begun and not finished.
+package sweep
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"parley/functions/internal/emf"
+	"parley/shared/parley"
+)
+
+// Config is what the function needs; Store, whose bucket is used for jobs, and
+// Revive are required.
+type Config struct {
+	Store *parley.Store
+	// Revive sees to a run that may be dead; run.Engine.Revive does. It must not
+	// generate the run itself.
+	Revive func(ctx context.Context, ref parley.RunRef) error
+	// Wake has Store.Follow called for a follower, and need not wait for it; nil
+	// means that there are none.
+	Wake func(ctx context.Context, f parley.Following) error
+	// Metrics takes what each sweep did, in CloudWatch's embedded format; nil
+	// means nobody.
+	Metrics io.Writer
+	// Log takes what could not be done, nil means slog.Default.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Handler does one sweep. An error means that it ended early; the next one
+// begins where it began.
+type Handler func(ctx context.Context) error
+
+// New returns the function's handler.
+func New(c Config) (Handler, error) {
+	if c.Store == nil || c.Revive == nil {
+		return nil, errors.New("sweep: Store and Revive are required")
+	}
+	if c.Metrics == nil {
+		c.Metrics = io.Discard
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c.sweep, nil
+}
+
+func (c Config) sweep(ctx context.Context) error {
+	began := c.Now()
+	swept, err := c.Store.Sweep(ctx, parley.SweepHelp{Revive: c.Revive, Wake: c.Wake})
+	count := func(name string, n int) emf.Metric { return emf.Metric{Name: name, Unit: emf.Count, Value: float64(n)} }
+	// A metric that is lost is no reason to sweep again.
+	if err := emf.Write(c.Metrics, began, nil, count("SweepLooked", swept.Looked), count("SweepRevived", swept.Revived),
+		count("SweepWoken", swept.Woken), count("SweepJobs", swept.Jobs), count("SweepFailed", swept.Failed),
+		emf.Metric{Name: "SweepTime", Unit: emf.Milliseconds, Value: float64(c.Now().Sub(began).Milliseconds())}); err != nil {
+		c.Log.ErrorContext(ctx, "metrics of the sweep", "error", err)
+	}
+	return err
+}
