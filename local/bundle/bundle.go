@@ -1,0 +1,174 @@
+// Package bundle is all of Parley in one process: the handlers of every
+// function on one port, the files on the next, the table in a folder. It is
+// what `make run` starts; nothing of it ships in a Lambda.
+package bundle
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"parley/functions/feed"
+	"parley/functions/hooks"
+	"parley/functions/respond"
+	"parley/functions/review"
+	"parley/functions/sweep"
+	"parley/local/files"
+	"parley/shared/api"
+	"parley/shared/bucket"
+	"parley/shared/parley"
+	"parley/shared/run"
+	"parley/shared/token"
+)
+
+// Config says what to start.
+type Config struct {
+	// Folder keeps the data; it is made if it is missing. Required.
+	Folder string
+	// Reset begins with an empty Folder: what a Parley made there is removed.
+	Reset bool
+	// Host is the address to listen on; "" is localhost, "0.0.0.0" every address.
+	Host string
+	// Port is the page's and the API's, 0 to MaxPort; the files are on the one
+	// after it. 0 takes two free ones.
+	Port int
+	// Agent says who answers.
+	Agent Agent
+	// Secret returns a secret of the project's actions, "" if it is not there.
+	// Nil is none.
+	Secret func(name string) string
+	// Log takes a line a request; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Bundle is a Parley that listens. Serve it, and then it is closed.
+type Bundle struct {
+	// Page is the address of the page and the base of the API, Files that of the
+	// files, both without a slash at the end. Key is the demo project's public
+	// key, PrivateKey one of its private keys, for the console.
+	Page, Files, Key, PrivateKey string
+
+	log       *slog.Logger
+	page      *door
+	files     *door
+	folder    *folder
+	engine    *run.Engine
+	sweep     sweep.Handler
+	feed      feed.Handler
+	hooks     hooks.Handler
+	checkURL  func(string) error // of webhooks
+	reviews   review.Handler
+	handler   http.Handler
+	stopping  context.Context // ends when Serve is told to stop
+	stop      context.CancelFunc
+	responses sync.WaitGroup // runs and webhooks that no request waits for
+}
+
+// Open takes the ports and the folder. The error is one line for whoever
+// started Parley, and says what to do where something can be done.
+func Open(ctx context.Context, c Config) (*Bundle, error) {
+	if c.Host == "" {
+		c.Host = "localhost"
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	who, err := newAgents(ctx, c.Agent)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{log: c.Log}
+	b.stopping, b.stop = context.WithCancel(context.Background())
+	if err := b.open(ctx, c, who); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bundle) open(ctx context.Context, c Config, who *agents) (err error) {
+	if b.page, b.files, err = openDoors(c.Host, c.Port); err != nil {
+		return err
+	}
+	b.Page, b.Files = b.page.origin(), b.files.origin()
+	if c.Reset {
+		if err := resetFolder(c.Folder); err != nil {
+			return err
+		}
+	}
+	if b.folder, err = openFolder(c.Folder, b.Files, c.Log); err != nil {
+		return err
+	}
+	return b.assemble(ctx, c, who)
+}
+
+// assemble puts the functions together.
+func (b *Bundle) assemble(ctx context.Context, c Config, who *agents) error {
+	keys, err := token.New(token.Config{Masters: [][]byte{b.folder.secret}})
+	if err != nil {
+		return err
+	}
+	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive,
+		Bucket: bucket.New(bucket.Config{Client: b.folder.files.Client(), Name: files.Name})})
+	if err != nil {
+		return err
+	}
+	demo, err := keepDemo(ctx, store, c.Host != "localhost")
+	if err != nil {
+		return b.folder.explain(err)
+	}
+	b.Key = demo.PublicKeys[0]
+	if b.PrivateKey, err = b.folder.privateKey(ctx, store); err != nil {
+		return b.folder.explain(err)
+	}
+	act, err := newActions(c)
+	if err != nil {
+		return err
+	}
+	if b.engine, err = run.New(run.Config{Store: store, Agent: who.of, Act: act, Respond: b.respond, Log: b.log}); err != nil {
+		return err
+	}
+	if b.sweep, err = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log}); err != nil {
+		return err
+	}
+	if b.reviews, err = review.New(review.Config{Store: store, Agent: who.of, Log: b.log}); err != nil {
+		return err
+	}
+	if err := b.openHooks(store); err != nil {
+		return err
+	}
+	calls, err := api.New(api.Config{Store: store, Keys: keys, Log: b.log})
+	if err != nil {
+		return err
+	}
+	b.handler, err = b.routes(calls)
+	return err
+}
+
+// respond generates a run in the background, as the function of that name does.
+func (b *Bundle) respond(ctx context.Context, ref parley.RunRef) error {
+	handler, err := respond.New(respond.Config{Engine: b.engine, Turns: new(respond.Turns)})
+	if err != nil {
+		return err
+	}
+	b.responses.Go(func() {
+		if err := handler(context.WithoutCancel(ctx), respond.EventOf(ref)); err != nil {
+			b.log.Error("respond", "project", ref.Project, "error", err)
+		}
+	})
+	return nil
+}
+
+func (b *Bundle) close() error {
+	b.stop()
+	for _, d := range []*door{b.page, b.files} {
+		if d != nil {
+			d.close()
+		}
+	}
+	if b.folder != nil {
+		return b.folder.close()
+	}
+	return nil
+}

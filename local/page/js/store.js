@@ -1,0 +1,115 @@
+// What outlives a reload. Tabs share the token, the newest conversation and the
+// messages not yet accepted; a tab has its own conversation, draft and reply.
+
+/** A Storage that keeps JSON, and falls back to memory where the browser refuses. */
+class Area {
+  #memory = new Map();
+  #storage;
+  #prefix;
+
+  constructor(open, prefix) {
+    this.#prefix = prefix;
+    try {
+      this.#storage = open();
+    } catch {
+      this.#storage = null; // blocked by the visitor's settings
+    }
+  }
+
+  get(name) {
+    if (this.#memory.has(name)) return this.#memory.get(name);
+    const json = this.#storage?.getItem(this.#prefix + name);
+    return json == null ? undefined : JSON.parse(json);
+  }
+
+  /** Keeps a value; undefined removes it. */
+  set(name, value) {
+    this.#memory.delete(name);
+    if (value === undefined) return this.#storage?.removeItem(this.#prefix + name);
+    try {
+      if (!this.#storage) throw new Error("no storage");
+      this.#storage.setItem(this.#prefix + name, JSON.stringify(value));
+    } catch {
+      this.#memory.set(name, value); // refused or full
+    }
+  }
+
+  names(start) {
+    const stored = this.#storage ? Object.keys(this.#storage) : [];
+    const names = stored.filter((k) => k.startsWith(this.#prefix)).map((k) => k.slice(this.#prefix.length));
+    return [...new Set([...names, ...this.#memory.keys()])].filter((n) => n.startsWith(start));
+  }
+}
+
+/**
+ * The page's memory for one project. A *thread* names a conversation here: its
+ * session id, or `new:` and the id of its first message until that is accepted.
+ */
+export class Store {
+  #shared;
+  #tab;
+
+  constructor(key, shared = () => localStorage, tab = () => sessionStorage) {
+    this.#shared = new Area(shared, `parley:${key}:`);
+    this.#tab = new Area(tab, `parley:${key}:`);
+  }
+
+  /** `{token, expiresAt}` or undefined. */
+  get token() {
+    return this.#shared.get("token");
+  }
+  set token(value) {
+    this.#shared.set("token", value);
+  }
+
+  /** The conversation this tab shows, else the newest of any tab; null is a blank one. */
+  get thread() {
+    return this.#tab.get("thread") ?? (this.#tab.get("blank") ? null : (this.#shared.get("thread") ?? null));
+  }
+  set thread(value) {
+    this.#tab.set("thread", value ?? undefined);
+    this.#tab.set("blank", value ? undefined : true);
+    this.#shared.set("thread", value ?? undefined);
+  }
+
+  /** How far a reply has been read: `{session, run, of, text, last}`; `last` is an event id. */
+  get reply() {
+    return this.#tab.get("reply");
+  }
+  set reply(value) {
+    this.#tab.set("reply", value);
+  }
+
+  get draft() {
+    return this.#tab.get("draft") ?? "";
+  }
+  set draft(value) {
+    this.#tab.set("draft", value || undefined);
+  }
+
+  /** Whether the visitor left the chat open in this tab; undefined if never said. */
+  get open() {
+    return this.#tab.get("open");
+  }
+  set open(value) {
+    this.#tab.set("open", value);
+  }
+
+  /** Messages written and not yet accepted, oldest first. */
+  get outbox() {
+    return this.#shared
+      .names("out:")
+      .map((name) => this.#shared.get(name))
+      .filter(Boolean)
+      .sort((a, b) => a.at - b.at);
+  }
+
+  /** Keeps a message `{id, at, thread, …}` until it is accepted; one item each, so that tabs do not overwrite each other's. */
+  putOut(item) {
+    this.#shared.set(`out:${item.id}`, item);
+  }
+
+  dropOut(id) {
+    this.#shared.set(`out:${id}`, undefined);
+  }
+}

@@ -1,0 +1,78 @@
+// The messages of a conversation, and what stands there before the first.
+
+import { button, h } from "../web/dom.js";
+import { avatar } from "../web/parts.js";
+import { Scroll } from "../web/scroll.js";
+import { rowView } from "./message.js";
+import { text } from "./text.js";
+
+export class Transcript {
+  #context;
+  #scroll;
+  #start = h("div", { class: "start" });
+  #status = h("p", { class: "status" });
+  #reload;
+  #earlier;
+
+  /**
+   * `context` as in rowView, with `greeting`, `ask(question)`, `loadOlder()` and
+   * `reload()`. `tail` is an element that stays below the messages.
+   */
+  constructor(context, tail) {
+    this.#context = context;
+    this.#earlier = button(text.earlier, {
+      class: "small earlier",
+      onclick: () => this.#scroll.keepPlace(() => context.loadOlder()),
+    });
+    this.#reload = button(text.retry, { class: "small", onclick: context.reload });
+    this.#scroll = new Scroll({
+      label: text.transcript,
+      rowView: (row) => rowView(row, context),
+      above: [this.#start, this.#earlier, this.#status, this.#reload],
+      below: [tail],
+    });
+    this.el = this.#scroll.el;
+    this.#drawStart();
+  }
+
+  /** Shows rows; `state` is `{phase, blank, older}`. */
+  update(rows, { phase, blank, older }) {
+    this.#start.hidden = !blank;
+    this.#earlier.hidden = !older;
+    this.#status.hidden = phase === "ready";
+    this.#status.textContent = phase === "loading" ? text.loading : text.loadFailed;
+    this.#reload.hidden = phase !== "failed";
+    this.#scroll.update(rows, phase === "loading");
+  }
+
+  /** Goes to the newest message and stays there. */
+  toEnd() {
+    this.#scroll.toEnd();
+  }
+
+  /** Forgets the rows of a conversation that is no longer shown. */
+  clear() {
+    this.#scroll.clear();
+  }
+
+  /** The plain words of a message that is shown. */
+  wordsOf(key) {
+    return this.#scroll.wordsOf(key);
+  }
+
+  #drawStart() {
+    const { agent, greeting, ask } = this.#context;
+    const suggestions = text.suggestions.map((q) =>
+      h("li", {}, button(q, { class: "suggestion", onclick: () => ask(q) })),
+    );
+    this.#start.append(
+      h(
+        "div",
+        { class: "message ai" },
+        avatar(agent, "ai"),
+        h("div", { class: "body" }, h("div", { class: "bubble" }, h("div", { class: "text" }, greeting))),
+      ),
+      h("ul", { class: "suggestions", "aria-label": text.suggestionsLabel }, suggestions),
+    );
+  }
+}

@@ -1,0 +1,45 @@
+// Package page is the web page of the local bundle: a landing page with the
+// chat widget open on it. Plain HTML, CSS and ES modules, embedded as they are.
+package page
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"parley/shared/web"
+)
+
+//go:embed index.html js css
+var files embed.FS
+
+// Config is what the page has to know of the bundle that serves it.
+type Config struct {
+	// Key is the public key of the project that answers on the page.
+	Key string
+	// Base is the address under which /config is found; "" is the page's own origin.
+	Base string
+	// Origins are the other origins that the page may talk to: those of Base, of
+	// the functions that /config names, and of the bucket.
+	Origins []string
+}
+
+// New returns the handler of the page. It answers GET and HEAD of "/", of
+// "/demo.json", from which the page learns key and base, and of everything
+// under "/page/". An error means that an origin is none.
+func New(c Config) (http.Handler, error) {
+	demo, err := json.Marshal(struct {
+		Key  string `json:"key"`
+		Base string `json:"base,omitempty"`
+	}{c.Key, c.Base})
+	if err != nil {
+		return nil, fmt.Errorf("encode demo.json: %w", err)
+	}
+	p, err := web.New(web.Config{Files: files, Index: "/{$}", Prefix: "/page/", Origins: c.Origins})
+	if err != nil {
+		return nil, err
+	}
+	p.Add("/demo.json", "demo.json", demo)
+	return p, nil
+}
