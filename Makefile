@@ -1,0 +1,48 @@
+# make run      Parley on this machine: needs Go and nothing else
+# make test     all tests; gets what they need first
+# make check    what the tests do not see: format, vet, linters, template, builds
+# make bench    measures costs and times; CHECK=1 fails if a goal is missed
+# make build    the functions for Lambda, as `sam deploy` wants them
+# make deploy   to AWS: ENV=dev (default) or prod
+# make project  on AWS: COMMAND='{"createProject": {"id": "shop", "name": "Shop"}}'
+
+sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
+
+.PHONY: run test check bench build deploy project
+
+# Settings: PORT, HOST, RESET, AGENT, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL.
+run:
+	@test -e .cache/bin/parley || echo 'Compiling, which takes a minute or two the first time.'
+	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley
+
+test:
+	@.ci/test
+
+check:
+	@.ci/check
+
+bench:
+	@.ci/setup && cd local/bench && go test -count=1 -timeout 30m -report
+
+build: .sam
+	$(sam) build
+
+deploy: build
+	$(sam) deploy $(and $(ENV),--config-env $(ENV))
+
+# The operator function answers with the keys, which are not shown again.
+project:
+	@aws lambda invoke --cli-binary-format raw-in-base64-out --payload '$(COMMAND)' --function-name \
+		"$$(aws cloudformation describe-stacks --stack-name $(if $(filter prod,$(ENV)),parley,parley-dev) --output text \
+		--query 'Stacks[0].Outputs[?OutputKey==`OperatorFunctionName`].OutputValue')" /dev/stdout
+
+.PHONY: .sam
+.sam:
+	@command -v sam >/dev/null || .ci/tools/sam
+
+# sam calls build-ChatFunction to have functions/chat compiled. norpc leaves out
+# what an old protocol drags in (a third of the binary), and without the
+# revision of the checkout a function that did not change is not deployed again.
+build-%Function:
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags=-s \
+		-o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr A-Z a-z)/bootstrap
