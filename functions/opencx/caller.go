@@ -3,6 +3,7 @@ package opencx
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"parley/shared/api"
 	"parley/shared/parley"
@@ -63,7 +64,9 @@ type authenticated struct {
 	Language    string         `json:"language"`
 	CustomData  map[string]any `json:"customData"`
 	CustomData2 map[string]any `json:"custom_data"`
-	Overrides   *struct {
+	// Context is for the agent.
+	Context   json.RawMessage `json:"chat_context"`
+	Overrides *struct {
 		Query   map[string]any             `json:"query_params"`
 		Path    map[string]any             `json:"path_params"`
 		Headers map[string]any             `json:"headers"`
@@ -114,6 +117,9 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	identity := parley.Identity{Email: in.Email, Name: in.Name, Picture: in.Avatar, Metadata: metadata}
+	if text := strings.TrimSpace(string(in.Context)); text != "null" && text != "" {
+		identity.Context = in.Context
+	}
 	if o := in.Overrides; o != nil {
 		brought, err := overrides(o.Headers, o.Query, o.Path, o.Body)
 		if err != nil {

@@ -42,6 +42,9 @@ type Conversation struct {
 	Checkpoint string
 	// Context is what the visitor's page says for the agent, a JSON object, or "".
 	Context string
+	// Contact is what the customer's server says for the agent of a visitor whom
+	// it vouches for, a JSON object, or "".
+	Contact string
 	// Mode is the mode the session is in; zero if it is in none.
 	Mode Mode
 	// Earlier are the newest calls of earlier turns, oldest first.

@@ -130,6 +130,7 @@ type sessionData struct {
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Checkpoint json.RawMessage   `json:"checkpoint,omitempty"`
 	Context    json.RawMessage   `json:"page_context,omitempty"`
+	Contact    json.RawMessage   `json:"contact_context,omitempty"`
 	Earlier    []earlierCall     `json:"earlier_calls,omitempty"`
 }
 
@@ -152,7 +153,7 @@ func writeSessionData(b *strings.Builder, c Conversation) {
 	for _, object := range []struct {
 		to   *json.RawMessage
 		text string
-	}{{&data.Checkpoint, c.Checkpoint}, {&data.Context, c.Context}} {
+	}{{&data.Checkpoint, c.Checkpoint}, {&data.Context, c.Context}, {&data.Contact, c.Contact}} {
 		if len(object.text) <= maxCheckpoint && json.Valid([]byte(object.text)) {
 			*object.to = json.RawMessage(object.text)
 		}

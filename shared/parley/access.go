@@ -77,10 +77,13 @@ type view struct {
 	about   About
 	// visitor is the caller's item.
 	visitor table.Item
+	// contact is the caller's, where somebody vouched for it; else nil.
+	contact *Contact
 }
 
 // view reads a session as the caller may, in one wave: with at most n entries,
-// what is known about it, and the caller's own standing.
+// what is known about it, the caller's own standing and, of a caller whom somebody
+// vouched for, the contact.
 func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, error) {
 	if CheckID("session", string(id)) != nil {
 		return view{}, notFound("session")
@@ -88,10 +91,14 @@ func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, 
 	var v view
 	var items []table.Item
 	var itemsErr error
+	keys := []table.Key{visitorKey(c.Project, c.Visitor), aboutKey(c.Project, id)}
+	if c.proven() {
+		keys = append(keys, contactKey(c.Project, c.Contact))
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		items, itemsErr = s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor), aboutKey(c.Project, id))
+		items, itemsErr = s.table.Get(ctx, true, keys...)
 	}()
 	session, entries, err := s.tail(ctx, c.Project, id, n)
 	<-done
@@ -108,7 +115,11 @@ func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, 
 		return v, err
 	}
 	v.session, v.entries, v.visitor = session, entries, items[0]
-	v.about, err = aboutFrom(items[1])
+	if v.about, err = aboutFrom(items[1]); err != nil || len(items) == 2 || items[2] == nil {
+		return v, err
+	}
+	contact, err := contactFrom(c.Contact, items[2])
+	v.contact = &contact
 	return v, err
 }
 

@@ -118,9 +118,5 @@ func (s *Store) ContactOf(ctx context.Context, c Caller) (Contact, error) {
 	if err := s.CheckVisitor(ctx, c); err != nil || c.Contact == "" {
 		return Contact{}, err
 	}
-	items, err := s.table.Get(ctx, false, contactKey(c.Project, c.Contact))
-	if err != nil {
-		return Contact{}, unavailable(err)
-	}
-	return contactFrom(c.Contact, items[0])
+	return s.readContact(ctx, c.Project, c.Contact)
 }

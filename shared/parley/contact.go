@@ -22,6 +22,9 @@ type Contact struct {
 	// Overrides are the values that the customer's server brings for the requests
 	// of actions in this contact's sessions.
 	Overrides Overrides `json:"overrides,omitzero"`
+	// Context is what the customer's server wants the agent to know in this
+	// contact's sessions: a JSON object, or nil.
+	Context json.RawMessage `json:"context,omitempty"`
 	// Proven says that a signature or a private key vouched for the identity.
 	Proven  bool  `json:"proven,omitempty"`
 	Created int64 `json:"created"` // milliseconds
@@ -33,11 +36,17 @@ type Identity struct {
 	Metadata                       map[string]string
 	// Overrides, where not nil, replace those of the contact.
 	Overrides *Overrides
+	// Context, where not nil, replaces that of the contact; {} leaves none.
+	Context json.RawMessage
 }
 
 // MaxNameBytes is the longest name, e-mail or picture address. Our choice;
 // an e-mail address has at most 254.
 const MaxNameBytes = 500
+
+// MaxContactContextBytes is the longest Context of a contact, in bytes of JSON.
+// Our choice: what agents are told of one.
+const MaxContactContextBytes = 4000
 
 func (i Identity) check() error {
 	if i.External == "" && i.Email == "" || i.Email != "" && foldEmail(i.Email) == "" {
@@ -54,6 +63,11 @@ func (i Identity) check() error {
 	}
 	if i.Overrides != nil {
 		if err := i.Overrides.check("overrides"); err != nil {
+			return err
+		}
+	}
+	if i.Context != nil {
+		if err := checkObject("context", i.Context, MaxContactContextBytes); err != nil {
 			return err
 		}
 	}
@@ -130,12 +144,31 @@ func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (I
 	if err != nil || v.Contact == "" {
 		return Identified{Visitor: v}, err
 	}
-	items, err := s.table.Get(ctx, false, contactKey(p.ID, v.Contact))
-	if err != nil {
-		return Identified{}, unavailable(err)
-	}
-	contact, err := contactFrom(v.Contact, items[0])
+	contact, err := s.readContact(ctx, p.ID, v.Contact)
 	return Identified{v, &contact}, err
+}
+
+// readContact returns ErrNotFound if there is no such contact.
+func (s *Store) readContact(ctx context.Context, p ProjectID, id ContactID) (Contact, error) {
+	items, err := s.table.Get(ctx, false, contactKey(p, id))
+	if err != nil {
+		return Contact{}, unavailable(err)
+	}
+	return contactFrom(id, items[0])
+}
+
+// Vouched returns the contact whom somebody vouched for and whose session it is.
+// Zero if it is nobody's, or the contact's record is gone.
+func (s *Store) Vouched(ctx context.Context, session *Session) (Contact, error) {
+	o := session.Owner
+	if o.Contact == "" || !o.Proven {
+		return Contact{}, nil
+	}
+	c, err := s.readContact(ctx, session.Project, o.Contact)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return c, err
 }
 
 func errIdentity() error {
@@ -299,6 +332,9 @@ func (c *Contact) learn(i Identity) {
 	}
 	if i.Overrides != nil {
 		c.Overrides = *i.Overrides
+	}
+	if i.Context != nil {
+		c.Context = i.Context
 	}
 }
 

@@ -85,17 +85,3 @@ func (s *Store) Extras(ctx context.Context, ref RunRef, of EntryID) (Extras, err
 	}
 	return x, nil
 }
-
-// ContactOverrides returns the values that the customer's server brought for a
-// contact. None if there is no such contact.
-func (s *Store) ContactOverrides(ctx context.Context, p ProjectID, id ContactID) (Overrides, error) {
-	items, err := s.table.Get(ctx, false, contactKey(p, id))
-	if err != nil {
-		return Overrides{}, unavailable(err)
-	}
-	if items[0] == nil {
-		return Overrides{}, nil
-	}
-	c, err := contactFrom(id, items[0])
-	return c.Overrides, err
-}

@@ -91,11 +91,11 @@ func (s *Store) submitForm(ctx context.Context, p *Project, c Caller, r FormRequ
 		return FormSent{}, conflict("session_closed", "this session is closed")
 	}
 	request := &ActionRequest{ID: string(of.Run) + "." + call.ID, Project: p.ID, Action: a, Arguments: r.Arguments, Browser: r.Overrides}
-	if session.Owner.Contact != "" && session.Owner.Proven {
-		if request.Contact, err = s.ContactOverrides(ctx, p.ID, session.Owner.Contact); err != nil {
-			return FormSent{}, err
-		}
+	contact, err := s.Vouched(ctx, session)
+	if err != nil {
+		return FormSent{}, err
 	}
+	request.Contact = contact.Overrides
 	call.Arguments, call.Form = r.Arguments, &Form{Parameters: call.Form.Parameters, Submitted: s.clock().UnixMilli()}
 	amended := of.withCall(call)
 	_, err = s.change(ctx, p, session, func(ch *change) error { return ch.amendCall(c, of, amended, call) })

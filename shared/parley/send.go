@@ -161,6 +161,8 @@ type Context struct {
 	About   About
 	// Extras are what came along with the message, where the claimer had them.
 	Extras Extras
+	// Contact is who was proven to have the session, where the claimer had read it.
+	Contact *Contact
 }
 
 // ReplyAllowance is what a run takes from a budget before the model is asked:

@@ -48,6 +48,7 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 		Metadata:   metadata,
 		Checkpoint: string(c.About.Checkpoint),
 		Context:    string(c.Extras.Context),
+		Contact:    string(c.Contact.Context),
 		Mode:       mode,
 		Earlier:    earlier(c.Entries),
 		MaxTokens:  settings.ReplyTokens(),

@@ -115,6 +115,13 @@ func (r *runner) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.Contact == nil {
+		contact, err := r.store.Vouched(ctx, c.Session)
+		if err != nil {
+			return err
+		}
+		c.Contact = &contact
+	}
 	r.tools = &toolbox{runner: r, project: p}
 	r.conv = conversation(p, settings, c)
 	r.conv.Tools, r.conv.Use = r.tools.tools(c.Session), r.tools.use

@@ -17,9 +17,8 @@ type toolbox struct {
 	runner  *runner
 	project *parley.Project
 
-	brought *parley.Overrides // of the contact; nil until they are needed
-	calls   []parley.ActionCall
-	mode    *string // nil: as it was
+	calls []parley.ActionCall
+	mode  *string // nil: as it was
 	// handover says that a call gives the session to a human.
 	handover bool
 }
@@ -142,16 +141,12 @@ func fitting(a parley.Action, arguments json.RawMessage) json.RawMessage {
 // came of it before the agent hears of it: a run that somebody ends meanwhile
 // knows what it has done, and one whose runner dies is not begun anew.
 func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCall) (agent.Outcome, error) {
-	contact, err := t.contact(ctx)
-	if err != nil {
-		return agent.Outcome{Text: "Not sent: what is known of the visitor could not be read.", Failed: true}, nil
-	}
 	if err := t.keep(ctx, call); err != nil {
 		return agent.Outcome{}, err
 	}
 	claim := t.runner.claim
 	result, err := t.runner.Act(ctx, parley.ActionRequest{ID: string(t.runner.ref.Run) + "." + call.ID, Project: t.project.ID, Action: a,
-		Arguments: call.Arguments, Contact: contact, Browser: claim.Extras.Overrides})
+		Arguments: call.Arguments, Contact: claim.Contact.Overrides, Browser: claim.Extras.Overrides})
 	if err != nil {
 		return agent.Outcome{}, err
 	}
@@ -162,22 +157,6 @@ func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCa
 	t.calls = append(t.calls, call)
 	t.handover = t.handover || a.Handover && call.Error == ""
 	return outcome(call), nil
-}
-
-// contact returns the overrides of the contact who was proven to have the session.
-func (t *toolbox) contact(ctx context.Context) (parley.Overrides, error) {
-	owner := t.runner.claim.Session.Owner
-	if t.brought == nil && owner.Contact != "" && owner.Proven {
-		o, err := t.runner.store.ContactOverrides(ctx, t.project.ID, owner.Contact)
-		if err != nil {
-			return o, err
-		}
-		t.brought = &o
-	}
-	if t.brought == nil {
-		return parley.Overrides{}, nil
-	}
-	return *t.brought, nil
 }
 
 // keep makes a call as it stands durable in the run's log.
