@@ -44,6 +44,18 @@ type failed struct {
 	Error string `json:"error"`
 }
 
+// asked is the result of a call whose form nobody has sent. Clients hand a
+// component nothing else of a call: it is all that a form can be drawn from.
+type asked struct {
+	Form form `json:"form"`
+}
+
+type form struct {
+	ID         string          `json:"id"` // the actionId to execute
+	Parameters json.RawMessage `json:"parameters"`
+	Values     json.RawMessage `json:"values,omitempty"` // what the agent knows of them
+}
+
 // hostAnswer is how parley.ActionResult keeps an answer.
 type hostAnswer struct {
 	Status int             `json:"status"`
@@ -71,6 +83,8 @@ func result(c *parley.ActionCall) any {
 	switch {
 	case c.Error != "":
 		return failed{c.Error}
+	case c.Form != nil && c.Form.Submitted == 0:
+		return asked{form{c.ID, c.Form.Parameters, c.Arguments}}
 	case c.Result == nil:
 		return json.RawMessage("null")
 	}

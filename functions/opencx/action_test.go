@@ -23,7 +23,7 @@ func TestActionCalls(t *testing.T) {
 		"O39 an answer without a body": {parley.ActionCall{ID: "1", Name: "track_order", Result: json.RawMessage(`{"status":204}`)},
 			`{"actionName":"track_order","args":{},"result":{"status":204},"action":{"name":"track_order","id":"1","metadata":{}}}`},
 		"O39 a form": {parley.ActionCall{ID: "1", Name: "refund", Form: &parley.Form{Parameters: json.RawMessage(`{"type":"object"}`)}},
-			`{"actionName":"refund","args":{},"result":null,"action":{"name":"refund","id":"1","metadata":{"parameters":{"type":"object"}},"required_form_submission":true}}`},
+			`{"actionName":"refund","args":{},"result":{"form":{"id":"1","parameters":{"type":"object"}}},"action":{"name":"refund","id":"1","metadata":{"parameters":{"type":"object"}},"required_form_submission":true}}`},
 		"O39 a failure": {parley.ActionCall{ID: "2", Name: "refund", Error: "no such order"},
 			`{"actionName":"refund","args":{},"result":{"error":"no such order"},"action":{"name":"refund","id":"2","metadata":{}}}`},
 		"O39 nothing yet": {parley.ActionCall{ID: "3", Name: "refund"},

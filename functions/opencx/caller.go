@@ -38,7 +38,7 @@ func (f function) createUnverified(w http.ResponseWriter, r *http.Request) error
 	if err := api.DecodeOptional(r, &in); err != nil {
 		return err
 	}
-	data, err := pairs("non_verified_custom_data", in.Data)
+	data, err := hints("non_verified_custom_data", in.Data)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,12 @@ package opencx
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"parley/shared/api"
 	"parley/shared/parley"
@@ -83,6 +86,36 @@ func pairs(field string, in map[string]any) (map[string]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// hints are the pairs that a page says of its visitor or session, as much of them
+// as is kept: a refusal for their sake would leave the visitor without a chat, and
+// without a word why. The external id stays as it is.
+func hints(field string, in map[string]any) (map[string]string, error) {
+	said, err := pairs(field, in)
+	if len(said) == 0 {
+		return said, err
+	}
+	room, kept := parley.MaxMetadata, map[string]string{}
+	if external, ok := said[externalKey]; ok {
+		kept[externalKey] = external
+		delete(said, externalKey)
+		room--
+	}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if len(name) > parley.MaxMetadataBytes {
+			continue
+		}
+		if room--; room < 0 {
+			break
+		}
+		value := said[name]
+		if len(value) > parley.MaxMetadataBytes {
+			value = strings.ToValidUTF8(value[:parley.MaxMetadataBytes], "") // no half of a character
+		}
+		kept[name] = value
+	}
+	return kept, err
 }
 
 // number writes whole numbers as such: what a browser writes for them too.

@@ -101,13 +101,13 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	api.About(r, in.SessionID, parley.RunID(in.UUID))
 	request, err := f.request(p, in)
 	if err != nil {
-		return f.unsent(w, err)
+		return f.unsent(w, p, in.Language, err)
 	}
 	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
 	stored, _, err := f.Engine.Send(ctx, c, request)
 	if err != nil {
-		return f.unsent(w, err)
+		return f.unsent(w, p, in.Language, err)
 	}
 	if stored.Pending {
 		f.Engine.Ask(ctx, stored.Ref)
@@ -169,12 +169,16 @@ func (f function) fileOf(p *parley.Project, address string) (parley.FileID, bool
 var readable = map[string]bool{"session_closed": true, "rate_limited": true, "budget_spent": true, "queue_full": true, "blocked": true,
 	"identity_required": true, "attachment_unknown": true, "attachment_incomplete": true, "too_large": true, "invalid_field": true}
 
-func (f function) unsent(w http.ResponseWriter, err error) error {
+func (f function) unsent(w http.ResponseWriter, p *parley.Project, language string, err error) error {
 	var e *parley.Error
-	if errors.As(err, &e) && readable[e.Code] {
-		return api.JSON(w, http.StatusOK, unsent{Error: reason{e.Code, e.Text}})
+	if !errors.As(err, &e) || !readable[e.Code] {
+		return err
 	}
-	return err
+	text := p.Say(parley.TextRefused+e.Code, language)
+	if text == "" {
+		text = e.Text // of what only a page's author can mend
+	}
+	return api.JSON(w, http.StatusOK, unsent{Error: reason{e.Code, text}})
 }
 
 // outcome waits for the reply, for a while. The message is stored by now: what

@@ -133,7 +133,7 @@ func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeOptional(r, &in); err != nil {
 		return err
 	}
-	data, err := pairs("customData", in.CustomData)
+	data, err := hints("customData", in.CustomData)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func filters(text string) (parley.Where, error) {
 	if text == "" || json.Unmarshal([]byte(text), &in) != nil || in == nil {
 		return parley.Where{}, wrong
 	}
-	said, err := pairs("filters", in)
+	said, err := hints("filters", in)
 	if err != nil {
 		return parley.Where{}, wrong
 	}

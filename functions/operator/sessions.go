@@ -63,7 +63,7 @@ func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	out := detail{Session: newSession(d.Session), About: newAbout(d.About), Seen: d.Seen,
 		Entries: f.entries(r, s.Project.ID, d.Entries), Next: next(d.Next)}
 	if v := d.Visitor; v != nil {
-		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, api.Time(v.Created), v.Blocked}
+		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, filled(v.Metadata), api.Time(v.Created), v.Blocked}
 	}
 	if c := d.Contact; c != nil {
 		out.Contact = &contact{c.ID, c.External, c.Name, c.Email, c.Picture, filled(c.Metadata), c.Proven, api.Time(c.Created)}

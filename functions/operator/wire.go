@@ -80,12 +80,13 @@ type person struct {
 }
 
 type visitor struct {
-	ID        parley.VisitorID `json:"id"`
-	Name      string           `json:"name"`
-	Email     string           `json:"email"`
-	Language  string           `json:"language"`
-	CreatedAt api.Time         `json:"createdAt"`
-	Blocked   bool             `json:"blocked"`
+	ID        parley.VisitorID  `json:"id"`
+	Name      string            `json:"name"`
+	Email     string            `json:"email"`
+	Language  string            `json:"language"`
+	Metadata  map[string]string `json:"metadata"`
+	CreatedAt api.Time          `json:"createdAt"`
+	Blocked   bool              `json:"blocked"`
 }
 
 type contact struct {

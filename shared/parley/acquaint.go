@@ -41,7 +41,10 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 		if len(r.Identity.Name) > MaxNameBytes {
 			return Identified{}, tooLarge("name", MaxNameBytes)
 		}
-		v, err := s.newVisitor(ctx, p, IdentifyRequest{Caller: c, Name: r.Identity.Name}, nil)
+		if err := checkAbout(Page{}, r.Identity.Metadata); err != nil {
+			return Identified{}, err
+		}
+		v, err := s.newVisitor(ctx, p, IdentifyRequest{Caller: c, Name: r.Identity.Name, Metadata: r.Identity.Metadata}, nil)
 		return Identified{Visitor: v}, err
 	}
 	if err := r.Identity.check(); err != nil {

@@ -80,8 +80,9 @@ type IdentifyRequest struct {
 	Caller Caller
 	// Identity is set when the customer's backend signed one.
 	Identity *Identity
-	// Name, Email and Language are what the browser says: hints.
+	// Name, Email, Language and Metadata are what the browser says: hints.
 	Name, Email, Language string
+	Metadata              map[string]string
 }
 
 // Identified is the visitor that a token is to be issued for.
@@ -101,6 +102,9 @@ func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, er
 	}
 	if len(r.Language) > MaxLanguageBytes {
 		return Identified{}, tooLarge("language", MaxLanguageBytes)
+	}
+	if err := checkAbout(Page{}, r.Metadata); err != nil {
+		return Identified{}, err
 	}
 	p, err := s.Project(ctx, r.Caller.Project)
 	if err != nil {
@@ -199,13 +203,20 @@ func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, c
 	}
 	now := s.clock()
 	v := Visitor{ID: VisitorID("v" + s.newID()), Generation: 1, Created: now.UnixMilli(),
-		Name: r.Name, Email: r.Email, Language: r.Language}
+		Name: r.Name, Email: r.Email, Language: r.Language, Metadata: r.Metadata}
 	item, err := v.item(p.ID, now)
 	if err != nil {
 		return Visitor{}, err
 	}
 	item["nonce"] = s.newID()
 	actions := []table.Action{table.Put(item, table.Absent())}
+	if len(v.Metadata) > 0 {
+		about, err := v.aboutItem(p.ID)
+		if err != nil {
+			return Visitor{}, err
+		}
+		actions = append(actions, table.Put(about))
+	}
 	if contact != nil {
 		v.Contact = contact.ID
 		item["contact"] = string(contact.ID)

@@ -193,11 +193,14 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	o := d.Session.Owner
 	keys := []table.Key{aboutKey(c.Project, id), ratingKey(c.Project, id), c.seenKey(id)}
 	visitor, contact := visitorKey(c.Project, o.Visitor), contactKey(c.Project, o.Contact)
+	said := visitorAboutKey(c.Project, o.Visitor) // of a contact its own item tells
 	if o.Visitor != "" {
 		keys = append(keys, visitor)
 	}
 	if o.Contact != "" {
 		keys = append(keys, contact)
+	} else if o.Visitor != "" {
+		keys = append(keys, said)
 	}
 	found, err := s.getAll(ctx, keys)
 	if err != nil {
@@ -215,6 +218,9 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	if item := found[visitor]; item != nil {
 		v, err := visitorFrom(o.Visitor, item)
 		if err != nil {
+			return Detail{}, err
+		}
+		if err := v.learn(found[said]); err != nil {
 			return Detail{}, err
 		}
 		d.Visitor = &v

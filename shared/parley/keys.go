@@ -22,6 +22,7 @@ import (
 //	operators of a project                            P/project               operator/ID
 //	private keys of an operator or a server's name    P/project               private/WHOSE/N
 //	visitor by id                                     P/visitor/V             -
+//	what a browser said of its visitor                P/visitor/V             about
 //	the job that moves a visitor's sessions           P/visitor/V             job/claim
 //	contact by id                                     P/contact/C             -
 //	a contact's linked visitors                       P/contact/C             visitor/V
@@ -150,6 +151,11 @@ func operatorKey(p ProjectID, o OperatorID) table.Key {
 
 func visitorKey(p ProjectID, v VisitorID) table.Key {
 	return table.Key{PK: path(string(p), "visitor", string(v)), SK: skOnly}
+}
+
+// visitorAboutKey is what a browser said of an anonymous visitor.
+func visitorAboutKey(p ProjectID, v VisitorID) table.Key {
+	return table.Key{PK: visitorKey(p, v).PK, SK: skAbout}
 }
 
 // claimJobKey is the job that moves a visitor's sessions to a contact.

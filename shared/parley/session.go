@@ -87,6 +87,10 @@ const (
 // other dialects it is refused.
 func (c Channel) reopens() bool { return c == ChannelNative || c == ChannelHissuno }
 
+// HidesMetadata reports whether what pages of the channel say of a session is for
+// people only, as OpenCX's client promises its users, and not told to agents.
+func (c Channel) HidesMetadata() bool { return c == ChannelOpenCX }
+
 // MaxHumanBytes is the longest message of an operator in the channel, in bytes
 // of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
 func (c Channel) MaxHumanBytes() int {

@@ -70,10 +70,13 @@ type Visitor struct {
 	Contact    ContactID `json:"-"`
 	Blocked    bool      `json:"-"`
 	Created    int64     `json:"created"` // milliseconds
-	// Name, Email and Language are what the browser said: a hint, no identity.
-	Name     string `json:"name,omitempty"`
-	Email    string `json:"email,omitempty"`
-	Language string `json:"language,omitempty"`
+	// Name, Email, Language and Metadata are what the browser said: a hint, no identity.
+	// Metadata has an item of its own, since the visitor's is written with every
+	// message; only ReadSession tells it.
+	Name     string            `json:"name,omitempty"`
+	Email    string            `json:"email,omitempty"`
+	Language string            `json:"language,omitempty"`
+	Metadata map[string]string `json:"-"`
 }
 
 // item is a new visitor.
@@ -85,6 +88,27 @@ func (v Visitor) item(p ProjectID, now time.Time) (table.Item, error) {
 	k := visitorKey(p, v.ID)
 	return table.Item{table.PK: k.PK, table.SK: k.SK, "gen": v.Generation, "day": day(now),
 		"spent": int64(0), "data": string(data)}, nil
+}
+
+// aboutItem keeps a visitor's Metadata.
+func (v Visitor) aboutItem(p ProjectID) (table.Item, error) {
+	data, err := json.Marshal(v.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("encode visitor: %w", err)
+	}
+	k := visitorAboutKey(p, v.ID)
+	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+}
+
+// learn takes the Metadata from its item, which may be nil.
+func (v *Visitor) learn(about table.Item) error {
+	if about == nil {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(about.String("data")), &v.Metadata); err != nil {
+		return fmt.Errorf("decode visitor: %w", err)
+	}
+	return nil
 }
 
 func visitorFrom(id VisitorID, item table.Item) (Visitor, error) {

@@ -31,9 +31,9 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 	if c.Extras.Prompt != "" {
 		asked.Text = strings.TrimSpace(asked.Text + "\n\n(The page adds: " + c.Extras.Prompt + ")")
 	}
-	metadata := maps.Clone(c.About.Metadata)
-	if metadata == nil {
-		metadata = map[string]string{}
+	metadata := map[string]string{}
+	if !c.Session.Channel.HidesMetadata() {
+		maps.Copy(metadata, c.About.Metadata)
 	}
 	maps.Copy(metadata, c.About.Attributes)
 	var mode agent.Mode

@@ -207,7 +207,7 @@ func testClientLeaves(t *testing.T, s *suite) {
 }
 
 func testRefusals(t *testing.T, s *suite) {
-	p := s.project(t, nil)
+	p := s.project(t, func(p *parley.Project) { p.Texts = map[string]string{"refused.session_closed.de": "Schon zu."} })
 	v := p.visitor("")
 	id := v.begin()
 	refused := func(t *testing.T, m object, code string) {
@@ -236,6 +236,11 @@ func testRefusals(t *testing.T, s *suite) {
 		v.post("/session/resolve", object{"session_id": resolved}).ok()
 		before := v.poll(resolved)
 		refused(t, v.message(resolved, "One more thing"), "session_closed")
+		german := v.message(resolved, "Noch etwas")
+		german["language"] = "de-AT"
+		if out := v.send(german); out.Error.Message != "Schon zu." {
+			t.Errorf("in German = %+v", out)
+		}
 		if after := v.poll(resolved); !reflect.DeepEqual(before, after) {
 			t.Errorf("a refused message changed %v", after)
 		}

@@ -3,11 +3,14 @@ package opencxtest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"parley/shared/api/apitest"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 )
@@ -68,6 +71,62 @@ func testSessions(t *testing.T, s *suite) {
 		if got := ids(v.sessions(`{"seats":"4"}`)); len(got) != 0 {
 			t.Errorf("nobody's = %v", got)
 		}
+	})
+	t.Run("custom data is for people", func(t *testing.T) {
+		v := *p
+		v.external = uuid()
+		custom := object{"plan": "x", "n": 3}
+		v.token = into[struct{ Token string }](v.post("/contact/create-unverified",
+			object{"non_verified_name": "Bob", "non_verified_custom_data": custom}).ok()).Token
+		id := into[session](v.post("/create-session", object{"customData": object{"external_id": v.external, "cart": "c1"}}).ok()).ID
+		s.Model.Script("What is known of me?", []apitest.Step{{Text: "Little."}})
+		m := v.message(id, "What is known of me?")
+		m["custom_data"] = object{"coupon": "c2"}
+		v.send(m)
+		operator, _ := p.operator()
+		seen, err := s.Store.ReadSession(t.Context(), operator, parley.SessionID(id), parley.PageRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := seen.Visitor; got == nil || got.Name != "Bob" || !maps.Equal(got.Metadata, map[string]string{"plan": "x", "n": "3"}) {
+			t.Errorf("of the visitor a person sees %+v", got)
+		}
+		if seen.About.Metadata["cart"] != "c1" || !strings.Contains(string(seen.Entries[0].Data), "c2") {
+			t.Errorf("of the session a person sees %+v, of the message %s", seen.About, seen.Entries[0].Data)
+		}
+		told := s.Model.Heard("What is known of me?").System
+		for _, secret := range []string{v.external, "c1", "c2", "Bob"} {
+			if strings.Contains(told, secret) {
+				t.Errorf("the agent was told %q in %q", secret, told)
+			}
+		}
+	})
+	t.Run("more custom data than is kept", func(t *testing.T) {
+		v, long, many := *p, strings.Repeat("ü", parley.MaxMetadataBytes), object{}
+		v.external = uuid()
+		for i := range parley.MaxMetadata + 10 {
+			many[fmt.Sprintf("k%02d", i)] = i
+		}
+		for _, data := range []object{many, {"page": long}} {
+			v.token = into[struct{ Token string }](v.post("/contact/create-unverified", object{"non_verified_custom_data": data}).ok()).Token
+		}
+		many["external_id"], many["page"], many[long] = v.external, long, "x"
+		id := into[session](v.post("/create-session", object{"customData": many}).ok()).ID
+		filter, err := json.Marshal(object{"external_id": v.external, "k00": 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(v.sessions(string(filter))); !same(got, []string{id}) {
+			t.Errorf("list = %v, want %s", got, id)
+		}
+		paged := into[session](v.post("/create-session", object{"customData": object{"external_id": v.external, "page": long}}).ok()).ID
+		if filter, err = json.Marshal(object{"external_id": v.external, "page": long}); err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(v.sessions(string(filter))); !same(got, []string{paged}) {
+			t.Errorf("list by a long value = %v, want %s", got, paged)
+		}
+		v.post("/create-session", object{"customData": object{"external_id": long}}).fails(http.StatusRequestEntityTooLarge)
 	})
 	t.Run("O21 another's session", func(t *testing.T) {
 		id, stranger := p.visitor("").begin(), p.visitor("")

@@ -41,7 +41,7 @@ export class About {
       ...this.#page(detail.about),
       ...this.#facts(session, detail, record.review),
       ...pairs(text.attributes, detail.about.attributes),
-      ...pairs(text.contactMetadata, detail.contact?.metadata),
+      ...pairs(text.contactMetadata, detail.contact?.metadata ?? detail.visitor?.metadata),
       ...pairs(text.metadata, detail.about.metadata),
       ...checkpoint(detail.about.checkpoint),
     );

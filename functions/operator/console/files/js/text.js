@@ -192,7 +192,7 @@ export const text = {
   page: "Page",
   metadata: "From the browser",
   attributes: "From your server",
-  contactMetadata: "About the contact",
+  contactMetadata: "About the person",
   checkpoint: "State of the page",
   facts: "Session",
   factState: "State",
