@@ -349,7 +349,7 @@ func TestTokenIsCheckedWhereItIsUsed(t *testing.T) {
 					if err := revoke(s); err != nil {
 						s.Fatal(err)
 					}
-					s.unchanged(op.name, func() {
+					s.onlyPaced(op.name, func() {
 						close(h.until)
 						s.want(op.name, <-result, name)
 					})

@@ -124,7 +124,7 @@ func TestVote(t *testing.T) {
 	})
 }
 
-// TestPace: nobody fills a session with votes and checkpoints, and the
+// TestPace: nobody fills a session with votes, checkpoints and ratings, and the
 // next minute all is well again.
 func TestPace(t *testing.T) {
 	onBoth(t, func(s scene) {
@@ -133,12 +133,14 @@ func TestPace(t *testing.T) {
 		answer := parleytest.Entries(s, s.store, s.visitor, id)[1].ID
 		votes := []parley.Vote{parley.VoteUp, parley.VoteDown}
 		changes := []func(int) error{
-			func(i int) error { _, err := s.store.Vote(ctx, s.visitor, id, answer, votes[i/2%2]); return err },
+			func(i int) error { _, err := s.store.Vote(ctx, s.visitor, id, answer, votes[i/3%2]); return err },
 			func(i int) error { _, err := s.store.Checkpoint(ctx, s.visitor, id, json.RawMessage(`{}`)); return err },
+			func(i int) error { _, err := s.store.Rate(ctx, s.visitor, id, 1+i%5, ""); return err },
 		}
 		time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute))) // a minute begins
+		s.want("a first rating", changes[2](0), "")
 		for i := range parley.MaxChangesPerMinute {
-			s.want("change", changes[i%2](i), "")
+			s.want("change", changes[i%3](i), "")
 		}
 		s.unchanged("too many", func() {
 			for i, change := range changes {

@@ -268,7 +268,7 @@ func comesLate(s scene, prepare func(scene, parley.SessionID, *parley.Claim) fun
 	if err := s.store.Erase(context.Background(), s.visitor, id); err != nil {
 		s.Fatal(err)
 	}
-	s.unchanged("what came late", func() {
+	s.onlyPaced("what came late", func() {
 		close(h.until)
 		if err := <-result; err != nil && parley.Code(err) != "not_found" {
 			s.Errorf("it got %v, want not_found", err)

@@ -53,7 +53,8 @@ func (r RateRequest) hash(session SessionID) string {
 }
 
 // Rate gives a session its rating, or replaces it. The totals of the day change
-// in the same transaction.
+// in the same transaction. changes_limit, of kind ErrLimit, if the visitor replaces
+// too often.
 func (s *Store) Rate(ctx context.Context, c Caller, id SessionID, score int, feedback string) (Rating, error) {
 	return s.RateOnce(ctx, c, id, RateRequest{Score: score, Feedback: feedback})
 }
@@ -75,10 +76,22 @@ func (s *Store) RateOnce(ctx context.Context, c Caller, id SessionID, r RateRequ
 	if err != nil {
 		return Rating{}, err
 	}
+	paced := false
 	for range changeTries {
 		old, err := s.rating(ctx, c.Project, id)
 		if err != nil {
 			return Rating{}, err
+		}
+		if old != nil && !paced {
+			if r.ID != "" {
+				if again, err := s.rated(ctx, p, id, r); !errors.Is(err, ErrNotFound) {
+					return again, err
+				}
+			}
+			if err := s.pace(ctx, c); err != nil {
+				return Rating{}, err
+			}
+			paced = true
 		}
 		rating, err := s.replaceRating(ctx, p, c, session, old, r)
 		if errors.Is(err, errReplay) {

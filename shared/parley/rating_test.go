@@ -141,6 +141,10 @@ func TestRatingsThroughFaults(t *testing.T) {
 						if err == nil {
 							break
 						}
+						if is(err, parley.ErrLimit) {
+							time.Sleep(time.Minute)
+							continue
+						}
 						if !is(err, parley.ErrUnavailable) {
 							s.Errorf("rate: %v", err)
 							return

@@ -3,6 +3,7 @@ package parley_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,19 @@ func (s scene) unchanged(what string, do func()) {
 	do()
 	if changed := parleytest.Differences(before, s.table.Dump(s)); len(changed) > 0 {
 		s.Errorf("%s changed %q", what, changed)
+	}
+}
+
+// onlyPaced is unchanged for what is counted against the visitor's pace before it is
+// refused.
+func (s scene) onlyPaced(what string, do func()) {
+	s.Helper()
+	before := s.table.Dump(s)
+	do()
+	for _, key := range parleytest.Differences(before, s.table.Dump(s)) {
+		if !strings.HasPrefix(key, "demo/count/changes/") {
+			s.Errorf("%s changed %q", what, key)
+		}
 	}
 }
 
