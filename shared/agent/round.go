@@ -179,7 +179,7 @@ func (t *transfer) use(ctx context.Context, calls []*asked) error {
 			t.made = append(t.made, c)
 		}
 		c.Text = t.bounded(c.Text)
-		if !toolName.MatchString(c.Tool) {
+		if !toolName().MatchString(c.Tool) {
 			c.Tool = "unknown"
 		}
 		round.Calls = append(round.Calls, c)

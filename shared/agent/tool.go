@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -56,7 +57,7 @@ type Outcome struct {
 
 // toolName is what every provider takes as the name of a tool: OpenAI's and
 // Bedrock's rule. A model may have made up another.
-var toolName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+var toolName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`) })
 
 func refused(format string, args ...any) Outcome {
 	return Outcome{Text: fmt.Sprintf(format, args...), Failed: true}

@@ -3,7 +3,6 @@ package parley
 import (
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -144,10 +143,10 @@ func (p *Project) Action(id ActionID) (Action, error) {
 
 var (
 	// actionIDs is what OpenAI and Bedrock take as the name of a tool.
-	actionIDs    = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
-	secretNames  = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
-	headerNames  = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2
-	placeholders = regexp.MustCompile(`\{([a-zA-Z0-9_.-]{1,100})\}`)
+	actionIDs    = pattern(`^[a-zA-Z0-9_-]{1,64}$`)
+	secretNames  = pattern(`^[a-zA-Z0-9_.-]{1,64}$`)
+	headerNames  = pattern("^[a-zA-Z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2
+	placeholders = pattern(`\{([a-zA-Z0-9_.-]{1,100})\}`)
 )
 
 // ownHeaders are set by the request itself, or say where it goes.
@@ -157,7 +156,7 @@ var ownHeaders = []string{"host", "content-length", "content-type", "content-enc
 // Placeholders are the names in {braces} of a URL, in order.
 func Placeholders(template string) []string {
 	var names []string
-	for _, m := range placeholders.FindAllStringSubmatch(template, -1) {
+	for _, m := range placeholders().FindAllStringSubmatch(template, -1) {
 		names = append(names, m[1])
 	}
 	return names
@@ -166,7 +165,7 @@ func Placeholders(template string) []string {
 // FillPath replaces the {placeholders} of a URL by what fill returns for their
 // names, escaped as one segment of the path.
 func FillPath(template string, fill func(name string) string) string {
-	return placeholders.ReplaceAllStringFunc(template, func(s string) string {
+	return placeholders().ReplaceAllStringFunc(template, func(s string) string {
 		return url.PathEscape(fill(s[1 : len(s)-1]))
 	})
 }
@@ -179,7 +178,7 @@ func (p *Project) checkActions() error {
 	}
 	seen := map[ActionID]bool{EnterMode: true, LeaveMode: true}
 	for _, a := range p.Actions {
-		if !actionIDs.MatchString(string(a.ID)) {
+		if !actionIDs().MatchString(string(a.ID)) {
 			return invalid("actions", "an action's id is 1 to 64 letters, digits, _ and -")
 		}
 		if seen[a.ID] {
@@ -253,7 +252,7 @@ func (v ActionValue) problem(a Action) string {
 		return "is in none of header, query, path and body"
 	case v.Name == "" || len(v.Name) > MaxActionNameBytes:
 		return "has no name, or too long a one"
-	case v.In == InHeader && !headerNames.MatchString(v.Name):
+	case v.In == InHeader && !headerNames().MatchString(v.Name):
 		return "is no name of a header"
 	case v.In == InHeader && slices.Contains(ownHeaders, strings.ToLower(v.Name)):
 		return "is a header that the request sets itself"
@@ -265,7 +264,7 @@ func (v ActionValue) problem(a Action) string {
 		return "is a secret, and a value or open besides"
 	case v.Secret != "" && v.In != InHeader:
 		return "is a secret outside of a header, where it would be logged"
-	case v.Secret != "" && !secretNames.MatchString(v.Secret):
+	case v.Secret != "" && !secretNames().MatchString(v.Secret):
 		return "names a secret with other characters than letters, digits, _, . and -"
 	case v.Value == nil:
 		return ""

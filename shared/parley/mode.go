@@ -1,7 +1,5 @@
 package parley
 
-import "regexp"
-
 // Tools by which a model enters and leaves a mode; no action has such an id.
 const (
 	EnterMode ActionID = "enter_mode"
@@ -23,7 +21,7 @@ type Mode struct {
 	Instructions string `json:"instructions,omitempty"`
 }
 
-var modeIDs = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+var modeIDs = pattern(`^[a-z0-9_-]{1,32}$`)
 
 // Mode returns a mode of the project; ok is false if there is none, or none any more.
 func (p *Project) Mode(id string) (mode Mode, ok bool) {
@@ -39,7 +37,7 @@ func (p *Project) Mode(id string) (mode Mode, ok bool) {
 func (p *Project) checkModes() error {
 	for _, m := range p.Modes {
 		switch {
-		case !modeIDs.MatchString(m.ID):
+		case !modeIDs().MatchString(m.ID):
 			return invalid("modes", "a mode's id is 1 to 32 lower-case letters, digits, _ and -")
 		case len(m.Description) > MaxDescriptionBytes:
 			return tooLarge("modes", MaxDescriptionBytes)

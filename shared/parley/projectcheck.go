@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -51,14 +52,20 @@ func (p *Project) check() error {
 	return checkHooks(p.Hooks)
 }
 
+// pattern is a regular expression that is compiled when it is first needed: these
+// take a tenth of the time in which a function starts.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
 var (
-	projectIDs = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
-	originForm = regexp.MustCompile(`^(\*|([a-z][a-z0-9+.-]*://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?)$`)
+	projectIDs = pattern(`^[a-z0-9]{1,32}$`)
+	originForm = pattern(`^(\*|([a-z][a-z0-9+.-]*://)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?)$`)
 )
 
 func (p *Project) checkKeys() error {
 	switch {
-	case !projectIDs.MatchString(string(p.ID)):
+	case !projectIDs().MatchString(string(p.ID)):
 		return invalid("id", "a project id is 1 to 32 lower-case letters and digits")
 	case len(p.PublicKeys) == 0:
 		return invalid("public_keys", "a project needs a public key")
@@ -69,7 +76,7 @@ func (p *Project) checkKeys() error {
 		if len(o) > MaxOriginBytes {
 			return tooLarge("origins", MaxOriginBytes)
 		}
-		if !originForm.MatchString(o) {
+		if !originForm().MatchString(o) {
 			return invalid("origins", `an origin is like "https://example.com", "*.example.com" or "*", without a path`)
 		}
 	}
