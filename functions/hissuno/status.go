@@ -20,10 +20,11 @@ type state struct {
 	ErrorMessage string       `json:"errorMessage,omitempty"`
 }
 
-// statuses are the widget's words for how a run ended.
+// statuses are the widget's words for how a run ended. Of what has text the page
+// is to ask for it, though it is not all.
 var statuses = map[parley.RunStatus]string{
 	parley.StatusDone: "completed", parley.StatusTakenOver: "completed", parley.StatusCancelled: "cancelled",
-	parley.StatusFailed: "failed", parley.StatusIncomplete: "failed",
+	parley.StatusFailed: "failed", parley.StatusIncomplete: "completed",
 }
 
 // status is what a page asks when it is loaded.

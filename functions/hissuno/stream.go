@@ -163,13 +163,18 @@ func (s *reply) chunk(text string) {
 }
 
 // end writes the last event. That is noted before, so that whoever asks after
-// it was read is told so.
+// it was read is told so. A reply that broke off ends with an apology: at an error
+// the widget would drop what it shows of it.
 func (s *reply) end(e *run.End) {
+	apology := s.project.Say(parley.TextApology, s.awaited.Session.Language)
+	if e.Status == parley.StatusIncomplete && e.Entry != nil {
+		s.text(run.Event{Text: "\n\n" + cut(apology, 1000)})
+	}
 	s.chunk(s.held)
 	last := event{Type: "message-complete", Data: &length{s.sent}}
-	if e.Status == parley.StatusFailed || e.Status == parley.StatusIncomplete || e.Entry == nil {
-		last = event{Type: "error", Message: s.project.Say(parley.TextApology, s.awaited.Session.Language)}
-		if e.Status == parley.StatusFailed && e.Entry != nil && e.Entry.Text != "" {
+	if e.Status == parley.StatusFailed || e.Entry == nil {
+		last = event{Type: "error", Message: apology}
+		if e.Entry != nil && e.Entry.Text != "" {
 			last.Message = e.Entry.Text
 		}
 	}

@@ -28,6 +28,8 @@ const leftUnsure = 2 * time.Second
 // whose page has received nothing.
 type pageMark struct {
 	there bool
+	// loads rises by 1 when a page is loaded and by 2 when one leaves: a page may ask
+	// for its news before it says that it is there, and then has two numbers.
 	loads int64
 	// reply is the newest outcome whose end was written, at replyAt; sure says that
 	// a later request has shown that it arrived.
@@ -126,12 +128,26 @@ func (s *Store) PageArrived(ctx context.Context, c Caller, id SessionID) (Awaite
 	if err != nil {
 		return a, err
 	}
-	return a, s.turnPage(ctx, c.Project, id, a.mark)
+	if s.unsure(a.mark) { // the beacon of the page before may still be under way
+		if err := s.unwritten(ctx, c.Project, id, a.mark.reply); err != nil {
+			return a, err
+		}
+		if a, err = s.Awaited(ctx, c, id); err != nil {
+			return a, err
+		}
+	}
+	return a, s.turnPage(ctx, c.Project, id, a.mark, 1)
 }
 
-func (s *Store) turnPage(ctx context.Context, p ProjectID, id SessionID, m pageMark) error {
+// unsure reports whether a page that leaves now may not have what was written to it.
+func (s *Store) unsure(m pageMark) bool {
+	return m.reply > 0 && !m.sure && s.clock().UnixMilli()-m.replyAt <= leftUnsure.Milliseconds()
+}
+
+// turnPage makes what is written to a page from now on nothing to the next.
+func (s *Store) turnPage(ctx context.Context, p ProjectID, id SessionID, m pageMark, by int64) error {
 	up := table.Update(pageMarkKey(p, id))
-	up.Add = map[string]int64{"loads": 1}
+	up.Add = map[string]int64{"loads": by}
 	return s.movePage(ctx, p, id, m, up)
 }
 
@@ -142,14 +158,17 @@ func (s *Store) PageLeft(ctx context.Context, c Caller, id SessionID) error {
 	if err != nil {
 		return err
 	}
-	if m.reply > 0 && !m.sure && s.clock().UnixMilli()-m.replyAt <= leftUnsure.Milliseconds() {
-		err = s.unwritten(ctx, c.Project, id, m.reply)
-	}
-	if err == nil {
-		err = s.turnPage(ctx, c.Project, id, m)
-	}
-	if err != nil {
+	if err = s.turnPage(ctx, c.Project, id, m, 2); err != nil {
 		return err
+	}
+	// What was written before the page was turned is seen now; nothing follows.
+	if _, m, err = s.openPage(ctx, c, id, true); err != nil {
+		return err
+	}
+	if s.unsure(m) {
+		if err = s.unwritten(ctx, c.Project, id, m.reply); err != nil {
+			return err
+		}
 	}
 	return s.Close(ctx, c, id)
 }

@@ -65,10 +65,10 @@ func (s *Store) OpenMail(ctx context.Context, c Caller, id SessionID, after Seq,
 	if !resumed {
 		got = m.mark.got
 		switch k := m.mark; {
-		case k.sent <= k.got, k.sentLoads != k.loads:
-		case s.clock().UnixMilli()-k.sentAt <= ReopenedSoon.Milliseconds():
+		case k.sent <= k.got:
+		case k.loads-k.sentLoads <= 1 && s.clock().UnixMilli()-k.sentAt <= ReopenedSoon.Milliseconds(): // the same page
 			got = max(k.got, k.first)
-		default:
+		case k.sentLoads == k.loads:
 			m.told = k.sent
 		}
 	}

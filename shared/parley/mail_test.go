@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"parley/shared/parley"
@@ -71,6 +72,70 @@ func TestMail(t *testing.T) {
 		opens(upto+1, true) // a sign of the page
 		if s, err := store.Session(context.Background(), parleytest.Operator(), id); err != nil || s.State != parley.StateOpen {
 			t.Errorf("a page that asks on has a session that is %s, %v", s.State, err)
+		}
+	})
+}
+
+// TestPageIsLoaded: a page that asks for its news before it says that it has been
+// loaded is one page, and one that comes after another has left is a new one.
+func TestPageIsLoaded(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		for _, test := range []struct {
+			name, question parley.EntryID
+			leaves         bool
+			again          int
+		}{{"the same page", "m", false, 0}, {"another page", "n", true, 1}} {
+			id := s.turn(test.question).ID
+			if err := s.store.TakeOver(ctx, s.operator(), id, human("Ola")); err != nil {
+				s.Fatal(err)
+			}
+			told := func(want int) {
+				s.Helper()
+				if _, letters, err := s.store.OpenMail(ctx, s.visitor, id, 0, false); err != nil || len(letters) != want {
+					s.Errorf("%s: %+v, %v, want %d events", test.name, letters, err, want)
+				}
+			}
+			told(1)
+			if test.leaves {
+				if err := s.store.PageLeft(ctx, s.visitor, id); err != nil {
+					s.Fatal(err)
+				}
+			}
+			if _, err := s.store.PageArrived(ctx, s.visitor, id); err != nil {
+				s.Fatal(err)
+			}
+			told(test.again)
+		}
+	})
+}
+
+// TestPageLeavesAtTheEndOfAReply: what is written to a page while it says that it
+// leaves is given to the next one.
+func TestPageLeavesAtTheEndOfAReply(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		id := s.turn("m").ID
+		awaited, err := s.store.Awaited(ctx, s.visitor, id)
+		if err != nil || !awaited.Missed() {
+			s.Fatalf("awaited %+v, %v", awaited, err)
+		}
+		h := held{s.table, make(chan struct{})}
+		left := make(chan error, 1)
+		go func() { left <- s.over(h).PageLeft(ctx, s.visitor, id) }()
+		synctest.Wait() // it stands before its first write
+		if err := s.store.Written(ctx, s.visitor, awaited, awaited.Entry.Seq); err != nil {
+			s.Fatal(err)
+		}
+		close(h.until)
+		if err := <-left; err != nil {
+			s.Fatal(err)
+		}
+		if err := s.store.Written(ctx, s.visitor, awaited, awaited.Entry.Seq); err != nil { // it comes late
+			s.Fatal(err)
+		}
+		if next, err := s.store.Awaited(ctx, s.visitor, id); err != nil || next.Entry.Seq != awaited.Entry.Seq {
+			s.Errorf("the next page is given %+v, %v", next.Entry, err)
 		}
 	})
 }

@@ -189,6 +189,11 @@ func testFinishedMeanwhile(t *testing.T, s *suite) {
 	if h := p.read(""); h.text != "One, two." {
 		t.Errorf("heard %+v", h)
 	}
+	if got := p.status(); got["isRunning"] != true {
+		t.Errorf("a reply of which a page that is gone may have read nothing: %v", got)
+	}
+	p.read("")
+	p.updates("") // the page has it
 	if got := p.status(); got["isRunning"] != false {
 		t.Errorf("a reply that was read: %v", got)
 	}
@@ -233,8 +238,14 @@ func testFailure(t *testing.T, s *suite) {
 	}
 	cut := fresh("Cut?")
 	s.Model.Script(cut, []apitest.Step{{Text: "Half a"}, {Cut: true}})
-	if h := p.ask(cut); h.types[len(h.types)-1] != "error" || h.error != "Sorry!" {
+	if h := p.ask(cut); h.types[len(h.types)-1] != "message-complete" || h.text != "Half a\n\nSorry!" {
 		t.Errorf("of a reply that was cut: %+v", h)
+	}
+	if got := p.status(); got["isRunning"] != true || got["status"] != "completed" {
+		t.Errorf("after a reply that was cut: %v", got)
+	}
+	if h := p.read(""); h.text != "Half a\n\nSorry!" {
+		t.Errorf("of a reply that was cut, the next page hears %+v", h)
 	}
 	if h := p.ask("Again"); h.text == "" {
 		t.Errorf("the next one: %+v", h)
@@ -304,6 +315,7 @@ func testNothing(t *testing.T, s *suite) {
 	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
 	p.ask("Hello")
 	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
+	p.updates("")
 	if got := p.status(); got["isRunning"] != false {
 		t.Errorf("status = %v", got)
 	}
