@@ -93,7 +93,7 @@ func pairs(field string, in map[string]any) (map[string]string, error) {
 // without a word why. The external id stays as it is.
 func hints(field string, in map[string]any) (map[string]string, error) {
 	said, err := pairs(field, in)
-	if len(said) == 0 {
+	if err != nil || len(said) == 0 {
 		return said, err
 	}
 	room, kept := parley.MaxMetadata, map[string]string{}
@@ -115,7 +115,7 @@ func hints(field string, in map[string]any) (map[string]string, error) {
 		}
 		kept[name] = value
 	}
-	return kept, err
+	return kept, nil
 }
 
 // number writes whole numbers as such: what a browser writes for them too.
