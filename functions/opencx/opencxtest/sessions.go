@@ -77,25 +77,25 @@ func testSessions(t *testing.T, s *suite) {
 		v.external = uuid()
 		custom := object{"plan": "x", "n": 3}
 		v.token = into[struct{ Token string }](v.post("/contact/create-unverified",
-			object{"non_verified_name": "Bob", "non_verified_custom_data": custom}).ok()).Token
-		id := into[session](v.post("/create-session", object{"customData": object{"external_id": v.external, "cart": "c1"}}).ok()).ID
+			object{"non_verified_name": "Bobolink", "non_verified_custom_data": custom}).ok()).Token
+		id := into[session](v.post("/create-session", object{"customData": object{"external_id": v.external, "cart": "cart-of-mine"}}).ok()).ID
 		s.Model.Script("What is known of me?", []apitest.Step{{Text: "Little."}})
 		m := v.message(id, "What is known of me?")
-		m["custom_data"] = object{"coupon": "c2"}
+		m["custom_data"] = object{"coupon": "coupon-of-mine"}
 		v.send(m)
 		operator, _ := p.operator()
 		seen, err := s.Store.ReadSession(t.Context(), operator, parley.SessionID(id), parley.PageRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := seen.Visitor; got == nil || got.Name != "Bob" || !maps.Equal(got.Metadata, map[string]string{"plan": "x", "n": "3"}) {
+		if got := seen.Visitor; got == nil || got.Name != "Bobolink" || !maps.Equal(got.Metadata, map[string]string{"plan": "x", "n": "3"}) {
 			t.Errorf("of the visitor a person sees %+v", got)
 		}
-		if seen.About.Metadata["cart"] != "c1" || !strings.Contains(string(seen.Entries[0].Data), "c2") {
+		if seen.About.Metadata["cart"] != "cart-of-mine" || !strings.Contains(string(seen.Entries[0].Data), "coupon-of-mine") {
 			t.Errorf("of the session a person sees %+v, of the message %s", seen.About, seen.Entries[0].Data)
 		}
 		told := s.Model.Heard("What is known of me?").System
-		for _, secret := range []string{v.external, "c1", "c2", "Bob"} {
+		for _, secret := range []string{v.external, "cart-of-mine", "coupon-of-mine", "Bobolink"} {
 			if strings.Contains(told, secret) {
 				t.Errorf("the agent was told %q in %q", secret, told)
 			}
