@@ -20,9 +20,11 @@ const markPage = "page"
 // comes. Our choice: past it, the visitor has asked again.
 const replayLife = 15 * time.Minute
 
-// leftUnsure is how long before a page said that it leaves what was written to
-// it may have met no reader. Our choice: how long a beacon travels at most.
-const leftUnsure = 2 * time.Second
+// unshown is how long a reply that was written to a page may not have met a
+// reader. A page shows at once that it has received it, by asking for its news; one
+// that has not shown it for so long is taken to have. Our choice: where it is wrong
+// a reply is shown twice.
+const unshown = time.Minute
 
 // pageMark is the mark as it is stored; the zero value is that of a session
 // whose page has received nothing.
@@ -139,9 +141,9 @@ func (s *Store) PageArrived(ctx context.Context, c Caller, id SessionID) (Awaite
 	return a, s.turnPage(ctx, c.Project, id, a.mark, 1)
 }
 
-// unsure reports whether a page that leaves now may not have what was written to it.
+// unsure reports whether a page that is gone may not have what was written to it.
 func (s *Store) unsure(m pageMark) bool {
-	return m.reply > 0 && !m.sure && s.clock().UnixMilli()-m.replyAt <= leftUnsure.Milliseconds()
+	return m.reply > 0 && !m.sure && s.clock().UnixMilli()-m.replyAt <= unshown.Milliseconds()
 }
 
 // turnPage makes what is written to a page from now on nothing to the next.

@@ -139,3 +139,30 @@ func TestPageLeavesAtTheEndOfAReply(t *testing.T) {
 		}
 	})
 }
+
+// TestPageIsKilled: a page that ends without a word, before it has shown that it
+// received a reply, is followed by one that is given it.
+func TestPageIsKilled(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		for _, shows := range []bool{false, true} {
+			id := s.turn(parley.EntryID(map[bool]string{false: "m", true: "n"}[shows])).ID
+			awaited, err := s.store.Awaited(ctx, s.visitor, id)
+			if err != nil {
+				s.Fatal(err)
+			}
+			if err := s.store.Written(ctx, s.visitor, awaited, awaited.Entry.Seq); err != nil {
+				s.Fatal(err)
+			}
+			if shows {
+				if _, _, err := s.store.OpenMail(ctx, s.visitor, id, 0, false); err != nil {
+					s.Fatal(err)
+				}
+			}
+			time.Sleep(10 * time.Second)
+			if next, err := s.store.PageArrived(ctx, s.visitor, id); err != nil || next.Missed() == shows {
+				s.Errorf("of a page that has shown that it received the reply: %v; the next is given %+v, %v", shows, next.Entry, err)
+			}
+		}
+	})
+}

@@ -49,9 +49,13 @@ func (p *page) reads(after string) <-chan heard {
 
 // readsMeanwhile is reads for a host which answers when all is said: the request
 // itself is made in the background.
-func (p *page) readsMeanwhile(after string) <-chan heard {
+// It names the run, for it may come to be dealt with when that has ended.
+func (p *page) readsMeanwhile(run, after string) <-chan heard {
 	if !p.HTTPAPI {
 		return p.reads(after)
+	}
+	if after == "" {
+		after = run + "/0"
 	}
 	done := make(chan heard, 1)
 	before := p.Begun()
@@ -97,7 +101,7 @@ func testBusy(t *testing.T, s *suite) {
 	if out["runId"] != run || out["chatRunId"] != run {
 		t.Errorf("answer = %v", out)
 	}
-	reply := p.readsMeanwhile("")
+	reply := p.readsMeanwhile(run, "")
 	close(gate)
 	if h := <-reply; h.text != "One, two." {
 		t.Errorf("heard %+v", h)
@@ -156,7 +160,7 @@ func testResume(t *testing.T, s *suite) {
 		}
 		l.close()
 	}
-	reply := p.readsMeanwhile(after)
+	reply := p.readsMeanwhile(run, after)
 	close(gate)
 	if h := <-reply; h.text != " two." || h.types[len(h.types)-1] != "message-complete" {
 		t.Errorf("the remainder is %+v", h)
@@ -201,8 +205,8 @@ func testFinishedMeanwhile(t *testing.T, s *suite) {
 }
 
 func testTwoReaders(t *testing.T, s *suite) {
-	p, _, gate := s.started(t)
-	one, two := p.readsMeanwhile(""), p.readsMeanwhile("")
+	p, run, gate := s.started(t)
+	one, two := p.readsMeanwhile(run, ""), p.readsMeanwhile(run, "")
 	close(gate)
 	a, b := <-one, <-two
 	if a.text != "One, two." || a.text != b.text {
@@ -322,9 +326,9 @@ func testNothing(t *testing.T, s *suite) {
 }
 
 func testCancel(t *testing.T, s *suite) {
-	p, _, gate := s.started(t)
+	p, run, gate := s.started(t)
 	defer close(gate)
-	reply := p.readsMeanwhile("")
+	reply := p.readsMeanwhile(run, "")
 	if got := p.do(p.calls()["E6"]).is(http.StatusOK).object(); got["cancelled"] != true {
 		t.Errorf("answer = %v", got)
 	}

@@ -215,9 +215,9 @@ func testClosedUpdates(t *testing.T, s *suite) {
 }
 
 func testTakenOver(t *testing.T, s *suite) {
-	p, _, gate := s.started(t)
+	p, run, gate := s.started(t)
 	defer close(gate)
-	reply := p.readsMeanwhile("")
+	reply := p.readsMeanwhile(run, "")
 	p.takeOver()
 	if h := <-reply; h.text != "One," || h.types[len(h.types)-1] != "message-complete" {
 		t.Errorf("heard %+v", h)
