@@ -22,9 +22,11 @@ var budgets = map[string]int{
 	"operator": 4400, // and the console
 }
 
-// TestRelease builds each function as sam build does and weighs what would be uploaded.
+// TestRelease weighs what would be uploaded: what sam build made, if
+// PARLEY_RELEASE names where that is, else what it builds as sam build does.
 func TestRelease(t *testing.T) {
-	if _, err := exec.LookPath("make"); err != nil {
+	made := os.Getenv("PARLEY_RELEASE")
+	if _, err := exec.LookPath("make"); made == "" && err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
@@ -32,11 +34,14 @@ func TestRelease(t *testing.T) {
 	}
 	for _, name := range readTemplate(t, nil).functions() {
 		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
-			cmd := exec.Command("make", "--silent", "build-"+logicalID(name), "ARTIFACTS_DIR="+folder)
-			cmd.Dir = root
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
+			folder := filepath.Join(made, logicalID(name))
+			if made == "" {
+				folder = t.TempDir()
+				cmd := exec.Command("make", "--silent", "build-"+logicalID(name), "ARTIFACTS_DIR="+folder)
+				cmd.Dir = root
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
 			}
 			binary, err := os.ReadFile(filepath.Join(folder, "bootstrap"))
 			if err != nil {
