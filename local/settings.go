@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"parley/local/bundle"
+	"parley/shared/agent/provider"
 )
 
 // folder keeps the data, below where Parley is started.
@@ -35,7 +36,7 @@ func settings(getenv func(string) string) (bundle.Config, error) {
 		Key: getenv("OPENAI_API_KEY"), BaseURL: getenv("OPENAI_BASE_URL")}
 	c.Secret = func(name string) string { return getenv(secretVariable(name)) }
 	if c.Agent.Provider == "" {
-		c.Agent.Provider = bundle.Docs
+		c.Agent.Provider = provider.Docs
 	}
 	return c, nil
 }

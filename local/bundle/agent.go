@@ -10,25 +10,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
-	articles "parley/docs"
 	"parley/shared/agent"
 	"parley/shared/agent/bedrock"
-	"parley/shared/agent/docs"
 	"parley/shared/agent/openai"
+	"parley/shared/agent/provider"
 	"parley/shared/parley"
-)
-
-// Providers of replies.
-const (
-	Docs    = "docs"
-	OpenAI  = "openai"
-	Bedrock = "bedrock"
 )
 
 // Agent says who answers.
 type Agent struct {
-	// Provider is Docs, OpenAI or Bedrock; "" is Docs. Bedrock finds its region
-	// and credentials where the AWS CLI does.
+	// Provider is one of package provider; "" is Docs. Bedrock finds its region and
+	// credentials where the AWS CLI does.
 	Provider string
 	// Model is the id of the model; the others than Docs require it.
 	Model string
@@ -36,75 +28,46 @@ type Agent struct {
 	Key, BaseURL string
 }
 
-// passages is how many sections of articles a model is given to rest on, as on Lambda.
-const passages = 4
-
-// agents has who answers: the help articles always, and by provider what else
-// is configured.
-type agents struct {
-	standard string
-	help     *docs.Agent
-	all      map[string]agent.Agent
-}
-
-func newAgents(ctx context.Context, c Agent) (*agents, error) {
-	if c.Provider == "" {
-		c.Provider = Docs
-	}
-	help, err := docs.New(docs.Config{Articles: articles.FS, BaseURL: articlesPath, Pace: docs.DefaultPace})
-	if err != nil {
-		return nil, err
-	}
-	a := &agents{standard: c.Provider, help: help, all: map[string]agent.Agent{}}
-	ground := func(query string) []agent.Passage { return help.Search(query, passages) }
-	switch c.Provider {
-	case Docs:
-	case OpenAI:
-		a.all[OpenAI], err = newOpenAI(c, ground)
-	case Bedrock:
-		a.all[Bedrock], err = newBedrock(ctx, c, ground)
-	default:
-		err = fmt.Errorf("AGENT=%s is unknown: it is %s, %s or %s", c.Provider, Docs, OpenAI, Bedrock)
+// newAgents returns a run.Config.Agent.
+func newAgents(ctx context.Context, c Agent) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
+	who, err := provider.New(provider.Config{Standard: c.Provider, ArticlesURL: articlesPath, OpenAI: c.openAI,
+		Bedrock: func() (bedrock.Config, error) { return c.bedrock(ctx) }})
+	given := "AGENT=" + c.Provider
+	if c.Provider == provider.OpenAI && c.BaseURL != "" {
+		given += " OPENAI_BASE_URL=" + c.BaseURL
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", given, err)
 	}
-	return a, nil
+	return who, nil
 }
 
-func newOpenAI(c Agent, ground func(string) []agent.Passage) (agent.Agent, error) {
+func (c Agent) openAI() (openai.Config, error) {
 	switch {
 	case c.Key == "" && c.BaseURL == "":
-		return nil, errors.New("AGENT=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server that wants no key")
+		return openai.Config{}, errors.New("needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server that wants no key")
 	case c.Model == "":
-		return nil, errors.New("AGENT=openai needs MODEL, the id of a model")
+		return openai.Config{}, errors.New("needs MODEL, the id of a model")
 	}
-	a, err := openai.New(openai.Config{BaseURL: c.BaseURL, Key: c.Key, Model: c.Model, Ground: ground})
-	if err != nil {
-		return nil, fmt.Errorf("OPENAI_BASE_URL=%s: %w", c.BaseURL, err)
-	}
-	return a, nil
+	return openai.Config{BaseURL: c.BaseURL, Key: c.Key, Model: c.Model}, nil
 }
 
 // credentialsWait bounds the search for credentials, which ends at an address
 // that only machines of AWS have.
 const credentialsWait = 5 * time.Second
 
-func newBedrock(ctx context.Context, c Agent, ground func(string) []agent.Passage) (agent.Agent, error) {
+func (c Agent) bedrock(ctx context.Context) (bedrock.Config, error) {
 	if c.Model == "" {
-		return nil, errors.New("AGENT=bedrock needs MODEL, the id of a model or an inference profile")
+		return bedrock.Config{}, errors.New("needs MODEL, the id of a model or an inference profile")
 	}
 	cloud, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("AGENT=bedrock: %w", err)
+		return bedrock.Config{}, err
 	}
 	if cloud.Region == "" {
-		return nil, errors.New("AGENT=bedrock needs AWS_REGION")
+		return bedrock.Config{}, errors.New("needs AWS_REGION")
 	}
-	if err := haveCredentials(ctx, cloud); err != nil {
-		return nil, err
-	}
-	return bedrock.New(bedrock.Config{AWS: cloud, Model: c.Model, Ground: ground})
+	return bedrock.Config{AWS: cloud, Model: c.Model}, haveCredentials(ctx, cloud)
 }
 
 // haveCredentials finds out now what otherwise the first visitor would.
@@ -115,22 +78,7 @@ func haveCredentials(ctx context.Context, cloud aws.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, credentialsWait)
 	defer cancel()
 	if _, err := cloud.Credentials.Retrieve(ctx); err != nil {
-		return errors.New("AGENT=bedrock finds no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		return errors.New("finds no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	return nil
-}
-
-// of returns who answers for an agent of a project, in the project's words.
-func (a *agents) of(p *parley.Project, s parley.AgentSettings) (agent.Agent, error) {
-	provider := s.Provider
-	if provider == "" {
-		provider = a.standard
-	}
-	if provider == Docs {
-		return a.help.WithTexts(p.Text), nil
-	}
-	if who := a.all[provider]; who != nil {
-		return who, nil
-	}
-	return nil, fmt.Errorf("agent %s wants %s, which is not configured", s.ID, provider)
 }

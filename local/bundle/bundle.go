@@ -15,6 +15,7 @@ import (
 	"parley/functions/review"
 	"parley/functions/sweep"
 	"parley/local/files"
+	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/bucket"
 	"parley/shared/parley"
@@ -87,7 +88,7 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	return b, nil
 }
 
-func (b *Bundle) open(ctx context.Context, c Config, who *agents) (err error) {
+func (b *Bundle) open(ctx context.Context, c Config, who func(*parley.Project, parley.AgentSettings) (agent.Agent, error)) (err error) {
 	if b.page, b.files, err = openDoors(c.Host, c.Port); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (b *Bundle) open(ctx context.Context, c Config, who *agents) (err error) {
 }
 
 // assemble puts the functions together.
-func (b *Bundle) assemble(ctx context.Context, c Config, who *agents) error {
+func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Project, parley.AgentSettings) (agent.Agent, error)) error {
 	keys, err := token.New(token.Config{Masters: [][]byte{b.folder.secret}})
 	if err != nil {
 		return err
@@ -126,13 +127,13 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who *agents) error {
 	if err != nil {
 		return err
 	}
-	if b.engine, err = run.New(run.Config{Store: store, Agent: who.of, Act: act, Respond: b.respond, Log: b.log}); err != nil {
+	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Log: b.log}); err != nil {
 		return err
 	}
 	if b.sweep, err = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log}); err != nil {
 		return err
 	}
-	if b.reviews, err = review.New(review.Config{Store: store, Agent: who.of, Log: b.log}); err != nil {
+	if b.reviews, err = review.New(review.Config{Store: store, Agent: who, Log: b.log}); err != nil {
 		return err
 	}
 	if err := b.openHooks(store); err != nil {

@@ -10,81 +10,44 @@ import (
 	"parley/functions/internal/wire"
 	"parley/shared/agent"
 	"parley/shared/agent/bedrock"
-	"parley/shared/agent/docs"
 	"parley/shared/agent/openai"
+	"parley/shared/agent/provider"
 	"parley/shared/parley"
 )
 
 // Environment variables.
 const (
-	agentVariable   = "PARLEY_AGENT"         // docs (default), openai or bedrock
-	modelVariable   = "PARLEY_MODEL"         // of openai and bedrock; required there
-	baseURLVariable = "PARLEY_BASE_URL"      // of openai; "" is OpenAI's own
-	keyVariable     = "PARLEY_AGENT_KEY_ARN" // of openai: secret or parameter that holds the key; "" sends none
+	agentVariable       = "PARLEY_AGENT"         // docs (default), openai or bedrock
+	modelVariable       = "PARLEY_MODEL"         // of openai and bedrock; required there
+	baseURLVariable     = "PARLEY_BASE_URL"      // of openai; "" is OpenAI's own
+	keyVariable         = "PARLEY_AGENT_KEY_ARN" // of openai: secret or parameter that holds the key; "" sends none
+	articlesVariable    = "PARLEY_ARTICLES"      // folder of help articles; "" means Parley's own
+	articlesURLVariable = "PARLEY_ARTICLES_URL"  // where they can be read; "" makes links relative
 )
-
-// The providers.
-const (
-	docsProvider    = "docs"
-	openaiProvider  = "openai"
-	bedrockProvider = "bedrock"
-)
-
-// passages is how many passages of help articles a model is given. Our choice:
-// more than one question is about, few enough to be read.
-const passages = 4
 
 // New returns a run.Config.Agent. Besides the deployment's provider an agent may
 // always name docs.
 func New(ctx context.Context, b *wire.Base) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
-	help, err := library()
+	c := provider.Config{
+		Standard:    os.Getenv(agentVariable),
+		ArticlesURL: os.Getenv(articlesURLVariable),
+		OpenAI: func() (openai.Config, error) {
+			key, err := fetchKey(ctx, b, os.Getenv(keyVariable))
+			return openai.Config{BaseURL: os.Getenv(baseURLVariable), Key: key, Model: os.Getenv(modelVariable)}, err
+		},
+		Bedrock: func() (bedrock.Config, error) {
+			return bedrock.Config{AWS: b.AWS, Model: os.Getenv(modelVariable)}, nil
+		},
+	}
+	folder := os.Getenv(articlesVariable)
+	if folder != "" {
+		c.Articles = os.DirFS(folder)
+	}
+	who, err := provider.New(c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s=%s, %s=%s: %w", agentVariable, c.Standard, articlesVariable, folder, err)
 	}
-	standard := os.Getenv(agentVariable)
-	var model agent.Agent
-	switch standard {
-	case "", docsProvider:
-		standard = docsProvider
-	case openaiProvider:
-		model, err = newOpenAI(ctx, b, ground(help))
-	case bedrockProvider:
-		model, err = bedrock.New(bedrock.Config{AWS: b.AWS, Model: os.Getenv(modelVariable), Ground: ground(help)})
-	default:
-		err = fmt.Errorf("%s is none of docs, openai and bedrock", agentVariable)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return func(p *parley.Project, a parley.AgentSettings) (agent.Agent, error) {
-		switch a.Provider {
-		case docsProvider:
-			return inWords(help, p)
-		case "", standard:
-			if standard == docsProvider {
-				return inWords(help, p)
-			}
-			return model, nil
-		}
-		return nil, fmt.Errorf("agent %s wants the provider %q, which this deployment does not have", a.ID, a.Provider)
-	}, nil
-}
-
-// inWords returns the articles' agent in a project's words.
-func inWords(help func() (*docs.Agent, error), p *parley.Project) (agent.Agent, error) {
-	a, err := help()
-	if err != nil {
-		return nil, err
-	}
-	return a.WithTexts(p.Text), nil
-}
-
-func newOpenAI(ctx context.Context, b *wire.Base, ground func(string) []agent.Passage) (agent.Agent, error) {
-	key, err := fetchKey(ctx, b, os.Getenv(keyVariable))
-	if err != nil {
-		return nil, err
-	}
-	return openai.New(openai.Config{BaseURL: os.Getenv(baseURLVariable), Key: key, Model: os.Getenv(modelVariable), Ground: ground})
+	return who, nil
 }
 
 // fetchKey returns what a secret of Secrets Manager or a parameter of SSM

@@ -1,0 +1,115 @@
+// Package provider chooses who answers for an agent of a project: the help
+// articles always, and the model that the deployment has.
+package provider
+
+import (
+	"fmt"
+	"io/fs"
+	"sync"
+
+	articles "parley/docs"
+	"parley/shared/agent"
+	"parley/shared/agent/bedrock"
+	"parley/shared/agent/docs"
+	"parley/shared/agent/openai"
+	"parley/shared/parley"
+)
+
+// The providers.
+const (
+	Docs    = "docs"
+	OpenAI  = "openai"
+	Bedrock = "bedrock"
+)
+
+// Config says what a deployment has.
+type Config struct {
+	// Standard answers where an agent names no provider; "" is Docs. No other
+	// model can be named.
+	Standard string
+	// Articles are the help articles; nil means Parley's own. Others are read at
+	// once, for they may be wrong.
+	Articles fs.FS
+	// ArticlesURL is where people can read them; "" makes links relative.
+	ArticlesURL string
+	// OpenAI and Bedrock say how to reach that model, with no Ground; only the one
+	// that is Standard is asked.
+	OpenAI  func() (openai.Config, error)
+	Bedrock func() (bedrock.Config, error)
+}
+
+// passages is how many passages of help articles a model is given. Our choice:
+// more than one question is about, few enough to be read.
+const passages = 4
+
+// New returns a run.Config.Agent.
+func New(c Config) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
+	help, err := c.library()
+	if err != nil {
+		return nil, err
+	}
+	model, err := c.model(func(query string) []agent.Passage {
+		a, err := help()
+		if err != nil {
+			panic(err) // the embedded articles are tested, others have been read
+		}
+		return a.Search(query, passages)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(p *parley.Project, a parley.AgentSettings) (agent.Agent, error) {
+		switch {
+		case a.Provider == Docs, a.Provider == "" && model == nil:
+			h, err := help()
+			if err != nil {
+				return nil, err
+			}
+			return h.WithTexts(p.Text), nil
+		case a.Provider == "", a.Provider == c.Standard:
+			return model, nil
+		}
+		return nil, fmt.Errorf("agent %s wants the provider %q, which this deployment does not have", a.ID, a.Provider)
+	}, nil
+}
+
+// library returns the agent of the help articles, which also grounds the models.
+// Parley's own are indexed by the first call, some milliseconds that a start which
+// answers no message need not wait for.
+func (c Config) library() (func() (*docs.Agent, error), error) {
+	own := c.Articles == nil
+	if own {
+		c.Articles = articles.FS
+	}
+	help := sync.OnceValues(func() (*docs.Agent, error) {
+		return docs.New(docs.Config{Articles: c.Articles, BaseURL: c.ArticlesURL, Pace: docs.DefaultPace})
+	})
+	if own {
+		return help, nil
+	}
+	_, err := help()
+	return help, err
+}
+
+// model returns the model that answers as a rule, nil where the articles do.
+func (c Config) model(ground func(query string) []agent.Passage) (agent.Agent, error) {
+	switch c.Standard {
+	case "", Docs:
+		return nil, nil
+	case OpenAI:
+		m, err := c.OpenAI()
+		if err != nil {
+			return nil, err
+		}
+		m.Ground = ground
+		return openai.New(m)
+	case Bedrock:
+		m, err := c.Bedrock()
+		if err != nil {
+			return nil, err
+		}
+		m.Ground = ground
+		return bedrock.New(m)
+	}
+	return nil, fmt.Errorf("the provider is %s, %s or %s", Docs, OpenAI, Bedrock)
+}
