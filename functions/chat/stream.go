@@ -1,8 +1,6 @@
 package chat
 
 import (
-	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -75,7 +73,7 @@ func (s *stream) event(name, place string, data any) {
 // follow writes a run from a place in its reply to its end. It returns when the
 // engine is done with it, which may be long after the reader has left.
 func (s *stream) follow(engine *run.Engine, ref parley.RunRef, from int, claim *run.Claim) {
-	s.log(engine.Relay(s.r.Context(), ref, from, claim, run.Reader{Every: s.beat,
+	s.api.Cut(s.r, s.project, engine.Relay(s.r.Context(), ref, from, claim, run.Reader{Every: s.beat,
 		Event: func(e run.Event) error {
 			s.write(e)
 			return s.err
@@ -89,13 +87,4 @@ func (s *stream) write(e run.Event) {
 		return
 	}
 	s.event("text", strconv.Itoa(e.Upto), delta{e.Text})
-}
-
-// log tells of a stream that ended without its end, unless it was the reader
-// who left, or the time of the request that was over.
-func (s *stream) log(err error) {
-	if err == nil || errors.Is(err, run.ErrLeft) || s.r.Context().Err() != nil {
-		return
-	}
-	s.api.Log.LogAttrs(s.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.project)), slog.String("error", err.Error()))
 }

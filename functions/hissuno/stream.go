@@ -73,7 +73,7 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.Entry, Session: awaited.Session})
 		return nil
 	}
-	s.log(f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Every: f.Heartbeat, Event: s.write,
+	f.API.Cut(r, project.ID, f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Every: f.Heartbeat, Event: s.write,
 		Beat: func() error { return s.out.Comment("beat") }}))
 	return nil
 }
@@ -198,13 +198,4 @@ func (s *reply) complain(err error) {
 	if err != nil {
 		s.API.Log.LogAttrs(s.r.Context(), slog.LevelWarn, "page mark not moved", slog.String("project", string(s.project.ID)), slog.String("error", err.Error()))
 	}
-}
-
-// log tells of a stream that ended without its end, unless it was the reader
-// who left, or the time of the request that was over.
-func (s *reply) log(err error) {
-	if err == nil || errors.Is(err, run.ErrLeft) || s.err != nil || s.r.Context().Err() != nil {
-		return
-	}
-	s.API.Log.LogAttrs(s.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.project.ID)), slog.String("error", err.Error()))
 }

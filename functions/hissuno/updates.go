@@ -2,8 +2,6 @@ package hissuno
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -38,7 +36,7 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u := &updates{function: f, r: r, project: project.ID, box: box, out: sse.Start(w), said: f.Now()}
+	u := &updates{function: f, r: r, project: project.ID, box: box, out: sse.Start(w)}
 	err = u.out.Retry(u.retry())
 	if err == nil {
 		err = u.connected(len(letters) == 0)
@@ -47,7 +45,7 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 		err = u.tell(letters)
 	}
 	if err == nil && f.Hold > 0 {
-		err = u.hold()
+		err = api.Hold{For: f.Hold, Poll: f.Poll, Heartbeat: f.Heartbeat, Now: f.Now, Look: u.look}.Wait(r.Context(), u.out)
 	}
 	if err == nil {
 		err = u.out.Retry(u.retry())
@@ -55,7 +53,7 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	if err == nil && !u.box.Gave() {
 		api.Routine(r)
 	}
-	u.log(err)
+	f.API.Cut(r, project.ID, err)
 	return nil
 }
 
@@ -66,7 +64,7 @@ type updates struct {
 	project parley.ProjectID
 	box     *parley.Mailbox
 	out     *sse.Writer
-	said    time.Time // when something was last written
+	wrote   bool      // since it last looked
 	gave    time.Time // when the first letter was; zero while none was
 }
 
@@ -81,8 +79,8 @@ func (u *updates) connected(empty bool) error {
 }
 
 func (u *updates) event(at parley.Seq, e event) error {
-	u.said = u.Now()
-	e.Timestamp = api.TimeOf(u.said)
+	u.wrote = true
+	e.Timestamp = api.TimeOf(u.Now())
 	id := ""
 	if u.box.Session != nil {
 		id = strconv.FormatInt(int64(at), 10)
@@ -138,38 +136,18 @@ func (u *updates) content(e parley.Entry) string {
 	return text
 }
 
-// hold keeps the stream open and tells what comes. A page that has received
-// something closes it; one that does not had it already, and says so when it asks
-// again after the stream's end.
-func (u *updates) hold() error {
-	ctx, cancel := context.WithTimeout(u.r.Context(), u.Hold)
-	defer cancel()
-	poll := time.NewTicker(u.Poll)
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return u.r.Context().Err()
-		case <-poll.C:
-		}
-		if !u.gave.IsZero() && u.Now().Sub(u.gave) >= unread {
-			return nil
-		}
-		letters, err := u.box.Next(u.r.Context())
-		switch {
-		case err == nil:
-			err = u.tell(letters)
-		case errors.Is(err, parley.ErrUnavailable):
-			err = nil
-		}
-		if err == nil && u.Now().Sub(u.said) >= u.Heartbeat {
-			u.said = u.Now()
-			err = u.out.Comment("beat")
-		}
-		if err != nil {
-			return err
-		}
+// look tells what has come. A page that has received something closes the stream;
+// one that does not had it already, and says so when it asks again after its end.
+func (u *updates) look(ctx context.Context) (wrote, enough bool, err error) {
+	if !u.gave.IsZero() && u.Now().Sub(u.gave) >= unread {
+		return false, true, nil
 	}
+	letters, err := u.box.Next(ctx)
+	if err == nil {
+		u.wrote = false
+		err = u.tell(letters)
+	}
+	return err == nil && u.wrote, false, err
 }
 
 // unread is how long a page that received something takes to close the stream,
@@ -191,12 +169,4 @@ func (u *updates) retry() time.Duration {
 		return api.RetryLively
 	}
 	return api.Retry(u.Now().Sub(time.UnixMilli(s.At)))
-}
-
-// log tells of a stream that ended for a reason that is nobody's choice.
-func (u *updates) log(err error) {
-	if err == nil || u.r.Context().Err() != nil || errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrDenied) {
-		return
-	}
-	u.API.Log.LogAttrs(u.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(u.project)), slog.String("error", err.Error()))
 }

@@ -170,7 +170,7 @@ func (f function) execute(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := api.Lasting(r, run.FormTime)
 	defer cancel()
-	out, err := f.Engine.Submit(ctx, c, parley.FormRequest{Session: in.SessionID, Message: in.MessageID, Call: in.ActionID,
+	out, err := f.Runs.Submit(ctx, c, parley.FormRequest{Session: in.SessionID, Message: in.MessageID, Call: in.ActionID,
 		Loose: loose(brought), Overrides: brought})
 	if err != nil {
 		return err

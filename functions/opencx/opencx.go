@@ -14,11 +14,11 @@ import (
 	"parley/shared/run"
 )
 
-// Config is what the function needs; API and Engine are required, and the API's
+// Config is what the function needs; API and Runs are required, and the API's
 // store needs a bucket.
 type Config struct {
-	API    *api.API
-	Engine *run.Engine
+	API  *api.API
+	Runs *run.Dispatcher
 	// Wait is how long the answer to a message waits for the reply; zero means
 	// 20 s: below the 30 s of an HTTP API. After that the reply comes by poll.
 	Wait time.Duration
@@ -34,8 +34,8 @@ const base = "/backend/widget/v2"
 
 // New returns the function's handler.
 func New(c Config) (http.Handler, error) {
-	if c.API == nil || c.Engine == nil {
-		return nil, errors.New("opencx: API and Engine are required")
+	if c.API == nil || c.Runs == nil {
+		return nil, errors.New("opencx: API and Runs are required")
 	}
 	if c.Wait == 0 {
 		c.Wait = 20 * time.Second

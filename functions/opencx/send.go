@@ -105,12 +105,12 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
-	stored, _, err := f.Engine.Send(ctx, c, request)
+	stored, err := f.API.Store.Send(ctx, c, request)
 	if err != nil {
 		return f.unsent(w, p, in.Language, err)
 	}
 	if stored.Pending {
-		f.Engine.Ask(ctx, stored.Ref)
+		f.Runs.Ask(ctx, stored.Ref)
 	}
 	return api.JSON(w, http.StatusCreated, f.outcome(r, c, stored, in.ExitMode != ""))
 }
@@ -192,7 +192,7 @@ func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, 
 	case stored.Ref.Run == "":
 		out.Code = codeHuman
 	default:
-		_, end, err := f.Engine.Wait(r.Context(), stored.Ref, f.Wait)
+		_, end, err := f.Runs.Wait(r.Context(), stored.Ref, f.Wait)
 		f.left(r, "wait for the reply", err)
 		out.tell(end)
 		f.tellMode(r, &out, end, stored, leaves)

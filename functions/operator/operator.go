@@ -12,12 +12,12 @@ import (
 	"parley/shared/run"
 )
 
-// Config is what the function needs; API and Engine are required. The API's
+// Config is what the function needs; API and Runs are required. The API's
 // store needs a bucket.
 type Config struct {
 	API *api.API
-	// Engine shows replies being written; it generates none here.
-	Engine *run.Engine
+	// Runs shows replies being written.
+	Runs *run.Dispatcher
 	// Hold, Poll and Now are as in api.Updates.
 	Hold, Poll time.Duration
 	Now        func() time.Time
@@ -32,8 +32,8 @@ type Config struct {
 
 // New returns the function's handler.
 func New(c Config) (http.Handler, error) {
-	if c.API == nil || c.Engine == nil {
-		return nil, errors.New("operator: API and Engine are required")
+	if c.API == nil || c.Runs == nil {
+		return nil, errors.New("operator: API and Runs are required")
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second

@@ -1,8 +1,6 @@
 package operator
 
 import (
-	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -45,17 +43,14 @@ func (f function) watch(w http.ResponseWriter, r *http.Request, s api.Staff) err
 	if err := out.Retry(reconnect); err != nil {
 		return nil // the reader has left
 	}
-	err = f.Engine.Watch(r.Context(), ref, at.Bytes, run.Reader{Every: f.Heartbeat,
+	f.API.Cut(r, s.Project.ID, f.Runs.Watch(r.Context(), ref, at.Bytes, run.Reader{Every: f.Heartbeat,
 		Beat: func() error { return out.Comment("beat") },
 		Event: func(e run.Event) error {
 			if e.End != nil {
 				return out.Event(sse.Event{ID: api.RunEventID(id, api.RunEnd), Name: "end", Data: api.Encode(f.ended(r, s, e.End))})
 			}
 			return out.Event(sse.Event{ID: api.RunEventID(id, strconv.Itoa(e.Upto)), Name: "text", Data: api.Encode(delta{e.Text})})
-		}})
-	if err != nil && !errors.Is(err, run.ErrLeft) && r.Context().Err() == nil {
-		f.API.Log.LogAttrs(r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.Project.ID)), slog.String("error", err.Error()))
-	}
+		}}))
 	return nil
 }
 

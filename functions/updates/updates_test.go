@@ -1,7 +1,10 @@
 package updates_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"parley/functions/internal/functiontest"
 	"parley/functions/updates"
+	"parley/shared/api"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 	"parley/shared/sse"
@@ -125,6 +129,31 @@ func TestLeft(t *testing.T) {
 			t.Errorf("held = %+v; want it to end with the request", got)
 		}
 	})
+}
+
+// gone is the connection of a reader who has left, before the host has noticed.
+type gone struct{ *httptest.ResponseRecorder }
+
+func (gone) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// TestLeftUnnoticed: that a client has left is no error in the log.
+func TestLeftUnnoticed(t *testing.T) {
+	var logged bytes.Buffer
+	k := functiontest.New(t, parley.Config{})
+	calls, err := api.New(api.Config{Store: k.Store, Keys: k.Keys, Log: slog.New(slog.NewTextHandler(&logged, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := updates.New(updates.Config{API: calls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, token := k.Visitor(t)
+	session := parleytest.Turn(t, k.Store, caller, "m1", "")
+	h.ServeHTTP(gone{httptest.NewRecorder()}, k.Request(http.MethodGet, "/updates/"+string(session.ID), token, ""))
+	if text := logged.String(); strings.Contains(text, "ERROR") || !strings.Contains(text, "msg=request") {
+		t.Errorf("logged %s", text)
+	}
 }
 
 func TestNew(t *testing.T) {

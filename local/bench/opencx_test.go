@@ -75,7 +75,7 @@ func newWidget(t testing.TB) *widget {
 	fatal(t, err)
 	calls, err := api.New(api.Config{Store: w.store, Keys: keys, Log: slog.New(slog.DiscardHandler)})
 	fatal(t, err)
-	w.handler, err = opencx.New(opencx.Config{API: calls, Engine: engine})
+	w.handler, err = opencx.New(opencx.Config{API: calls, Runs: engine.Dispatcher})
 	fatal(t, err)
 	var out struct{ Token string }
 	w.call(http.MethodPost, "/contact/create-unverified", `{}`, &out)

@@ -55,7 +55,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mount(h, err, "/uploads", "/uploads/", "/files/")
 	h, err = identify.New(identify.Config{API: calls})
 	mount(h, err, "/config", "/identify", "/openapi.yaml")
-	h, err = opencx.New(opencx.Config{API: calls, Engine: b.engine})
+	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
 	mount(h, err, "/backend/widget/v2/", "/widget/authenticate-user")
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
 	if err != nil {
@@ -65,7 +65,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err = operator.New(operator.Config{API: calls, Engine: b.engine, Hold: hold, CheckURL: b.checkURL, Console: desk})
+	h, err = operator.New(operator.Config{API: calls, Runs: b.engine.Dispatcher, Hold: hold, CheckURL: b.checkURL, Console: desk})
 	mount(b.untilStop(h), err, "/operator/", "/console", "/console/")
 	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	mount(h, err, "/")

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -55,10 +53,10 @@ func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Ca
 	if err != nil {
 		return err
 	}
-	s := &changes{Updates: u, r: r, caller: caller, out: sse.Start(w), said: u.Now()}
+	s := &changes{Updates: u, r: r, caller: caller, out: sse.Start(w)}
 	err = s.tell(known, after)
 	if err == nil && u.Hold > 0 {
-		err = s.hold()
+		err = Hold{For: u.Hold, Poll: u.Poll, Heartbeat: u.Heartbeat, Now: u.Now, Look: s.look}.Wait(r.Context(), s.out)
 	}
 	if err == nil {
 		err = s.out.Retry(s.retry())
@@ -66,7 +64,7 @@ func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Ca
 	if err == nil && !s.told {
 		Routine(r)
 	}
-	s.log(err)
+	u.Cut(r, caller.Project, err)
 	return nil
 }
 
@@ -93,7 +91,7 @@ type changes struct {
 	session *parley.Session
 	upto    parley.Seq // the client has everything up to here
 	state   string     // as the client has it
-	said    time.Time  // when something was last written
+	wrote   bool       // since it last looked
 	told    bool       // that there are entries which the client did not have
 }
 
@@ -126,37 +124,18 @@ func (s *changes) tell(c parley.Changes, after parley.Seq) error {
 
 // event writes an event whose id is a number up to which the client has everything.
 func (s *changes) event(name string, seq parley.Seq, data any) error {
-	s.said = s.Now()
+	s.wrote = true
 	return s.out.Event(sse.Event{ID: strconv.FormatInt(int64(seq), 10), Name: name, Data: Encode(data)})
 }
 
-// hold keeps the stream open and tells what comes.
-func (s *changes) hold() error {
-	ctx, cancel := context.WithTimeout(s.r.Context(), s.Hold)
-	defer cancel()
-	poll := time.NewTicker(s.Poll)
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return s.r.Context().Err()
-		case <-poll.C:
-		}
-		changes, err := s.Store.Peek(s.r.Context(), s.caller, s.session.ID, s.upto)
-		switch {
-		case err == nil:
-			err = s.tell(changes, s.upto)
-		case errors.Is(err, parley.ErrUnavailable):
-			err = nil
-		}
-		if err == nil && s.Now().Sub(s.said) >= s.Heartbeat {
-			s.said = s.Now()
-			err = s.out.Comment("beat")
-		}
-		if err != nil {
-			return err
-		}
+// look tells what has come.
+func (s *changes) look(ctx context.Context) (wrote, enough bool, err error) {
+	changes, err := s.Store.Peek(ctx, s.caller, s.session.ID, s.upto)
+	if err == nil {
+		s.wrote = false
+		err = s.tell(changes, s.upto)
 	}
+	return err == nil && s.wrote, false, err
 }
 
 // How soon a client is to ask again, by how lively the session is: each asking
@@ -184,13 +163,4 @@ func (s *changes) retry() time.Duration {
 		return RetryLively
 	}
 	return Retry(s.Now().Sub(time.UnixMilli(s.session.At)))
-}
-
-// log tells of a stream that ended for a reason that is nobody's choice: not
-// that the client left, nor that the session was erased or the token revoked.
-func (s *changes) log(err error) {
-	if err == nil || s.r.Context().Err() != nil || errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrDenied) {
-		return
-	}
-	s.Log.LogAttrs(s.r.Context(), slog.LevelError, "stream cut", slog.String("project", string(s.caller.Project)), slog.String("error", err.Error()))
 }

@@ -11,15 +11,23 @@ import (
 
 // follower reads a run's log and delivers it.
 type follower struct {
-	*Engine
-	ref      parley.RunRef
-	deliver  func(Event) error
-	mayClaim bool
-	from     int              // bytes the reader has already
-	at       int              // bytes seen
-	with     parley.RunStatus // see Event.With
-	log      []parley.LogEntry
-	before   time.Time // when the run before this one was looked at
+	*Dispatcher
+	ref     parley.RunRef
+	deliver func(Event) error
+	// generator claims the run where nobody generates it; nil leaves that to others.
+	generator generator
+	from      int              // bytes the reader has already
+	at        int              // bytes seen
+	with      parley.RunStatus // see Event.With
+	log       []parley.LogEntry
+	before    time.Time // when the run before this one was looked at
+}
+
+// generator is an Engine. A Dispatcher alone knows none, so that functions which
+// generate nothing do not link what generates.
+type generator interface {
+	take(ctx context.Context, ref parley.RunRef, reader bool) (*Claim, error)
+	drive(ctx context.Context, f *follower, claim *Claim) error
 }
 
 // say delivers the part of the next text that the reader does not have.
@@ -48,7 +56,7 @@ func (f *follower) follow(ctx context.Context) error {
 		}
 	}
 	looked := time.UnixMilli(f.log[len(f.log)-1].At)
-	if f.mayClaim && len(f.log) == 1 && leftFor(f.log[0]) > 0 {
+	if f.generator != nil && len(f.log) == 1 && leftFor(f.log[0]) > 0 {
 		looked = time.Time{} // this reader is the one whom the run was left to
 	}
 	for {
@@ -151,15 +159,15 @@ func (f *follower) revive(ctx context.Context) (over bool, err error) {
 	case stuck:
 		return false, ignoreUnavailable(f.endDead(ctx, f.ref, f.log))
 	case unclaimed, dead:
-		if !f.mayClaim {
+		if f.generator == nil {
 			f.Ask(ctx, f.ref)
 			return false, nil
 		}
-		claim, err := f.take(ctx, f.ref, true)
+		claim, err := f.generator.take(ctx, f.ref, true)
 		if err != nil || claim == nil {
 			return false, ignoreUnavailable(err)
 		}
-		return true, f.drive(ctx, claim)
+		return true, f.generator.drive(ctx, f, claim)
 	}
 	return false, nil
 }

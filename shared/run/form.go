@@ -18,17 +18,17 @@ const formMargin = 3 * time.Second
 // what came of it. The same form again does nothing: it returns what is known. ctx
 // must not end because the visitor leaves. Errors are those of
 // parley.Store.SubmitForm; what went wrong with the action is in the call.
-func (e *Engine) Submit(ctx context.Context, c parley.Caller, r parley.FormRequest) (parley.FormSent, error) {
-	out, err := e.store.SubmitForm(ctx, c, r)
+func (d *Dispatcher) Submit(ctx context.Context, c parley.Caller, r parley.FormRequest) (parley.FormSent, error) {
+	out, err := d.store.SubmitForm(ctx, c, r)
 	if err != nil || out.Request == nil {
 		return out, err
 	}
-	return e.store.FormDone(ctx, c, r, e.carryOut(ctx, *out.Request))
+	return d.store.FormDone(ctx, c, r, d.carryOut(ctx, *out.Request))
 }
 
 // carryOut leaves time to store what came of it.
-func (e *Engine) carryOut(ctx context.Context, r parley.ActionRequest) parley.ActionResult {
-	if e.Act == nil {
+func (d *Dispatcher) carryOut(ctx context.Context, r parley.ActionRequest) parley.ActionResult {
+	if d.Act == nil {
 		return parley.ActionResult{Error: "Not sent: actions are not carried out here."}
 	}
 	ask := ctx
@@ -37,7 +37,7 @@ func (e *Engine) carryOut(ctx context.Context, r parley.ActionRequest) parley.Ac
 		ask, cancel = context.WithDeadline(ctx, deadline.Add(-formMargin))
 		defer cancel()
 	}
-	result, err := e.Act(ask, r)
+	result, err := d.Act(ask, r)
 	if err != nil {
 		return parley.ActionResult{Error: "No answer in time; nobody knows whether it was done."}
 	}

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"parley/shared/parley"
@@ -17,35 +16,34 @@ type Reader struct {
 	Every time.Duration
 }
 
-// ErrLeft says that a reader has left.
-var ErrLeft = errors.New("the reader has left")
-
 // Relay is Stream for a reader that has to be told that nothing comes. It
 // returns when the engine is done with the run, which may be long after the
-// reader has left: then the error is ErrLeft, or nil where the run ended first.
+// reader has left: then the error is the Reader's, or nil where the run ended first.
 func (e *Engine) Relay(ctx context.Context, ref parley.RunRef, from int, claim *Claim, r Reader) error {
 	return r.read(func(deliver func(Event) error) error { return e.Stream(ctx, ref, from, claim, deliver) })
 }
 
 // Watch is Relay for a reader who generates nothing: a run that nobody
 // generates is asked for.
-func (e *Engine) Watch(ctx context.Context, ref parley.RunRef, from int, r Reader) error {
+func (d *Dispatcher) Watch(ctx context.Context, ref parley.RunRef, from int, r Reader) error {
 	return r.read(func(deliver func(Event) error) error {
-		f := &follower{Engine: e, ref: ref, from: from, deliver: deliver}
+		f := &follower{Dispatcher: d, ref: ref, from: from, deliver: deliver}
 		return f.follow(ctx)
 	})
 }
 
 // read passes on what stream delivers, until it returns.
 func (r Reader) read(stream func(deliver func(Event) error) error) error {
-	events, left, done := make(chan Event), make(chan struct{}), make(chan error, 1)
+	events, done := make(chan Event), make(chan error, 1)
+	reading, leave := context.WithCancelCause(context.Background())
+	defer leave(nil)
 	go func() {
 		done <- stream(func(ev Event) error {
 			select {
 			case events <- ev:
 				return nil
-			case <-left:
-				return ErrLeft
+			case <-reading.Done():
+				return context.Cause(reading)
 			}
 		})
 	}()
@@ -63,7 +61,7 @@ func (r Reader) read(stream func(deliver func(Event) error) error) error {
 			return err
 		}
 		if err != nil {
-			close(left)
+			leave(err)
 			return <-done
 		}
 	}

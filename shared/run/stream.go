@@ -18,12 +18,12 @@ import (
 // frozen. Cancelling ctx therefore does not stop a run; its deadline does, which
 // must leave time to store what was said.
 func (e *Engine) Stream(ctx context.Context, ref parley.RunRef, from int, claim *Claim, deliver func(Event) error) error {
-	f := &follower{Engine: e, ref: ref, from: from, deliver: deliver, mayClaim: true}
-	if deadline, ok := ctx.Deadline(); ok {
-		f.mayClaim = time.Until(deadline) > claimTime
+	f := &follower{Dispatcher: e.Dispatcher, ref: ref, from: from, deliver: deliver}
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > claimTime {
+		f.generator = e
 	}
 	if claim != nil {
-		return f.drive(ctx, claim)
+		return e.drive(ctx, f, claim)
 	}
 	return f.follow(ctx)
 }
@@ -35,12 +35,12 @@ const claimTime = 30 * time.Second
 
 // Wait follows a run that somebody else generates, for at most this long. It
 // returns the text so far, and the end if it has come.
-func (e *Engine) Wait(ctx context.Context, ref parley.RunRef, atMost time.Duration) (string, *End, error) {
+func (d *Dispatcher) Wait(ctx context.Context, ref parley.RunRef, atMost time.Duration) (string, *End, error) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	var text []byte
 	var end *End
-	f := &follower{Engine: e, ref: ref, deliver: func(ev Event) error {
+	f := &follower{Dispatcher: d, ref: ref, deliver: func(ev Event) error {
 		text, end = append(text, ev.Text...), ev.End
 		return nil
 	}}
@@ -52,14 +52,14 @@ func (e *Engine) Wait(ctx context.Context, ref parley.RunRef, atMost time.Durati
 }
 
 // drive generates a claimed run and reads it from memory meanwhile.
-func (f *follower) drive(ctx context.Context, claim *Claim) error {
+func (e *Engine) drive(ctx context.Context, f *follower, claim *Claim) error {
 	detached, cancel := detach(ctx)
 	defer cancel()
 	said := newFeed()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.generate(detached, claim, said)
+		e.generate(detached, claim, said)
 	}()
 	over, err := f.listen(ctx, said)
 	<-done

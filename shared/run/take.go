@@ -22,13 +22,13 @@ const (
 
 // judge reads a whole log, which must have been read consistently if the
 // verdict is to be acted on.
-func (e *Engine) judge(log []parley.LogEntry) verdict {
+func (d *Dispatcher) judge(log []parley.LogEntry) verdict {
 	if len(log) == 0 {
 		return over
 	}
 	last := log[len(log)-1]
 	begun := slices.ContainsFunc(log, func(l parley.LogEntry) bool { return l.Kind == parley.LogText || l.Kind == parley.LogCall })
-	silent := e.Now().Sub(time.UnixMilli(last.At)) >= e.Lease
+	silent := d.Now().Sub(time.UnixMilli(last.At)) >= d.Lease
 	switch {
 	case last.Kind == parley.LogEnd:
 		return over
@@ -89,13 +89,13 @@ func leftFor(first parley.LogEntry) time.Duration {
 
 // endDead ends a run whose runner died after some text. Somebody else may be
 // faster; then there is nothing left to do.
-func (e *Engine) endDead(ctx context.Context, ref parley.RunRef, log []parley.LogEntry) error {
-	ended, err := e.store.EndRun(ctx, ref, nil, parley.End{Next: len(log), Of: log[0].Of,
+func (d *Dispatcher) endDead(ctx context.Context, ref parley.RunRef, log []parley.LogEntry) error {
+	ended, err := d.store.EndRun(ctx, ref, nil, parley.End{Next: len(log), Of: log[0].Of,
 		Status: parley.StatusIncomplete, Reason: "the runner died", Text: parley.Joined(log), Calls: parley.CallsOf(log)})
 	var standing *parley.Standing
 	if errors.As(err, &standing) || errors.Is(err, parley.ErrConflict) || errors.Is(err, parley.ErrNotFound) {
 		return nil
 	}
-	e.Ask(ctx, ended.Next)
+	d.Ask(ctx, ended.Next)
 	return err
 }

@@ -44,8 +44,10 @@ func Start(w http.ResponseWriter) *Writer {
 // ErrUnwritable is the error of an event that a stream cannot carry.
 var ErrUnwritable = errors.New("sse: line end or NUL in an id, a name or a comment")
 
-// Event writes an event. An error other than ErrUnwritable means that nobody
-// reads any more.
+// ErrLeft is the error of a stream that nobody reads any more.
+var ErrLeft = errors.New("sse: the reader has left")
+
+// Event writes an event. The error is ErrUnwritable or ErrLeft.
 func (w *Writer) Event(e Event) error {
 	if strings.ContainsAny(e.ID, "\x00\r\n") || strings.ContainsAny(e.Name, "\r\n") {
 		return ErrUnwritable
@@ -79,11 +81,11 @@ func (w *Writer) Retry(d time.Duration) error {
 
 func (w *Writer) write(s string) error {
 	if _, err := w.w.Write([]byte(s)); err != nil {
-		return fmt.Errorf("write event: %w", err)
+		return fmt.Errorf("write event: %w: %w", ErrLeft, err)
 	}
 	// A writer that cannot flush sends at once, as Lambda's does.
 	if err := w.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("flush event: %w", err)
+		return fmt.Errorf("flush event: %w: %w", ErrLeft, err)
 	}
 	return nil
 }

@@ -3,27 +3,18 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"parley/functions/csat"
 	"parley/functions/internal/wire"
-	"parley/shared/lambdahttp"
 )
 
-func main() { wire.Main(start) }
+func main() { wire.Serve(handler) }
 
-func start(_ context.Context, b *wire.Base) error {
-	store, err := b.Store(nil)
+func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
+	a, err := b.API(nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a, err := b.API(store)
-	if err != nil {
-		return err
-	}
-	handler, err := csat.New(csat.Config{API: a})
-	if err != nil {
-		return err
-	}
-	lambdahttp.Start(handler, b.HTTP())
-	return nil
+	return csat.New(csat.Config{API: a})
 }

@@ -3,47 +3,28 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"parley/functions/hissuno"
 	"parley/functions/internal/wire"
-	"parley/functions/internal/wire/actions"
-	"parley/functions/internal/wire/agents"
+	"parley/functions/internal/wire/engine"
 	"parley/functions/internal/wire/invoke"
-	"parley/shared/lambdahttp"
-	"parley/shared/run"
 )
 
-func main() { wire.Main(start) }
+func main() { wire.Serve(handler) }
 
-func start(ctx context.Context, b *wire.Base) error {
-	store, err := b.Store(nil)
+func handler(ctx context.Context, b *wire.Base) (http.Handler, error) {
+	a, err := b.API(nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a, err := b.API(store)
+	respond, err := invoke.Responder(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	who, err := agents.New(ctx, b)
+	e, err := engine.New(ctx, b, a.Store, respond)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	responder, err := invoke.Responder(b)
-	if err != nil {
-		return err
-	}
-	act, err := actions.New(b)
-	if err != nil {
-		return err
-	}
-	engine, err := run.New(run.Config{Store: store, Agent: who, Act: act, Respond: responder, Log: b.Log})
-	if err != nil {
-		return err
-	}
-	handler, err := hissuno.New(hissuno.Config{API: a, Engine: engine})
-	if err != nil {
-		return err
-	}
-	lambdahttp.Start(handler, b.HTTP())
-	return nil
+	return hissuno.New(hissuno.Config{API: a, Engine: e})
 }

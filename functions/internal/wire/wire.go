@@ -1,7 +1,8 @@
 // Package wire builds what the mains of the functions share, from the
 // environment that template.yaml gives them. What is heavy has packages of its
 // own, so that a function links only what it uses: wire/objects for the bucket,
-// wire/agents for who answers, wire/invoke for having another function do it.
+// wire/engine for generating replies, wire/agents for who answers, wire/invoke
+// for having another function do it.
 package wire
 
 import (
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -171,8 +173,24 @@ func URLs() (api.URLs, error) {
 	return urls, nil
 }
 
-// API returns what the functions of the HTTP API share.
-func (b *Base) API(store *parley.Store) (*api.API, error) {
+// Serve is Main for a function that answers requests and nothing else.
+func Serve(handler func(ctx context.Context, b *Base) (http.Handler, error)) {
+	Main(func(ctx context.Context, b *Base) error {
+		h, err := handler(ctx, b)
+		if err != nil {
+			return err
+		}
+		lambdahttp.Start(h, b.HTTP())
+		return nil
+	})
+}
+
+// API returns what the functions of the HTTP API share, with a Store on the bucket.
+func (b *Base) API(bucket parley.Bucket) (*api.API, error) {
+	store, err := b.Store(bucket)
+	if err != nil {
+		return nil, err
+	}
 	urls, err := URLs()
 	if err != nil {
 		return nil, err

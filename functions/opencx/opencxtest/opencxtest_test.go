@@ -47,7 +47,7 @@ func TestNetHTTP(t *testing.T) {
 	calls := must(api.New(api.Config{Store: store, Keys: keys, Log: slog.New(slog.DiscardHandler)}))(t)
 	mux := http.NewServeMux()
 	mux.Handle("/files/", must(uploads.New(uploads.Config{API: calls}))(t))
-	widget := must(opencx.New(opencx.Config{API: calls, Engine: engine}))(t)
+	widget := must(opencx.New(opencx.Config{API: calls, Runs: engine.Dispatcher}))(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/files/") {
 			mux.ServeHTTP(w, r)

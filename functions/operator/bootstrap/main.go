@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -13,10 +12,8 @@ import (
 	"parley/functions/internal/wire/objects"
 	"parley/functions/operator"
 	"parley/functions/operator/console"
-	"parley/shared/agent"
 	"parley/shared/bucket"
 	"parley/shared/lambdahttp"
-	"parley/shared/parley"
 	"parley/shared/run"
 )
 
@@ -27,19 +24,11 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	store, err := b.Store(bucket)
+	a, err := b.API(bucket)
 	if err != nil {
 		return err
 	}
-	a, err := b.API(store)
-	if err != nil {
-		return err
-	}
-	responder, err := invoke.Responder(b)
-	if err != nil {
-		return err
-	}
-	engine, err := run.New(run.Config{Store: store, Agent: nobody, Respond: responder, Log: b.Log})
+	runs, err := invoke.Dispatcher(b, run.Config{Store: a.Store})
 	if err != nil {
 		return err
 	}
@@ -51,11 +40,11 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	handler, err := operator.New(operator.Config{API: a, Engine: engine, CheckURL: client.CheckURL, Console: page})
+	handler, err := operator.New(operator.Config{API: a, Runs: runs, CheckURL: client.CheckURL, Console: page})
 	if err != nil {
 		return err
 	}
-	lambdahttp.StartWith(handler, b.HTTP(), operator.Commands(store, b.Keys))
+	lambdahttp.StartWith(handler, b.HTTP(), operator.Commands(a.Store, b.Keys))
 	return nil
 }
 
@@ -71,9 +60,4 @@ func newConsole(ctx context.Context, b *bucket.Bucket, uploads string) (http.Han
 		origins = append(origins, strings.TrimRight(uploads, "/"))
 	}
 	return console.New(console.Config{Origins: origins})
-}
-
-// nobody answers here: operators watch replies, and others generate them.
-func nobody(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
-	return nil, errors.New("operators generate nothing")
 }

@@ -7,10 +7,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"parley/functions/internal/wire"
-	"parley/functions/internal/wire/actions"
-	"parley/functions/internal/wire/agents"
+	"parley/functions/internal/wire/engine"
 	"parley/functions/respond"
-	"parley/shared/run"
 )
 
 func main() { wire.Main(start) }
@@ -20,20 +18,12 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	who, err := agents.New(ctx, b)
-	if err != nil {
-		return err
-	}
 	turns := new(respond.Turns)
-	act, err := actions.New(b)
+	e, err := engine.New(ctx, b, store, turns.Ask)
 	if err != nil {
 		return err
 	}
-	engine, err := run.New(run.Config{Store: store, Agent: who, Act: act, Respond: turns.Ask, Log: b.Log})
-	if err != nil {
-		return err
-	}
-	handler, err := respond.New(respond.Config{Engine: engine, Turns: turns})
+	handler, err := respond.New(respond.Config{Engine: e, Turns: turns})
 	if err != nil {
 		return err
 	}

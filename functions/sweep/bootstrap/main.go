@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -15,7 +14,6 @@ import (
 	"parley/functions/internal/wire/objects"
 	"parley/functions/review"
 	"parley/functions/sweep"
-	"parley/shared/agent"
 	"parley/shared/parley"
 	"parley/shared/run"
 )
@@ -31,11 +29,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	responder, err := invoke.Responder(b)
-	if err != nil {
-		return err
-	}
-	engine, err := run.New(run.Config{Store: store, Agent: nobody, Respond: responder, Log: b.Log})
+	runs, err := invoke.Dispatcher(b, run.Config{Store: store})
 	if err != nil {
 		return err
 	}
@@ -47,7 +41,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	handler, err := sweep.New(sweep.Config{Store: store, Revive: engine.Revive, Metrics: os.Stdout, Log: b.Log,
+	handler, err := sweep.New(sweep.Config{Store: store, Revive: runs.Revive, Metrics: os.Stdout, Log: b.Log,
 		Wake: func(ctx context.Context, f parley.Following) error {
 			if _, ok := parley.HookOf(f.Follower); ok {
 				return callHooks(ctx, hooks.EventOf(f))
@@ -62,9 +56,4 @@ func start(_ context.Context, b *wire.Base) error {
 	}
 	lambda.Start(handler)
 	return nil
-}
-
-// nobody answers here: the sweep ends dead runs, and has others generate.
-func nobody(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
-	return nil, errors.New("the sweep generates nothing")
 }

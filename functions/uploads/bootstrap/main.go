@@ -3,32 +3,23 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/objects"
 	"parley/functions/uploads"
-	"parley/shared/lambdahttp"
 )
 
-func main() { wire.Main(start) }
+func main() { wire.Serve(handler) }
 
-func start(_ context.Context, b *wire.Base) error {
+func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
 	bucket, err := objects.Bucket(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	store, err := b.Store(bucket)
+	a, err := b.API(bucket)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a, err := b.API(store)
-	if err != nil {
-		return err
-	}
-	handler, err := uploads.New(uploads.Config{API: a})
-	if err != nil {
-		return err
-	}
-	lambdahttp.Start(handler, b.HTTP())
-	return nil
+	return uploads.New(uploads.Config{API: a})
 }

@@ -72,7 +72,7 @@ func TestNetHTTP(t *testing.T) {
 		must(history.New(history.Config{API: a}))(t),
 		must(csat.New(csat.Config{API: a}))(t),
 		must(uploads.New(uploads.Config{API: a}))(t),
-		must(operator.New(operator.Config{API: a, Engine: engine, Hold: hold, Poll: 50 * time.Millisecond,
+		must(operator.New(operator.Config{API: a, Runs: engine.Dispatcher, Hold: hold, Poll: 50 * time.Millisecond,
 			CheckURL: must(outbound.New(outbound.Config{}))(t).CheckURL}))(t),
 	} {
 		handlers[i](h)

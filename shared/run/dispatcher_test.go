@@ -1,0 +1,101 @@
+package run_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley/shared/agent/agenttest"
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/run"
+)
+
+// TestDispatcher: without an agent a run is shown, asked for and cancelled, and
+// never generated.
+func TestDispatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := parleytest.Store(t, parley.Config{})
+		parleytest.Put(t, store, parleytest.Settings())
+		caller := parleytest.Visitor(t, store)
+		engine := newEngine(t, store, agenttest.New(agenttest.Always(agenttest.Step{Delta: "a reply"})))
+		asked := make(chan parley.RunRef, 100)
+		d, err := run.NewDispatcher(run.Config{Store: store, Log: slog.New(slog.DiscardHandler),
+			Respond: func(_ context.Context, ref parley.RunRef) error {
+				asked <- ref
+				return nil
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(id parley.EntryID, session parley.SessionID) parley.Sent {
+			sent, err := store.Send(t.Context(), caller, parley.SendRequest{ID: id, Session: session, Channel: parley.ChannelNative, Content: "Hello?"})
+			if err != nil || !sent.Pending {
+				t.Fatalf("send = %+v, %v", sent, err)
+			}
+			return sent
+		}
+		sent := ask("m1", "")
+		go func() {
+			if err := engine.Respond(t.Context(), <-asked); err != nil {
+				t.Error(err)
+			}
+		}()
+		text := ""
+		var end *run.End
+		if err := d.Watch(t.Context(), sent.Ref, 0, run.Reader{Every: time.Minute, Beat: func() error { return nil },
+			Event: func(e run.Event) error {
+				text, end = text+e.Text, e.End
+				return nil
+			}}); err != nil {
+			t.Fatal(err)
+		}
+		if text != "a reply" || end == nil || end.Status != parley.StatusDone {
+			t.Errorf("watched %q, %+v", text, end)
+		}
+		sent = ask("m2", sent.Session.ID)
+		if err := d.Revive(t.Context(), sent.Ref); err != nil || <-asked == (parley.RunRef{}) {
+			t.Errorf("revive = %v", err)
+		}
+		if stopped, err := d.Cancel(t.Context(), caller, sent.Session.ID, ""); err != nil || stopped.Entry == nil {
+			t.Errorf("cancel = %+v, %v", stopped, err)
+		}
+		if _, end, err := d.Wait(t.Context(), sent.Ref, time.Minute); err != nil || end == nil || end.Status != parley.StatusCancelled {
+			t.Errorf("wait = %+v, %v", end, err)
+		}
+		if _, err := run.NewDispatcher(run.Config{Store: store}); err == nil {
+			t.Error("a dispatcher without a responder was made")
+		}
+		if _, err := run.New(run.Config{Store: store}); err == nil {
+			t.Error("an engine without an agent was made")
+		}
+	})
+}
+
+var errGone = errors.New("gone")
+
+// TestReaderLeaves: the error of a reader is what its relay ends with.
+func TestReaderLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := parleytest.Store(t, parley.Config{})
+		parleytest.Put(t, store, parleytest.Settings())
+		engine := newEngine(t, store, agenttest.New(agenttest.Always(agenttest.Evenly("a long reply", 4, time.Second)...)))
+		caller := parleytest.Visitor(t, store)
+		sent, claim, err := engine.Send(t.Context(), caller, parley.SendRequest{ID: "m", Channel: parley.ChannelNative, Content: "Hello?", Claim: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = engine.Relay(t.Context(), sent.Ref, 0, claim, run.Reader{Every: time.Minute, Beat: func() error { return nil },
+			Event: func(run.Event) error { return errGone }})
+		if err != errGone {
+			t.Errorf("relay = %v, want %v", err, errGone)
+		}
+		session, err := store.Session(t.Context(), caller, sent.Session.ID)
+		if err != nil || session.Run != nil || session.Last.Text != "a long reply" {
+			t.Errorf("session = %+v, %v", session, err)
+		}
+	})
+}
