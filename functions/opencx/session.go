@@ -50,7 +50,7 @@ func orNull(s string) *string {
 // the visitor's next message goes on as if nothing had been.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
 	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(about.Title), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
-		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed && s.Settles > 0,
+		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.Closing(),
 		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: about.Attributes}
 	if m := f.mode(ctx, s); m != nil {
 		out.ModeID = &m.ID

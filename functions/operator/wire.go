@@ -35,6 +35,7 @@ type session struct {
 	Archived     bool               `json:"archived"`
 	Operator     *parley.OperatorID `json:"operator"`
 	WaitingSince *api.Time          `json:"waitingSince"`
+	LeftAt       *api.Time          `json:"leftAt"`
 	Owner        owner              `json:"owner"`
 }
 
@@ -64,7 +65,7 @@ func timeOrNull(ms int64) *api.Time {
 
 func newSession(s *parley.Session) session {
 	return session{Session: api.NewSession(s), Channel: s.Channel, Archived: s.Archived, Operator: orNull(s.Operator),
-		WaitingSince: timeOrNull(s.Asked), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
+		WaitingSince: timeOrNull(s.Asked), LeftAt: timeOrNull(s.Left), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
 }
 
 type page struct {

@@ -105,8 +105,7 @@ func (c Config) follow(ctx context.Context, s parley.Stretch) (parley.Seq, error
 // close reviews one close, unless the session has been reopened since.
 func (c Config) close(ctx context.Context, s parley.Stretch, e parley.Entry) error {
 	session := s.Session
-	stands := session.State == parley.StateClosed && session.Settles == 0 || session.State == parley.StateResolved
-	if !stands || session.Closes != e.Close {
+	if !session.Over() || session.Closes != e.Close {
 		return nil
 	}
 	p, err := c.Store.Project(ctx, session.Project)

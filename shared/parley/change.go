@@ -114,48 +114,9 @@ func (c *change) act(a table.Action, onRefusal func(standing table.Item) error) 
 	c.actions = append(c.actions, a)
 }
 
-// stick closes the session for good, until it is reopened: the close gets its
-// number and its place in the order.
-func (c *change) stick(kind Event, by Author, why CloseReason) error {
-	c.session.Settles, c.session.Closing = 0, ""
-	c.session.Closes++
-	if !c.project.Reviews.Disabled {
-		c.followUp(FollowerReview, c.now.Add(reviewDue))
-	}
-	if err := c.add(&Entry{Event: kind, Author: by, Reason: string(why), Close: c.session.Closes}); err != nil {
-		return err
-	}
-	return c.askRating(why == CloseByIdle)
-}
-
 // event adds an event entry by the system or an operator.
 func (c *change) event(kind Event, by Author) error {
 	return c.add(&Entry{Event: kind, Author: by})
-}
-
-// state moves the session to a state and drops a pending close.
-func (c *change) state(to State) {
-	c.moved = c.moved || c.session.State != to
-	c.session.State, c.session.Settles, c.session.Closing, c.session.Prompted = to, 0, "", false
-}
-
-// holder gives the session to somebody. A human is waited for from when one is
-// asked for until one writes or the agent has it again.
-func (c *change) holder(to Holder, by OperatorID) {
-	c.moved = c.moved || c.session.Holder != to
-	c.session.Holder, c.session.Operator, c.session.Prompted = to, by, false
-	switch {
-	case to == HolderAI:
-		c.session.Asked = 0
-	case to == HolderWaiting && c.session.Asked == 0:
-		c.session.Asked = c.now.UnixMilli()
-	}
-}
-
-// archive puts the session out of the way, or back.
-func (c *change) archive(archived bool) {
-	c.moved = c.moved || c.session.Archived != archived
-	c.session.Archived = archived
 }
 
 // due has the sweep look at an item at a time.

@@ -179,8 +179,7 @@ func (c *change) control(e End) error {
 		c.session.Mode = *e.Mode
 	}
 	if e.Handover && c.session.Holder == HolderAI {
-		c.holder(HolderWaiting, "")
-		if err := c.event(EventHandedOver, Author{Kind: AuthorSystem}); err != nil {
+		if err := c.handOver(); err != nil {
 			return err
 		}
 		return c.dropQueue(StatusTakenOver)
@@ -316,11 +315,7 @@ func Joined(log []LogEntry) string {
 // run named. When it returns the session is free of them, and what had been
 // written is stored. With nothing to cancel it changes nothing.
 func (s *Store) Cancel(ctx context.Context, c Caller, id SessionID, only RunID) (Stopped, error) {
-	p, err := s.Project(ctx, c.Project)
-	if err != nil {
-		return Stopped{}, err
-	}
-	session, err := s.open(ctx, c, id, true)
+	p, session, err := s.openToChange(ctx, c, id)
 	if err != nil {
 		return Stopped{}, err
 	}
@@ -333,46 +328,18 @@ func (s *Store) Cancel(ctx context.Context, c Caller, id SessionID, only RunID) 
 	})
 }
 
-// TakeOver gives the session to the calling operator. After it returns no text
-// of an agent is added: what ran and what waited is ended in the same transaction.
-func (s *Store) TakeOver(ctx context.Context, c Caller, id SessionID, by Author) error {
-	p, session, err := s.operate(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	_, err = s.stop(ctx, p, session, "", StatusTakenOver, func(ch *change) error {
-		if ch.session.Holder == HolderHuman && ch.session.Operator == c.Operator {
-			return errNothing
-		}
-		ch.holder(HolderHuman, c.Operator)
-		return ch.event(EventTakenOver, by)
-	})
-	return err
-}
-
-// HandBack lets the agent answer the session again.
-func (s *Store) HandBack(ctx context.Context, c Caller, id SessionID, by Author) error {
-	p, session, err := s.operate(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	_, err = s.change(ctx, p, session, func(ch *change) error {
-		if ch.session.Holder == HolderAI {
-			return errNothing
-		}
-		ch.holder(HolderAI, "")
-		return ch.event(EventHandedBack, by)
-	})
-	return err
-}
-
 func errOperatorsOnly() error { return denied("operators_only", "this call is for operators") }
 
-// operate opens a session for a private key to change it.
-func (s *Store) operate(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
+// openToOperate opens a session for a private key to change it.
+func (s *Store) openToOperate(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
 	if !c.staff() {
 		return nil, nil, errOperatorsOnly()
 	}
+	return s.openToChange(ctx, c, id)
+}
+
+// openToChange opens a session that the caller may use, as it stands.
+func (s *Store) openToChange(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
 		return nil, nil, err

@@ -18,11 +18,7 @@ const tombstoneLife = 30 * 24 * time.Hour
 // can read it and every later change is refused; its content is removed by a
 // job, which Erase begins and the sweep finishes if it must.
 func (s *Store) Erase(ctx context.Context, c Caller, id SessionID) error {
-	p, err := s.Project(ctx, c.Project)
-	if err != nil {
-		return err
-	}
-	session, err := s.open(ctx, c, id, true)
+	p, session, err := s.openToChange(ctx, c, id)
 	if err != nil {
 		return err
 	}

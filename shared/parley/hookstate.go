@@ -174,7 +174,7 @@ func (s *Store) FailedHooks(ctx context.Context, c Caller, h HookID, r PageReque
 // Errors: ErrNotFound; of kind ErrConflict, hook_disabled and, while the endpoint
 // is being asked, hook_busy: try again in a minute.
 func (s *Store) ReplayHook(ctx context.Context, c Caller, h HookID, id SessionID, from Seq) error {
-	p, session, err := s.operate(ctx, c, id)
+	p, session, err := s.openToOperate(ctx, c, id)
 	if err != nil {
 		return err
 	}

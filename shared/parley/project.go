@@ -36,10 +36,13 @@ type Project struct {
 	SettleSeconds int `json:"settle_seconds,omitempty"`
 	// IdlePromptSeconds and IdleCloseSeconds bound how long a session may be
 	// silent before it is asked, and after that before it is closed; 0 means never.
-	IdlePromptSeconds int            `json:"idle_prompt_seconds,omitempty"`
-	IdleCloseSeconds  int            `json:"idle_close_seconds,omitempty"`
-	Reviews           ReviewSettings `json:"reviews,omitzero"`
-	Budgets           Budgets        `json:"budgets"`
+	IdlePromptSeconds int `json:"idle_prompt_seconds,omitempty"`
+	IdleCloseSeconds  int `json:"idle_close_seconds,omitempty"`
+	// UnansweredCloseSeconds is after how long a session ends in which a person was
+	// asked for and none has written; 0 means never.
+	UnansweredCloseSeconds int            `json:"unanswered_close_seconds,omitempty"`
+	Reviews                ReviewSettings `json:"reviews,omitzero"`
+	Budgets                Budgets        `json:"budgets"`
 	// InboxShards spreads the inbox of a big project over this many index
 	// partitions; 0 means 1. It may be raised, never lowered.
 	InboxShards int `json:"inbox_shards,omitempty"`

@@ -200,6 +200,7 @@ func (p *Project) checkNumbers() error {
 		{"settle_seconds", int64(p.SettleSeconds), MaxSettleSeconds},
 		{"idle_prompt_seconds", int64(p.IdlePromptSeconds), MaxIdleSeconds},
 		{"idle_close_seconds", int64(p.IdleCloseSeconds), MaxIdleSeconds},
+		{"unanswered_close_seconds", int64(p.UnansweredCloseSeconds), MaxIdleSeconds},
 		{"visitor_tokens", b.VisitorTokens, MaxBudget}, {"address_tokens", b.AddressTokens, MaxBudget},
 		{"project_tokens", b.ProjectTokens, MaxBudget}, {"identify_per_hour", b.IdentifyPerHour, MaxBudget},
 		{"uploads_per_hour", b.UploadsPerHour, MaxBudget}, {"messages_per_minute", b.MessagesPerMinute, MaxBudget},

@@ -82,7 +82,7 @@ func (s *Store) Reply(ctx context.Context, c Caller, by Author, r ReplyRequest) 
 }
 
 func (s *Store) reply(ctx context.Context, c Caller, by Author, r ReplyRequest) (Replied, error) {
-	p, session, err := s.operate(ctx, c, r.Session)
+	p, session, err := s.openToOperate(ctx, c, r.Session)
 	if err != nil {
 		return Replied{}, err
 	}
@@ -174,22 +174,7 @@ func (b *replyBuild) open(c *change) error {
 	if !b.takes {
 		return nil
 	}
-	c.holder(HolderHuman, b.caller.Operator)
-	return c.event(EventTakenOver, b.by)
-}
-
-// reopen makes the session open; a close that has not stuck just goes away.
-func (c *change) reopen(by Author) error {
-	if c.session.State == StateOpen {
-		return nil
-	}
-	pending := c.session.Settles > 0
-	e := &Entry{Event: EventReopened, Author: by, Internal: c.session.State == StateSpam}
-	c.state(StateOpen)
-	if pending {
-		return nil
-	}
-	return c.add(e)
+	return c.takeOver(b.caller.Operator, b.by)
 }
 
 // replayReply returns the outcome of a request whose client id is known.

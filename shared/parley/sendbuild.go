@@ -61,7 +61,7 @@ func (b *sendBuild) build(c *change) error {
 	if b.seen.session == nil && c.was != nil && c.was.Owner.Visitor != b.caller.Visitor {
 		return errSessionTaken()
 	}
-	if err := b.reopen(c); err != nil {
+	if err := c.writtenTo(b.author()); err != nil {
 		return err
 	}
 	if err := b.adopt(c); err != nil {
@@ -134,22 +134,6 @@ func (b *sendBuild) author() Author {
 		return Author{Kind: AuthorUser, ID: string(b.caller.Contact)}
 	}
 	return Author{Kind: AuthorUser, ID: string(b.caller.Visitor)}
-}
-
-// reopen makes the session open, or refuses the message.
-func (b *sendBuild) reopen(c *change) error {
-	c.archive(false)
-	switch session := c.session; {
-	case session.State == StateOpen:
-		return nil
-	case session.State == StateSpam, session.State == StateResolved && !session.Channel.reopens():
-		return conflict("session_closed", "this session is closed")
-	case session.Settles > 0:
-		c.state(StateOpen)
-		return nil
-	}
-	c.state(StateOpen)
-	return c.event(EventReopened, b.author())
 }
 
 // start decides whether there is a run, and when.

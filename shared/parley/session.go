@@ -51,8 +51,11 @@ type Session struct {
 	Queue []QueuedRun `json:"queue,omitempty"`
 	// Settles is when a close sticks, in milliseconds; 0 when none is pending.
 	Settles int64 `json:"settles,omitempty"`
-	// Closing is why, while one is pending.
-	Closing CloseReason `json:"closing,omitempty"`
+	// ClosingFor is why, while one is pending.
+	ClosingFor CloseReason `json:"closing,omitempty"`
+	// Left is when the visitor's page said that it is gone; 0 while it is there, or
+	// never said so. A sign of the page takes it away while the session is open.
+	Left int64 `json:"left,omitempty"`
 	// Closes numbers the closes that stuck.
 	Closes int `json:"closes,omitempty"`
 	// Score is the session's rating, 0 without one.

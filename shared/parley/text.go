@@ -7,6 +7,7 @@ const (
 	TextBudgetSpent = "budget_spent" // a budget is used up
 	TextIdlePrompt  = "idle_prompt"  // the visitor has been silent for long
 	TextHandedBack  = "handed_back"  // after a human the AI answers again
+	TextUnanswered  = "unanswered"   // a person was asked for, and none came in time
 	// TextAcknowledged answers a message where a human has the session; see
 	// SendRequest.Acknowledge.
 	TextAcknowledged = "acknowledged"
@@ -19,6 +20,7 @@ const (
 var defaultTexts = map[string]string{
 	TextApology:      "Sorry, something went wrong and I could not answer. Please try again in a moment.",
 	TextHandedBack:   "The assistant answers again from here on.",
+	TextUnanswered:   "Sorry, nobody could answer you in time. Please write again, and we will try once more.",
 	TextBudgetSpent:  "I have reached today's limit and cannot answer any more until tomorrow.",
 	TextIdlePrompt:   "Are you still there? If nothing else comes up I will close this conversation. You can write again at any time.",
 	TextAcknowledged: "Thank you, your message has arrived. A person will answer you here.",

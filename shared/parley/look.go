@@ -1,0 +1,89 @@
+package parley
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Look does for one session what is due: it counts a session that nobody has
+// looked at before, settles a close whose time has come, asks a silent visitor,
+// closes an idle or unanswered session. It returns what is left to do: a run
+// that is to be generated, because nobody has claimed it or its runner died, and
+// when to look again (zero: not before something happens). Looking at an unknown
+// or erased session does nothing.
+func (s *Store) Look(ctx context.Context, project ProjectID, id SessionID) (dead RunRef, again time.Time, err error) {
+	p, err := s.Project(ctx, project)
+	if err != nil {
+		return RunRef{}, time.Time{}, ignoreGone(err)
+	}
+	session, err := s.head(ctx, project, id)
+	if err != nil {
+		return RunRef{}, time.Time{}, ignoreGone(err)
+	}
+	if err := s.count(ctx, session); err != nil {
+		return RunRef{}, time.Time{}, err
+	}
+	for _, due := range []func(context.Context, *Project, *Session) (*Session, error){s.settle, s.idle, s.unanswered} {
+		if session, err = due(ctx, p, session); err != nil {
+			return RunRef{}, time.Time{}, ignoreGone(err)
+		}
+	}
+	again = session.lookAt(p, s.clock())
+	if session.Run == nil {
+		return RunRef{}, again, nil
+	}
+	ref := RunRef{project, id, session.Run.ID}
+	silent, err := s.silent(ctx, ref, session.Run.Since)
+	if err != nil || silent < Lease {
+		return RunRef{}, again, ignoreGone(err)
+	}
+	return ref, again, nil
+}
+
+// lookAt is when there may be something to do for the session; zero: not before
+// something happens. Of what silence may call for there is one at a time.
+func (s *Session) lookAt(p *Project, now time.Time) time.Time {
+	at, _ := s.idleAt(p)
+	if s.Settles > 0 {
+		at = time.UnixMilli(s.Settles)
+	}
+	if at.IsZero() {
+		at = s.unansweredAt(p)
+	}
+	if later := now.Add(lookAfter); s.Run != nil && (at.IsZero() || later.Before(at)) {
+		return later
+	}
+	return at
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Lease is how long a runner, or a run that nobody has claimed, may be silent
+// before it counts as dead. Our choice: five beats.
+const Lease = 10 * time.Second
+
+// silent returns how long nothing has happened to the active run.
+func (s *Store) silent(ctx context.Context, ref RunRef, since int64) (time.Duration, error) {
+	page, err := s.table.Query(ctx, table.Query{Partition: logKey(ref.Project, ref.Run, 0).PK,
+		Descending: true, Limit: 1, Consistent: true})
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	last := since
+	if len(page.Items) > 0 {
+		e, err := logEntryFrom(page.Items[0])
+		if err != nil {
+			return 0, err
+		}
+		last = max(last, e.At)
+	}
+	return s.clock().Sub(time.UnixMilli(last)), nil
+}
