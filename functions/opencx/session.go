@@ -282,7 +282,7 @@ func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
 	api.About(r, in.SessionID, "")
 	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
-	if err := f.API.Store.Resolve(ctx, c, in.SessionID, author(c)); err != nil {
+	if err := f.API.Store.Resolve(ctx, c, in.SessionID, c.Author()); err != nil {
 		return err
 	}
 	whole, err := f.API.Store.Whole(r.Context(), c, in.SessionID, 0)
@@ -294,12 +294,4 @@ func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return api.JSON(w, http.StatusOK, out)
-}
-
-// author is the visitor's side as author of an entry.
-func author(c parley.Caller) parley.Author {
-	if c.Contact != "" {
-		return parley.Author{Kind: parley.AuthorUser, ID: string(c.Contact)}
-	}
-	return parley.Author{Kind: parley.AuthorUser, ID: string(c.Visitor)}
 }

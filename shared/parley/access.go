@@ -2,35 +2,101 @@ package parley
 
 import (
 	"context"
+	"slices"
 
 	"parley/shared/table"
 )
 
-// open returns a session that the caller may use. One wave of reads; a second
-// one only where a contact meets a session that has not been moved to it yet.
-func (s *Store) open(ctx context.Context, c Caller, id SessionID, consistent bool) (*Session, error) {
-	if CheckID("session", string(id)) != nil {
-		return nil, notFound("session")
-	}
-	if c.staff() {
-		items, err := s.table.Get(ctx, consistent, headKey(c.Project, id))
-		if err != nil {
-			return nil, unavailable(err)
+// This file is the door: whoever reads or changes a session comes through
+// admitted, with the items that it reads of.
+
+// admitted returns a session if the caller may touch it: the project is in the
+// keys, then the caller's token must stand, then the session must be the caller's.
+// visitor is the caller's own item, of no matter for a private key; head is the
+// session's. ErrNotFound for a session that is unknown, erased or somebody else's.
+func (s *Store) admitted(ctx context.Context, c Caller, id SessionID, visitor, head table.Item) (*Session, error) {
+	if !c.staff() {
+		if err := standingOf(visitor, c); err != nil {
+			return nil, err
 		}
-		return present(c.Project, id, items[0])
 	}
-	items, err := s.table.Get(ctx, consistent, visitorKey(c.Project, c.Visitor), headKey(c.Project, id))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if err := standingOf(items[0], c); err != nil {
-		return nil, err
-	}
-	session, err := present(c.Project, id, items[1])
+	session, err := present(c.Project, id, head)
 	if err != nil {
 		return nil, err
 	}
 	return session, s.owns(ctx, c, session)
+}
+
+// open returns a session that the caller may use. One wave of reads; a second
+// one only where a contact meets a session that has not been moved to it yet.
+func (s *Store) open(ctx context.Context, c Caller, id SessionID, consistent bool) (*Session, error) {
+	session, _, err := s.openBeside(ctx, c, id, consistent)
+	return session, err
+}
+
+// openBeside is open that reads other items of the session in the same wave. They
+// are returned in the order of their keys, nil where there is none.
+func (s *Store) openBeside(ctx context.Context, c Caller, id SessionID, consistent bool, beside ...table.Key) (*Session, []table.Item, error) {
+	if CheckID("session", string(id)) != nil {
+		return nil, nil, notFound("session")
+	}
+	keys := append(slices.Clip(beside), headKey(c.Project, id))
+	if !c.staff() {
+		keys = append(keys, visitorKey(c.Project, c.Visitor))
+	}
+	items, err := s.table.Get(ctx, consistent, keys...)
+	if err != nil {
+		return nil, nil, unavailable(err)
+	}
+	n := len(beside)
+	session, err := s.admitted(ctx, c, id, items[len(items)-1], items[n])
+	return session, items[:n], err
+}
+
+// openToChange opens a session that the caller may use, as it stands.
+func (s *Store) openToChange(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return nil, nil, err
+	}
+	session, err := s.open(ctx, c, id, true)
+	return p, session, err
+}
+
+// openToOperate opens a session for a private key to change it.
+func (s *Store) openToOperate(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
+	if !c.staff() {
+		return nil, nil, errOperatorsOnly()
+	}
+	return s.openToChange(ctx, c, id)
+}
+
+func errOperatorsOnly() error { return denied("operators_only", "this call is for operators") }
+
+// openAwake opens a session for a page that shows it.
+func (s *Store) openAwake(ctx context.Context, c Caller, id SessionID) (*Session, error) {
+	session, err := s.open(ctx, c, id, false)
+	if err != nil || c.staff() {
+		return session, err
+	}
+	return s.wake(ctx, session)
+}
+
+// guard makes the change fail unless the caller's token stands.
+func (s *Store) guard(ch *change, c Caller) error {
+	if !c.staff() {
+		ch.act(checkVisitor(c), func(stood table.Item) error { return standingOf(stood, c) })
+	}
+	return nil
+}
+
+// head returns a session without checking whose it is.
+func (s *Store) head(ctx context.Context, p ProjectID, id SessionID) (*Session, error) {
+	items, err := s.table.Get(ctx, true, headKey(p, id))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return present(p, id, items[0])
 }
 
 func present(p ProjectID, id SessionID, head table.Item) (*Session, error) {
@@ -88,6 +154,9 @@ func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, 
 	if CheckID("session", string(id)) != nil {
 		return view{}, notFound("session")
 	}
+	if c.staff() { // who has no visitor's token: what is read here is for writing as a visitor
+		return view{}, errRevoked()
+	}
 	var v view
 	var items []table.Item
 	var itemsErr error
@@ -100,18 +169,16 @@ func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, 
 		defer close(done)
 		items, itemsErr = s.table.Get(ctx, true, keys...)
 	}()
-	session, entries, err := s.tail(ctx, c.Project, id, n)
+	head, entries, err := s.tail(ctx, c.Project, id, n)
 	<-done
 	if itemsErr != nil {
 		return v, unavailable(itemsErr)
 	}
-	if err := standingOf(items[0], c); err != nil {
-		return v, err
-	}
 	if err != nil {
 		return v, unavailable(err)
 	}
-	if err := s.owns(ctx, c, session); err != nil {
+	session, err := s.admitted(ctx, c, id, items[0], head)
+	if err != nil {
 		return v, err
 	}
 	v.session, v.entries, v.visitor = session, entries, items[0]
@@ -123,34 +190,28 @@ func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, 
 	return v, err
 }
 
-// tail returns a session with its newest entries, oldest first, in one
-// consistent read. ErrNotFound if it is not there or erased.
-func (s *Store) tail(ctx context.Context, p ProjectID, id SessionID, n int) (*Session, []Entry, error) {
+// tail returns a session's item, nil if there is none, with its newest entries,
+// oldest first, in one consistent read.
+func (s *Store) tail(ctx context.Context, p ProjectID, id SessionID, n int) (head table.Item, entries []Entry, err error) {
 	page, err := s.table.Query(ctx, table.Query{Partition: sessionPK(p, id), From: skEntryFrom, To: skHead,
 		Descending: true, Limit: n + 1, Consistent: true})
 	if err != nil {
 		return nil, nil, err
 	}
 	items := page.Items
-	var head table.Item
-	if len(items) > 0 && items[0].String(table.SK) == skHead {
-		head, items = items[0], items[1:]
-	} else {
+	if len(items) == 0 || items[0].String(table.SK) != skHead {
 		got, err := s.table.Get(ctx, true, headKey(p, id))
-		if err != nil {
+		if err != nil || got[0] == nil {
 			return nil, nil, err
 		}
-		head = got[0]
+		items = append(got, items...)
 	}
-	session, err := present(p, id, head)
-	if err != nil {
-		return nil, nil, err
-	}
-	entries := make([]Entry, len(items))
+	head, items = items[0], items[1:]
+	entries = make([]Entry, len(items))
 	for i, item := range items {
 		if entries[len(items)-1-i], err = entryFrom(item); err != nil {
 			return nil, nil, err
 		}
 	}
-	return session, entries, nil
+	return head, entries, nil
 }

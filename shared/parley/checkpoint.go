@@ -44,7 +44,7 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 			if ch.session.Rev != session.Rev {
 				return errStale // and what is known of it may have changed too
 			}
-			entry = Entry{Event: EventCheckpoint, Author: userOf(c), Data: payload}
+			entry = Entry{Event: EventCheckpoint, Author: c.Author(), Data: payload}
 			if err := ch.add(&entry); err != nil {
 				return err
 			}
@@ -83,12 +83,4 @@ func checkObject(field string, data json.RawMessage, max int) error {
 		return invalid(field, "%s is a JSON object", field)
 	}
 	return nil
-}
-
-// userOf is the visitor's side as author of an entry.
-func userOf(c Caller) Author {
-	if c.Contact != "" {
-		return Author{Kind: AuthorUser, ID: string(c.Contact)}
-	}
-	return Author{Kind: AuthorUser, ID: string(c.Visitor)}
 }

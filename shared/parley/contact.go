@@ -366,20 +366,13 @@ func contactFrom(id ContactID, item table.Item) (Contact, error) {
 // have been made.
 func (s *Store) moveSessions(ctx context.Context, p *Project, v VisitorID, c ContactID) error {
 	q := table.Query{Index: table.Owner, Partition: visitorKey(p.ID, v).PK, Limit: 100}
-	for {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		for _, item := range page.Items {
-			if err := s.moveSession(ctx, p, item, c); err != nil {
-				return err
-			}
+		if err := s.moveSession(ctx, p, item, c); err != nil {
+			return err
 		}
-		if page.Next == nil {
-			break
-		}
-		q.Start = page.Next
 	}
 	return s.write(ctx, []table.Action{table.Put(linkItem(p.ID, c, v)), table.Delete(claimJobKey(p.ID, v))})
 }

@@ -98,15 +98,6 @@ func (s *Store) giveBack(ctx context.Context, p ProjectID, runs []RunID) {
 
 func errOver() error { return conflict("run_over", "this run has ended") }
 
-// head returns a session without checking whose it is.
-func (s *Store) head(ctx context.Context, p ProjectID, id SessionID) (*Session, error) {
-	items, err := s.table.Get(ctx, true, headKey(p, id))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return present(p, id, items[0])
-}
-
 // finish ends one run: the entry that came of it, and the end of its log.
 func (c *change) finish(run RunID, e End, onRefusal func(table.Item) error) (Entry, error) {
 	agent, err := c.project.Answering(c.session)
@@ -326,26 +317,6 @@ func (s *Store) Cancel(ctx context.Context, c Caller, id SessionID, only RunID) 
 		ch.promote()
 		return s.guard(ch, c)
 	})
-}
-
-func errOperatorsOnly() error { return denied("operators_only", "this call is for operators") }
-
-// openToOperate opens a session for a private key to change it.
-func (s *Store) openToOperate(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
-	if !c.staff() {
-		return nil, nil, errOperatorsOnly()
-	}
-	return s.openToChange(ctx, c, id)
-}
-
-// openToChange opens a session that the caller may use, as it stands.
-func (s *Store) openToChange(ctx context.Context, c Caller, id SessionID) (*Project, *Session, error) {
-	p, err := s.Project(ctx, c.Project)
-	if err != nil {
-		return nil, nil, err
-	}
-	session, err := s.open(ctx, c, id, true)
-	return p, session, err
 }
 
 func active(s *Session) []QueuedRun {

@@ -63,24 +63,18 @@ func (s *Store) bury(ctx context.Context, p *Project, c Caller, session *Session
 func (s *Store) eraseContent(ctx context.Context, p ProjectID, id SessionID) error {
 	q := table.Query{Partition: sessionPK(p, id), Limit: 100, Consistent: true}
 	job := jobKey(p, id, "erase")
-	for {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		for _, item := range page.Items {
-			if item.String(table.SK) == skHead || item.Key() == job {
-				continue
-			}
-			if err := s.eraseItem(ctx, p, item); err != nil {
-				return err
-			}
+		if item.String(table.SK) == skHead || item.Key() == job {
+			continue
 		}
-		if page.Next == nil {
-			return s.write(ctx, []table.Action{table.Delete(job)})
+		if err := s.eraseItem(ctx, p, item); err != nil {
+			return err
 		}
-		q.Start = page.Next
 	}
+	return s.write(ctx, []table.Action{table.Delete(job)})
 }
 
 func (s *Store) eraseItem(ctx context.Context, p ProjectID, item table.Item) error {
@@ -121,35 +115,29 @@ func (s *Store) eraseNamed(ctx context.Context, p ProjectID, e Entry) error {
 func (s *Store) blankLog(ctx context.Context, p ProjectID, run RunID) error {
 	q := table.Query{Partition: logKey(p, run, 0).PK, Limit: 100, Consistent: true}
 	expires := s.clock().Add(tombstoneLife).Unix()
-	for {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		for _, item := range page.Items {
-			if item.String(table.SK) == skExtras {
-				if err := s.write(ctx, []table.Action{table.Delete(item.Key())}); err != nil {
-					return err
-				}
-				continue
-			}
-			e, err := logEntryFrom(item)
-			if err != nil {
-				return err
-			}
-			data, err := json.Marshal(LogEntry{Kind: e.Kind, At: e.At, Status: e.Status})
-			if err != nil {
-				return fmt.Errorf("encode log entry: %w", err)
-			}
-			blank := table.Item{table.PK: item[table.PK], table.SK: item[table.SK], "nonce": e.By, "data": string(data),
-				"erased": true, table.ExpiresAt: expires}
-			if err := s.write(ctx, []table.Action{table.Put(blank)}); err != nil {
-				return err
-			}
+		if err := s.blankLogItem(ctx, item, expires); err != nil {
+			return err
 		}
-		if page.Next == nil {
-			return nil
-		}
-		q.Start = page.Next
 	}
+	return nil
+}
+
+func (s *Store) blankLogItem(ctx context.Context, item table.Item, expires int64) error {
+	if item.String(table.SK) == skExtras {
+		return s.write(ctx, []table.Action{table.Delete(item.Key())})
+	}
+	e, err := logEntryFrom(item)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(LogEntry{Kind: e.Kind, At: e.At, Status: e.Status})
+	if err != nil {
+		return fmt.Errorf("encode log entry: %w", err)
+	}
+	return s.write(ctx, []table.Action{table.Put(table.Item{table.PK: item[table.PK], table.SK: item[table.SK],
+		"nonce": e.By, "data": string(data), "erased": true, table.ExpiresAt: expires})})
 }

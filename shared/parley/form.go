@@ -220,7 +220,7 @@ func (c *change) amendCall(by Caller, of, amended Entry, call ActionCall) error 
 	if err != nil {
 		return fmt.Errorf("encode call: %w", err)
 	}
-	if err := c.add(&Entry{Event: EventTool, Author: userOf(by), Amends: of.Seq, Data: data}); err != nil {
+	if err := c.add(&Entry{Event: EventTool, Author: by.Author(), Amends: of.Seq, Data: data}); err != nil {
 		return err
 	}
 	if err := c.amend(amended, of.Revision); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -110,21 +109,15 @@ func (s *Store) ownersOf(ctx context.Context, c Caller) ([]string, error) {
 	}
 	var partitions []string
 	q := table.Query{Partition: contactKey(c.Project, c.Contact).PK, From: "visitor/", To: "visitor/~", Limit: 100, Consistent: true}
-	for {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
-		for _, item := range page.Items {
-			if item.Bool("moving") {
-				partitions = append(partitions, ownerPartition(c.Project, Owner{Visitor: VisitorID(item.String("visitor"))}))
-			}
+		if item.Bool("moving") {
+			partitions = append(partitions, ownerPartition(c.Project, Owner{Visitor: VisitorID(item.String("visitor"))}))
 		}
-		if page.Next == nil {
-			return append(partitions, ownerPartition(c.Project, Owner{Contact: c.Contact, Proven: true})), nil
-		}
-		q.Start = page.Next
 	}
+	return append(partitions, ownerPartition(c.Project, Owner{Contact: c.Contact, Proven: true})), nil
 }
 
 // list merges index partitions into one page, newest activity first. An index
@@ -177,10 +170,9 @@ func (l *lister) read(ctx context.Context, partition string) error {
 	if l.after.At < 1<<62 {
 		q.To = stamp(time.UnixMilli(l.after.At)) + "/~"
 	}
-	for {
-		page, err := l.store.table.Query(ctx, q)
+	for page, err := range l.store.pages(ctx, q) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
 		var ids []SessionID
 		for _, item := range page.Items {
@@ -196,11 +188,11 @@ func (l *lister) read(ctx context.Context, partition string) error {
 		if err := l.hold(ctx, ids); err != nil {
 			return err
 		}
-		if page.Next == nil || len(ids) < len(page.Items) || l.weary(page.Items[len(page.Items)-1].String(sort)) {
-			return nil
+		if n := len(page.Items); len(ids) < n || page.Next != nil && n > 0 && l.weary(page.Items[n-1].String(sort)) {
+			break
 		}
-		q.Start = page.Next
 	}
+	return nil
 }
 
 // canBeat reports whether a session indexed at this time may belong into the page.
@@ -291,51 +283,6 @@ func (s *Store) Transcript(ctx context.Context, c Caller, id SessionID, r PageRe
 	return session, entries, next, nil
 }
 
-// gapTries bounds how often entries that a page was without are read again.
-const gapTries = 4
-
-// downFrom returns the entries from a number down to the beginning that are
-// shown, at most n. A page is no snapshot and a replica lags: what is missing
-// from one is read again, consistently.
-func (s *Store) downFrom(ctx context.Context, p ProjectID, id SessionID, to Seq, n int, shown func(Entry) bool) ([]Entry, error) {
-	var entries []Entry
-	q := table.Query{Partition: sessionPK(p, id), From: skEntryFrom, Descending: true, Limit: n}
-	for tries := 0; to > 0 && len(entries) < n; tries++ {
-		q.To = entryKey(p, id, to).SK
-		page, err := s.table.Query(ctx, q)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		for _, item := range page.Items {
-			e, err := entryFrom(item)
-			if err != nil {
-				return nil, err
-			}
-			if e.Seq != to || len(entries) == n {
-				break
-			}
-			to, tries = to-1, 0
-			if shown(e) {
-				entries = append(entries, e)
-			}
-		}
-		if tries == gapTries {
-			return nil, fmt.Errorf("%w: entry %d is missing", ErrUnavailable, to)
-		}
-		q.Consistent = true
-	}
-	return entries, nil
-}
-
-// openAwake opens a session for a page that shows it.
-func (s *Store) openAwake(ctx context.Context, c Caller, id SessionID) (*Session, error) {
-	session, err := s.open(ctx, c, id, false)
-	if err != nil || c.staff() {
-		return session, err
-	}
-	return s.wake(ctx, session)
-}
-
 // Session returns a session that the caller may use. Asking is a sign of the page.
 func (s *Store) Session(ctx context.Context, c Caller, id SessionID) (*Session, error) {
 	return s.openAwake(ctx, c, id)
@@ -384,27 +331,4 @@ func (s *Store) since(ctx context.Context, c Caller, session *Session, after Seq
 		}
 	}
 	return out, err
-}
-
-// prefix returns what follows a number without a gap, at most MaxPage entries. A
-// page is no snapshot: what comes after a missing one comes with the next.
-func (s *Store) prefix(ctx context.Context, p ProjectID, id SessionID, after Seq, consistent bool) ([]Entry, error) {
-	page, err := s.table.Query(ctx, table.Query{Partition: sessionPK(p, id), From: entryKey(p, id, after+1).SK,
-		To: "entry/~", Limit: MaxPage, Consistent: consistent})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	var entries []Entry
-	for _, item := range page.Items {
-		e, err := entryFrom(item)
-		if err != nil {
-			return nil, err
-		}
-		if e.Seq != after+1 {
-			break
-		}
-		after = e.Seq
-		entries = append(entries, e)
-	}
-	return entries, nil
 }

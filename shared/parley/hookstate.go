@@ -39,23 +39,17 @@ func (s *Store) HookState(ctx context.Context, p ProjectID, id SessionID, h Hook
 	out := HookState{Failed: map[Seq]bool{}}
 	from := hookKey(p, id, h)
 	q := table.Query{Partition: from.PK, From: from.SK, To: from.SK + "/~", Limit: 100, Consistent: true}
-	for {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return out, unavailable(err)
+			return out, err
 		}
-		for _, item := range page.Items {
-			if item.Key() == from {
-				out.Replay, out.Asked = Seq(item.Int("seq")), item.Int("at")
-				continue
-			}
-			out.Failed[Seq(item.Int("seq"))] = true
+		if item.Key() == from {
+			out.Replay, out.Asked = Seq(item.Int("seq")), item.Int("at")
+			continue
 		}
-		if page.Next == nil {
-			return out, nil
-		}
-		q.Start = page.Next
+		out.Failed[Seq(item.Int("seq"))] = true
 	}
+	return out, nil
 }
 
 // FailedHook is a webhook that was given up.

@@ -149,7 +149,7 @@ func inboxKeys(c Caller, session *Session) [3]table.Key {
 
 // seenKey is the caller's mark of what it has seen.
 func (c Caller) seenKey(id SessionID) table.Key {
-	return Mark{Kind: MarkSeen, By: c.as()}.key(c.Project, id)
+	return Mark{Kind: MarkSeen, By: c.Author()}.key(c.Project, id)
 }
 
 // personFrom reads an owner's item; one that is not there says nothing.
@@ -271,22 +271,17 @@ func (s *Store) Ratings(ctx context.Context, c Caller, r PageRequest) ([]Rated, 
 		q.Start = table.Item{table.PK: k.PK, table.SK: k.SK, "wp": q.Partition, "ws": timeAndSession(time.UnixMilli(at.At), at.ID)}
 	}
 	var places []place
-	for len(places) <= r.Limit {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return nil, "", unavailable(err)
+			return nil, "", err
 		}
-		for _, item := range page.Items {
-			at, id, ok := splitTimeAndSession(item.String("ws"))
-			if !ok {
-				return nil, "", errNoName
-			}
-			places = append(places, place{at, id})
+		at, id, ok := splitTimeAndSession(item.String("ws"))
+		if !ok {
+			return nil, "", errNoName
 		}
-		if page.Next == nil {
+		if places = append(places, place{at, id}); len(places) > r.Limit {
 			break
 		}
-		q.Start = page.Next
 	}
 	next := ""
 	if len(places) > r.Limit {

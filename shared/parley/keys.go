@@ -64,6 +64,7 @@ const (
 	// returns the head and the newest entries.
 	skHead      = "entry~"
 	skEntryFrom = "entry/"
+	skEntryTo   = "entry/~"
 	skRating    = "rating"
 	skCounted   = "counted"
 	// skExtras sorts before every number of a log.

@@ -3,8 +3,6 @@ package parley
 import (
 	"context"
 	"time"
-
-	"parley/shared/table"
 )
 
 // This file is a session's life: who begins and ends its states, who answers in
@@ -326,14 +324,6 @@ func (s *Store) operateStopping(ctx context.Context, c Caller, id SessionID, sta
 	}
 	_, err = s.stop(ctx, p, session, "", status, build)
 	return err
-}
-
-// guard makes the change fail unless the caller's token stands.
-func (s *Store) guard(ch *change, c Caller) error {
-	if !c.staff() {
-		ch.act(checkVisitor(c), func(stood table.Item) error { return standingOf(stood, c) })
-	}
-	return nil
 }
 
 // idleAt says when silence calls for something if it goes on, and whether for

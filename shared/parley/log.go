@@ -156,25 +156,18 @@ func (s *Store) ReadLog(ctx context.Context, ref RunRef, from int, consistent bo
 	var entries []LogEntry
 	q := table.Query{Partition: logKey(ref.Project, ref.Run, 0).PK,
 		From: logKey(ref.Project, ref.Run, from).SK, Limit: 500, Consistent: consistent}
-	for {
-		page, err := s.table.Query(ctx, q)
+	for item, err := range s.items(ctx, q) {
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
-		for _, item := range page.Items {
-			e, err := logEntryFrom(item)
-			if err != nil {
-				return nil, err
-			}
-			if e.N != from+len(entries) {
-				return entries, startsAt0(from, entries)
-			}
-			entries = append(entries, e)
+		e, err := logEntryFrom(item)
+		if err != nil {
+			return nil, err
 		}
-		if page.Next == nil {
-			break
+		if e.N != from+len(entries) {
+			return entries, startsAt0(from, entries)
 		}
-		q.Start = page.Next
+		entries = append(entries, e)
 	}
 	if from == 0 && len(entries) == 0 {
 		return nil, notFound("run")

@@ -27,17 +27,6 @@ const (
 	MarkReceived MarkKind = "received"
 )
 
-// as returns the caller as the author of what it does; only Kind and ID are set.
-func (c Caller) as() Author {
-	switch {
-	case c.staff():
-		return Author{Kind: AuthorHuman, ID: string(c.Operator)}
-	case c.Contact != "":
-		return Author{Kind: AuthorUser, ID: string(c.Contact)}
-	}
-	return Author{Kind: AuthorUser, ID: string(c.Visitor)}
-}
-
 // MoveMark moves the caller's mark forward to an entry, at most to the newest
 // one. It returns the mark that stands then. What does not move it is not
 // written. It is no sign of the page.
@@ -49,7 +38,7 @@ func (s *Store) MoveMark(ctx context.Context, c Caller, id SessionID, kind MarkK
 	if err != nil {
 		return Mark{}, err
 	}
-	m := Mark{Kind: kind, By: c.as(), Upto: min(upto, session.Seq), At: s.clock().UnixMilli()}
+	m := Mark{Kind: kind, By: c.Author(), Upto: min(upto, session.Seq), At: s.clock().UnixMilli()}
 	key := m.key(c.Project, id)
 	items, err := s.table.Get(ctx, false, key)
 	if err != nil {

@@ -135,17 +135,13 @@ func (s *Store) Operators(ctx context.Context, p ProjectID) ([]Operator, error) 
 func (s *Store) ofProject(ctx context.Context, p ProjectID, kind string) ([]table.Item, error) {
 	q := table.Query{Partition: projectKey(p).PK, From: kind + "/", To: kind + "/~", Limit: table.MaxLimit, Consistent: true}
 	var all []table.Item
-	for {
-		page, err := s.table.Query(ctx, q)
+	for page, err := range s.pages(ctx, q) {
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
 		all = append(all, page.Items...)
-		if page.Next == nil {
-			return all, nil
-		}
-		q.Start = page.Next
 	}
+	return all, nil
 }
 
 // RemoveOperator removes an operator with the keys that act as that person. A

@@ -122,7 +122,7 @@ func (s *Store) replaceRating(ctx context.Context, p *Project, c Caller, session
 		if err != nil {
 			return fmt.Errorf("encode rating: %w", err)
 		}
-		entry := Entry{ID: request.ID, Event: EventRated, Author: userOf(c), Data: data}
+		entry := Entry{ID: request.ID, Event: EventRated, Author: c.Author(), Data: data}
 		if err := ch.add(&entry); err != nil {
 			return err
 		}

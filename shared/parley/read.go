@@ -2,16 +2,19 @@ package parley
 
 import (
 	"context"
-	"parley/shared/table"
 )
 
 // ReadRun returns what a runner needs to know of the session that the run
 // belongs to; of is the message to be answered. ErrNotFound if the session is
 // gone; run_over, of kind ErrConflict, if the run is not its active one.
 func (s *Store) ReadRun(ctx context.Context, ref RunRef, of Seq) (Context, error) {
-	session, entries, err := s.tail(ctx, ref.Project, ref.Session, ContextEntries)
+	head, entries, err := s.tail(ctx, ref.Project, ref.Session, ContextEntries)
 	if err != nil {
 		return Context{}, unavailable(err)
+	}
+	session, err := present(ref.Project, ref.Session, head)
+	if err != nil {
+		return Context{}, err
 	}
 	if session.Run == nil || session.Run.ID != ref.Run {
 		return Context{}, errOver()
@@ -62,17 +65,12 @@ func (s *Store) RunPlace(ctx context.Context, ref RunRef) (*Session, Place, erro
 // Outcome returns the entry that came of a run that is over. after is the
 // message that it answered. ErrNotFound if nothing came of it.
 func (s *Store) Outcome(ctx context.Context, ref RunRef, after Seq) (Entry, error) {
-	var out Entry
-	err := s.eachEntry(ctx, ref.Project, ref.Session, after+1, func(e Entry) bool {
-		if e.Run == ref.Run {
-			out = e
+	for e, err := range s.forward(ctx, ref.Project, ref.Session, after, true) {
+		if err != nil || e.Run == ref.Run {
+			return e, err
 		}
-		return e.Run != ref.Run
-	})
-	if err == nil && out.Seq == 0 {
-		err = notFound("reply")
 	}
-	return out, err
+	return Entry{}, notFound("reply")
 }
 
 // OpenRun returns a run of a session that the caller may use, for a reader to
@@ -89,41 +87,4 @@ func (s *Store) OpenRun(ctx context.Context, c Caller, id SessionID, run RunID) 
 		return RunRef{}, notFound("run")
 	}
 	return RunRef{c.Project, id, run}, nil
-}
-
-// EntryAt returns one entry of a session. ErrNotFound if there is none.
-func (s *Store) EntryAt(ctx context.Context, p ProjectID, id SessionID, n Seq) (Entry, error) {
-	items, err := s.table.Get(ctx, true, entryKey(p, id, n))
-	if err != nil {
-		return Entry{}, unavailable(err)
-	}
-	if items[0] == nil {
-		return Entry{}, notFound("entry")
-	}
-	return entryFrom(items[0])
-}
-
-// eachEntry visits the entries of a session from a number on, in order, until
-// visit returns false.
-func (s *Store) eachEntry(ctx context.Context, p ProjectID, id SessionID, from Seq, visit func(Entry) bool) error {
-	q := table.Query{Partition: sessionPK(p, id), From: entryKey(p, id, from).SK, To: "entry/~", Limit: 100, Consistent: true}
-	for {
-		page, err := s.table.Query(ctx, q)
-		if err != nil {
-			return unavailable(err)
-		}
-		for _, item := range page.Items {
-			e, err := entryFrom(item)
-			if err != nil {
-				return err
-			}
-			if !visit(e) {
-				return nil
-			}
-		}
-		if page.Next == nil {
-			return nil
-		}
-		q.Start = page.Next
-	}
 }

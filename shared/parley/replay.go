@@ -73,11 +73,13 @@ func errNotRetryable() error {
 // Entry if there is none.
 func (s *Store) lastOutcome(ctx context.Context, p ProjectID, id SessionID, after Seq, of EntryID) (Entry, error) {
 	var last Entry
-	err := s.eachEntry(ctx, p, id, after+1, func(e Entry) bool {
+	for e, err := range s.forward(ctx, p, id, after, true) {
+		if err != nil {
+			return Entry{}, err
+		}
 		if e.Of == of && e.Run != "" {
 			last = e
 		}
-		return true
-	})
-	return last, err
+	}
+	return last, nil
 }

@@ -61,7 +61,7 @@ func (b *sendBuild) build(c *change) error {
 	if b.seen.session == nil && c.was != nil && c.was.Owner.Visitor != b.caller.Visitor {
 		return errSessionTaken()
 	}
-	if err := c.writtenTo(b.author()); err != nil {
+	if err := c.writtenTo(b.caller.Author()); err != nil {
 		return err
 	}
 	if err := b.adopt(c); err != nil {
@@ -77,7 +77,7 @@ func (b *sendBuild) build(c *change) error {
 		return err
 	}
 	if b.request.Retry == "" {
-		b.of = Entry{ID: b.request.ID, Author: b.author(), Text: b.request.Content, Parts: b.parts, Data: b.request.Data}
+		b.of = Entry{ID: b.request.ID, Author: b.caller.Author(), Text: b.request.Content, Parts: b.parts, Data: b.request.Data}
 		if err := c.add(&b.of); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (b *sendBuild) adopt(c *change) error {
 		return nil
 	}
 	c.session.Owner.Contact, c.session.Owner.Proven, c.moved = b.caller.Contact, true, true
-	return c.event(EventIdentified, b.author())
+	return c.event(EventIdentified, b.caller.Author())
 }
 
 // precede stores what the page had shown before the message, under the name of
@@ -127,13 +127,6 @@ func (b *sendBuild) precede(c *change) error {
 		c.act(table.Put(item, table.Absent()), func(table.Item) error { return errTaken() })
 	}
 	return nil
-}
-
-func (b *sendBuild) author() Author {
-	if b.caller.Contact != "" {
-		return Author{Kind: AuthorUser, ID: string(b.caller.Contact)}
-	}
-	return Author{Kind: AuthorUser, ID: string(b.caller.Visitor)}
 }
 
 // start decides whether there is a run, and when.

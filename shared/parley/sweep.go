@@ -72,25 +72,19 @@ type sweep struct {
 
 func (w *sweep) minute(ctx context.Context, minute int64, shard int) error {
 	q := table.Query{Index: table.Work, Partition: duePartition(minute, shard), To: stamp(w.store.clock()) + "/~", Limit: 100}
-	for {
-		page, err := w.store.table.Query(ctx, q)
+	for item, err := range w.store.items(ctx, q) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		for _, item := range page.Items {
-			if w.seen[item.Key()] {
-				continue
-			}
-			w.seen[item.Key()] = true
-			if err := w.do(ctx, item); err != nil {
-				return err
-			}
+		if w.seen[item.Key()] {
+			continue
 		}
-		if page.Next == nil {
-			return nil
+		w.seen[item.Key()] = true
+		if err := w.do(ctx, item); err != nil {
+			return err
 		}
-		q.Start = page.Next
 	}
+	return nil
 }
 
 // do does one due thing. An error means that it could not even be put off.

@@ -42,6 +42,18 @@ type Caller struct {
 // is done is a sign of the visitor's page.
 func (c Caller) staff() bool { return c.Operator != "" || c.Server }
 
+// Author is the caller as the author of what it does: only Kind and ID are known
+// of it.
+func (c Caller) Author() Author {
+	switch {
+	case c.staff():
+		return Author{Kind: AuthorHuman, ID: string(c.Operator)}
+	case c.Contact != "":
+		return Author{Kind: AuthorUser, ID: string(c.Contact)}
+	}
+	return Author{Kind: AuthorUser, ID: string(c.Visitor)}
+}
+
 // proven reports whether a signature named the caller's contact.
 func (c Caller) proven() bool { return c.Contact != "" && !c.Unproven }
 

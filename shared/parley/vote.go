@@ -62,7 +62,7 @@ func (c *change) vote(by Caller, of, voted Entry) error {
 	if err != nil {
 		return fmt.Errorf("encode vote: %w", err)
 	}
-	if err := c.add(&Entry{Event: EventVote, Author: userOf(by), Amends: of.Seq, Data: data}); err != nil {
+	if err := c.add(&Entry{Event: EventVote, Author: by.Author(), Amends: of.Seq, Data: data}); err != nil {
 		return err
 	}
 	if err := c.amend(voted, of.Revision); err != nil {
@@ -89,20 +89,16 @@ func (c *change) amend(e Entry, revision int) error {
 // answer finds a message that is not the visitor's own by its id, from the
 // newest on. ErrNotFound if there is none.
 func (s *Store) answer(ctx context.Context, session *Session, id EntryID) (Entry, error) {
-	for to := session.Seq; to > 0 && CheckID("message", string(id)) == nil; {
-		entries, err := s.downFrom(ctx, session.Project, session.ID, to, MaxPage, func(Entry) bool { return true })
+	if CheckID("message", string(id)) != nil {
+		return Entry{}, notFound("message")
+	}
+	for e, err := range s.back(ctx, session.Project, session.ID, session.Seq, MaxPage) {
 		if err != nil {
 			return Entry{}, err
 		}
-		for _, e := range entries {
-			if e.ID == id && e.IsMessage() && !e.Internal && e.Author.Kind != AuthorUser {
-				return e, nil
-			}
+		if e.ID == id && e.IsMessage() && !e.Internal && e.Author.Kind != AuthorUser {
+			return e.Entry, nil
 		}
-		if len(entries) == 0 {
-			break
-		}
-		to = entries[len(entries)-1].Seq - 1
 	}
 	return Entry{}, notFound("message")
 }

@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"parley/shared/table"
@@ -28,119 +27,97 @@ func (s *Store) Whole(ctx context.Context, c Caller, id SessionID, room int) (Wh
 	if CheckID("session", string(id)) != nil {
 		return Whole{}, notFound("session")
 	}
-	pages := make(chan tailPage, 1)
-	go func() { pages <- s.newest(ctx, c.Project, id, room) }()
-	beside := make(chan error, 1)
-	var about About
-	go func() { beside <- s.standingAndAbout(ctx, c, id, &about) }()
-	items, err := s.table.Get(ctx, true, headKey(c.Project, id))
-	tail, besideErr := <-pages, <-beside
-	for _, err := range []error{unavailable(err), besideErr, tail.err} {
+	newest := make(chan newestEntries, 1)
+	go func() { newest <- s.newestWithin(ctx, c.Project, id, room) }()
+	beside := make(chan besideWhole, 1)
+	go func() { beside <- s.besideWhole(ctx, c, id) }()
+	heads, err := s.table.Get(ctx, true, headKey(c.Project, id))
+	tail, known := <-newest, <-beside
+	for _, err := range []error{unavailable(err), known.err, tail.err} {
 		if err != nil {
 			return Whole{}, err
 		}
 	}
-	session, err := present(c.Project, id, items[0])
+	session, err := s.admitted(ctx, c, id, known.visitor, heads[0])
 	if err != nil {
 		return Whole{}, err
 	}
-	if err := s.owns(ctx, c, session); err != nil {
-		return Whole{}, err
-	}
-	out := Whole{Session: session, About: about, Cut: tail.cut}
-	out.Entries, err = s.filled(ctx, session, tail)
+	out := Whole{Session: session, About: known.about, Cut: tail.cut}
+	out.Entries, err = s.upToHead(ctx, session, tail)
 	out.Entries = slices.DeleteFunc(out.Entries, func(e Entry) bool { return e.Internal && !c.staff() })
 	return out, err
 }
 
-// standingAndAbout reads the caller's standing and what is known of a session.
-func (s *Store) standingAndAbout(ctx context.Context, c Caller, id SessionID, about *About) error {
+// besideWhole is the caller's own item, and what is known of a session.
+type besideWhole struct {
+	visitor table.Item
+	about   About
+	err     error
+}
+
+func (s *Store) besideWhole(ctx context.Context, c Caller, id SessionID) (out besideWhole) {
 	keys := []table.Key{aboutKey(c.Project, id)}
 	if !c.staff() {
 		keys = append(keys, visitorKey(c.Project, c.Visitor))
 	}
 	items, err := s.table.Get(ctx, false, keys...)
 	if err != nil {
-		return unavailable(err)
+		return besideWhole{err: unavailable(err)}
 	}
-	if !c.staff() {
-		if err := standingOf(items[1], c); err != nil {
-			return err
-		}
-	}
-	*about, err = aboutFrom(items[0])
-	return err
+	out.visitor = items[len(items)-1]
+	out.about, out.err = aboutFrom(items[0])
+	return out
 }
 
-// tailPage is the end of a session's order as a replica has it, newest first.
-type tailPage struct {
+// newestEntries is the end of a session's order as a replica has it, newest first.
+type newestEntries struct {
 	entries []Entry
 	cut     bool
 	err     error
 }
 
-// newest reads entries from the end until they weigh more than room.
-func (s *Store) newest(ctx context.Context, p ProjectID, id SessionID, room int) (out tailPage) {
+// newestWithin reads entries from the end until they weigh more than room.
+func (s *Store) newestWithin(ctx context.Context, p ProjectID, id SessionID, room int) (out newestEntries) {
 	if room <= 0 {
-		return tailPage{cut: true}
+		return newestEntries{cut: true}
 	}
-	q := table.Query{Partition: sessionPK(p, id), From: skEntryFrom, To: "entry/~", Descending: true, Limit: table.MaxLimit}
-	for {
-		page, err := s.table.Query(ctx, q)
+	for e, err := range s.back(ctx, p, id, newestFirst, table.MaxLimit) {
 		if err != nil {
-			return tailPage{err: unavailable(err)}
+			return newestEntries{err: err}
 		}
-		for _, item := range page.Items {
-			if room -= len(item.String("data")); room < 0 {
-				out.cut = true
-				return out
-			}
-			e, err := entryFrom(item)
-			if err != nil {
-				return tailPage{err: err}
-			}
-			out.entries = append(out.entries, e)
+		if room -= e.bytes; room < 0 {
+			out.cut = true
+			break
 		}
-		if page.Next == nil {
-			return out
-		}
-		q.Start = page.Next
+		out.entries = append(out.entries, e.Entry)
 	}
+	return out
 }
 
-// filled returns the entries up to the one that the session's head names, in
-// order. A page is no snapshot and a replica lags: what is missing is read again,
-// consistently, and what is newer than the head is left for next time.
-func (s *Store) filled(ctx context.Context, session *Session, tail tailPage) ([]Entry, error) {
-	got := map[Seq]Entry{}
-	first := session.Seq + 1
-	for _, e := range tail.entries {
-		if e.Seq <= session.Seq {
-			got[e.Seq] = e
-			first = min(first, e.Seq)
-		}
+// upToHead returns the entries up to the one that the session's head names, in
+// order: what the replica had not yet is read again, and what is newer than the
+// head is left for next time.
+func (s *Store) upToHead(ctx context.Context, session *Session, tail newestEntries) ([]Entry, error) {
+	if tail.cut && len(tail.entries) == 0 {
+		return nil, nil
 	}
-	if !tail.cut {
-		first = 1
+	lacking := int(session.Seq)
+	if len(tail.entries) > 0 {
+		lacking -= int(tail.entries[0].Seq)
 	}
-	entries := make([]Entry, 0, max(session.Seq-first+1, 0))
-	for n := first; n <= session.Seq; n++ {
-		if e, ok := got[n]; ok {
-			entries = append(entries, e)
-			continue
-		}
-		err := s.eachEntry(ctx, session.Project, session.ID, n, func(e Entry) bool {
-			got[e.Seq] = e
-			return e.Seq < session.Seq
-		})
-		if err != nil {
+	var entries []Entry
+	if lacking > 0 {
+		var err error
+		every := func(Entry) bool { return true }
+		if entries, err = s.downFrom(ctx, session.Project, session.ID, session.Seq, lacking, every); err != nil {
 			return nil, err
 		}
-		e, ok := got[n]
-		if !ok {
-			return nil, fmt.Errorf("%w: entry %d is missing", ErrUnavailable, n)
-		}
-		entries = append(entries, e)
 	}
+	for _, e := range tail.entries {
+		if e.Seq <= session.Seq {
+			entries = append(entries, e)
+		}
+	}
+	slices.Reverse(entries)
 	return entries, nil
 }
