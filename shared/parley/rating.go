@@ -243,3 +243,11 @@ func (s *Store) Totals(ctx context.Context, p ProjectID, day time.Time) (Totals,
 	}
 	return t, nil
 }
+
+func ratingFrom(item table.Item) (*Rating, error) {
+	r := new(Rating)
+	if err := json.Unmarshal([]byte(item.String("data")), r); err != nil {
+		return nil, fmt.Errorf("decode rating: %w", err)
+	}
+	return r, nil
+}

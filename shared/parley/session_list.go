@@ -3,58 +3,11 @@ package parley
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"parley/shared/table"
 )
-
-// Limits of a page, in sessions or entries. Our choices: a page of entries stays
-// far below the platform's answer of 6 MB (AWS Lambda quota).
-const (
-	MaxPage     = 100
-	DefaultPage = 20
-)
-
-// PageRequest asks for a page of a list. Limit is 1 to MaxPage; 0 means
-// DefaultPage. Cursor is what the page before returned, or "".
-type PageRequest struct {
-	Limit  int
-	Cursor string
-}
-
-func (r *PageRequest) check() error {
-	if r.Limit == 0 {
-		r.Limit = DefaultPage
-	}
-	if r.Limit < 1 || r.Limit > MaxPage {
-		return invalid("limit", "limit is 1 to %d", MaxPage)
-	}
-	return nil
-}
-
-// cursor writes a place in a list so that clients treat it as opaque.
-func cursor(v any) string {
-	b, _ := json.Marshal(v) // numbers and strings always encode
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func uncursor(text string, v any) error {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil {
-		err = json.Unmarshal(b, v)
-	}
-	if err != nil {
-		return errCursor()
-	}
-	return nil
-}
-
-func errCursor() error {
-	return &Error{Kind: ErrInvalid, Code: "invalid_cursor", Field: "cursor", Text: "the cursor is not one of ours"}
-}
 
 // place is where a list stands: what comes next has less activity, or the same
 // and a lower id.
@@ -250,85 +203,4 @@ func (s *Store) heads(ctx context.Context, p ProjectID, ids []SessionID) ([]*Ses
 		}
 	}
 	return sessions, nil
-}
-
-// Transcript returns a session and a page of its public entries in ascending
-// order: the newest ones, or with a cursor the ones before. The next cursor is
-// "" at the beginning of the session. Reading it is a sign of the page.
-func (s *Store) Transcript(ctx context.Context, c Caller, id SessionID, r PageRequest) (*Session, []Entry, string, error) {
-	if err := r.check(); err != nil {
-		return nil, nil, "", err
-	}
-	session, err := s.openAwake(ctx, c, id)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	to := session.Seq
-	if r.Cursor != "" {
-		if err := uncursor(r.Cursor, &to); err != nil {
-			return nil, nil, "", err
-		}
-		to = min(max(to, 1), session.Seq+1) - 1
-	}
-	entries, err := s.downFrom(ctx, c.Project, id, to, r.Limit+1, func(e Entry) bool { return !e.Internal || c.staff() })
-	if err != nil {
-		return nil, nil, "", err
-	}
-	next := ""
-	if len(entries) > r.Limit {
-		entries = entries[:r.Limit]
-		next = cursor(entries[r.Limit-1].Seq)
-	}
-	slices.Reverse(entries)
-	return session, entries, next, nil
-}
-
-// Session returns a session that the caller may use. Asking is a sign of the page.
-func (s *Store) Session(ctx context.Context, c Caller, id SessionID) (*Session, error) {
-	return s.openAwake(ctx, c, id)
-}
-
-// Changes is what happened in a session after a number.
-type Changes struct {
-	Session *Session
-	// Entries are the public ones, in order and without a gap.
-	Entries []Entry
-	// Upto is the number to ask after next time; entries that the caller may not
-	// see count.
-	Upto Seq
-}
-
-// Since returns what came after a number, at most MaxPage entries. Asking is a
-// sign of the page.
-func (s *Store) Since(ctx context.Context, c Caller, id SessionID, after Seq) (Changes, error) {
-	session, err := s.openAwake(ctx, c, id)
-	if err != nil {
-		return Changes{}, err
-	}
-	return s.since(ctx, c, session, after)
-}
-
-// Peek is Since for a request that has been open for a while: no sign that the
-// page is still there.
-func (s *Store) Peek(ctx context.Context, c Caller, id SessionID, after Seq) (Changes, error) {
-	session, err := s.open(ctx, c, id, false)
-	if err != nil {
-		return Changes{}, err
-	}
-	return s.since(ctx, c, session, after)
-}
-
-func (s *Store) since(ctx context.Context, c Caller, session *Session, after Seq) (Changes, error) {
-	out := Changes{Session: session, Upto: max(after, 0)}
-	if out.Upto >= session.Seq {
-		return out, nil
-	}
-	entries, err := s.prefix(ctx, c.Project, session.ID, out.Upto, false)
-	for _, e := range entries {
-		out.Upto = e.Seq
-		if !e.Internal || c.staff() {
-			out.Entries = append(out.Entries, e)
-		}
-	}
-	return out, err
 }

@@ -1,0 +1,51 @@
+package parley
+
+import (
+	"encoding/base64"
+	"encoding/json"
+)
+
+// Limits of a page, in sessions or entries. Our choices: a page of entries stays
+// far below the platform's answer of 6 MB (AWS Lambda quota).
+const (
+	MaxPage     = 100
+	DefaultPage = 20
+)
+
+// PageRequest asks for a page of a list. Limit is 1 to MaxPage; 0 means
+// DefaultPage. Cursor is what the page before returned, or "".
+type PageRequest struct {
+	Limit  int
+	Cursor string
+}
+
+func (r *PageRequest) check() error {
+	if r.Limit == 0 {
+		r.Limit = DefaultPage
+	}
+	if r.Limit < 1 || r.Limit > MaxPage {
+		return invalid("limit", "limit is 1 to %d", MaxPage)
+	}
+	return nil
+}
+
+// cursor writes a place in a list so that clients treat it as opaque.
+func cursor(v any) string {
+	b, _ := json.Marshal(v) // numbers and strings always encode
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func uncursor(text string, v any) error {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return errCursor()
+	}
+	return nil
+}
+
+func errCursor() error {
+	return &Error{Kind: ErrInvalid, Code: "invalid_cursor", Field: "cursor", Text: "the cursor is not one of ours"}
+}
