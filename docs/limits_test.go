@@ -26,6 +26,7 @@ var constants = map[string]any{
 	"parley.MaxIDBytes":             parley.MaxIDBytes,
 	"parley.MaxMetadata":            parley.MaxMetadata,
 	"parley.MaxMetadataBytes":       parley.MaxMetadataBytes,
+	"parley.MaxReasonBytes":         parley.MaxReasonBytes,
 	"parley.MaxPageBytes":           parley.MaxPageBytes,
 	"parley.MaxLanguageBytes":       parley.MaxLanguageBytes,
 	"parley.MaxMarks":               parley.MaxMarks,

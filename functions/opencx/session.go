@@ -49,9 +49,9 @@ func orNull(s string) *string {
 // dto makes a session readable. A close that can still be undone is none yet:
 // the visitor's next message goes on as if nothing had been.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
-	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(about.Title), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
+	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
 		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.Closing(),
-		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: about.Attributes}
+		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: map[string]string{}}
 	if m := f.mode(ctx, s); m != nil {
 		out.ModeID = &m.ID
 	}
@@ -60,9 +60,6 @@ func (f function) dto(ctx context.Context, s *parley.Session, about parley.About
 	}
 	if out.Checkpoint == nil {
 		out.Checkpoint = json.RawMessage("null")
-	}
-	if out.Attributes == nil {
-		out.Attributes = map[string]string{}
 	}
 	var err error
 	out.Assignee, err = f.assignee(ctx, s)

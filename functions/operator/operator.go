@@ -82,6 +82,7 @@ func (f function) routes() []api.Route {
 		{"PUT /operator/sessions/{session}/holder", parley.ScopeReply, f.holder},
 		{"PUT /operator/sessions/{session}/state", parley.ScopeReply, f.state},
 		{"PUT /operator/sessions/{session}/archived", parley.ScopeReply, f.archived},
+		{"PUT /operator/sessions/{session}/attributes", parley.ScopeReply, f.attributes},
 		{"PUT /operator/visitors/{visitor}/blocked", parley.ScopeReply, f.blocked},
 		{"POST /operator/uploads", parley.ScopeReply, f.grant},
 		{"POST /operator/uploads/{id}/complete", parley.ScopeReply, f.complete},

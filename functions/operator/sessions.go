@@ -60,7 +60,7 @@ func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	if err != nil {
 		return err
 	}
-	out := detail{Session: newSession(d.Session), About: newAbout(d.About), Seen: d.Seen,
+	out := detail{Session: newSession(d.Session), About: newAbout(d.About, d.Tags), Seen: d.Seen,
 		Entries: f.entries(r, s.Project.ID, d.Entries), Next: next(d.Next)}
 	if v := d.Visitor; v != nil {
 		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, filled(v.Metadata), api.Time(v.Created), v.Blocked}
@@ -188,6 +188,19 @@ func (f function) archived(w http.ResponseWriter, r *http.Request, s api.Staff) 
 		return api.InvalidField("archived", "archived is true or false")
 	}
 	return f.changed(w, r, s, f.API.Store.Archive(r.Context(), s.Caller, sessionOf(r), *in.Archived))
+}
+
+func (f function) attributes(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	var in struct {
+		Attributes map[string]string `json:"attributes"`
+	}
+	if err := api.Decode(r, &in); err != nil {
+		return err
+	}
+	if in.Attributes == nil {
+		return api.InvalidField("attributes", "attributes is an object of texts")
+	}
+	return f.changed(w, r, s, f.API.Store.SetAttributes(r.Context(), s.Caller, sessionOf(r), in.Attributes))
 }
 
 // changed answers with the session after a change of it.

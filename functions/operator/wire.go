@@ -102,7 +102,6 @@ type contact struct {
 }
 
 type about struct {
-	Title        string              `json:"title"`
 	Page         page                `json:"page"`
 	Metadata     map[string]string   `json:"metadata"`
 	Attributes   map[string]string   `json:"attributes"`
@@ -125,9 +124,9 @@ func filled(m map[string]string) map[string]string {
 	return m
 }
 
-func newAbout(a parley.About) about {
-	return about{a.Title, page(a.Page), filled(a.Metadata), filled(a.Attributes), append([]parley.OperatorID{}, a.Participants...),
-		append([]string{}, a.Tags...), a.Checkpoint}
+func newAbout(a parley.About, tags []string) about {
+	return about{page(a.Page), filled(a.Metadata), filled(a.Attributes), append([]parley.OperatorID{}, a.Participants...),
+		append([]string{}, tags...), a.Checkpoint}
 }
 
 // operatorOut is a person of the project.

@@ -35,9 +35,9 @@ type Conversation struct {
 	Language string
 	// Page is where the visitor is; both may be "".
 	Page Page
-	// Metadata is what the project's server and the visitor's browser said of
-	// the session; the browser's part is a hint, never an authority.
-	Metadata map[string]string
+	// Metadata is what the visitor's browser said of the session: a hint, never an
+	// authority. Attributes are what the project's people and server said.
+	Metadata, Attributes map[string]string
 	// Checkpoint is the newest state checkpoint, a JSON object, or "".
 	Checkpoint string
 	// Context is what the visitor's page says for the agent, a JSON object, or "".

@@ -35,6 +35,8 @@ type Entry struct {
 	Amends   parley.Seq       `json:"amends,omitempty"`
 	Revision int              `json:"revision,omitempty"`
 	Erased   bool             `json:"erased,omitempty"`
+	// Truncated says that the limit on a reply's length cut it.
+	Truncated bool `json:"truncated,omitempty"`
 	// LikelyResolved says that the agent thinks a reply has solved the issue.
 	LikelyResolved bool        `json:"likelyResolved,omitempty"`
 	Vote           parley.Vote `json:"vote,omitempty"`
@@ -98,7 +100,7 @@ func (a *API) Entry(r *http.Request, project parley.ProjectID, e parley.Entry) E
 func NewEntry(e parley.Entry, address func(id parley.FileID, name string) string) Entry {
 	out := Entry{ID: e.ID, Seq: e.Seq, At: Time(e.At), Type: "message", Event: e.Event, Author: e.Author, Text: e.Text,
 		Parts: []Part{}, Run: e.Run, Of: e.Of, Status: e.Status, Amends: e.Amends, Revision: e.Revision, Erased: e.Erased,
-		LikelyResolved: e.LikelyResolved, Vote: e.Vote}
+		Truncated: e.Truncated, LikelyResolved: e.LikelyResolved, Vote: e.Vote}
 	if e.Event != "" {
 		out.Type = "event"
 	}
@@ -144,6 +146,7 @@ type Session struct {
 	ID        parley.SessionID `json:"id"`
 	State     parley.State     `json:"state"`
 	Holder    parley.Holder    `json:"holder"`
+	Title     string           `json:"title"`
 	CreatedAt Time             `json:"createdAt"`
 	UpdatedAt Time             `json:"updatedAt"`
 	Seq       parley.Seq       `json:"seq"`
@@ -172,7 +175,7 @@ type Run struct {
 
 // NewSession returns a session as its owner sees it.
 func NewSession(s *parley.Session) Session {
-	out := Session{ID: s.ID, State: s.State, Holder: s.Holder, CreatedAt: Time(s.Created), UpdatedAt: Time(s.At), Seq: s.Seq,
+	out := Session{ID: s.ID, State: s.State, Holder: s.Holder, Title: s.Title, CreatedAt: Time(s.Created), UpdatedAt: Time(s.At), Seq: s.Seq,
 		Messages: s.Messages, Queue: []Run{}, Agent: s.Agent, Language: s.Language, Score: s.Score}
 	if s.Last != nil {
 		out.Last = &Preview{s.Last.Seq, s.Last.Kind, s.Last.Text, Time(s.Last.At)}

@@ -103,6 +103,9 @@ func (a Action) Label() string {
 	return string(a.ID)
 }
 
+// HandoverReason is why a call of the action gives the session to a human, for operators.
+func (a Action) HandoverReason() string { return `The action "` + a.Label() + `" asks for a human.` }
+
 // Verb is the method with its default.
 func (a Action) Verb() string {
 	if a.Method == "" {

@@ -138,7 +138,7 @@ func (s *Store) formDone(ctx context.Context, p *Project, c Caller, session *Ses
 		if err := build(ch); err != nil {
 			return err
 		}
-		return ch.control(End{Handover: true})
+		return ch.control(End{Handover: true, HandoverReason: a.HandoverReason()})
 	})
 	return err
 }

@@ -27,10 +27,13 @@ type Entry struct {
 	Of  EntryID `json:"of,omitempty"`
 	// Status is how that run ended.
 	Status RunStatus `json:"status,omitempty"`
-	// Reason says why, for operators and logs; never shown to a visitor.
+	// Reason says why, for operators and logs; never shown to a visitor. Of a
+	// handover it has at most MaxReasonBytes.
 	Reason string `json:"reason,omitempty"`
 	// Close numbers the closes that stuck, in an EventClosed or EventResolved.
 	Close int `json:"close,omitempty"`
+	// Truncated says that the limit on a reply's length cut it.
+	Truncated bool `json:"truncated,omitempty"`
 	// LikelyResolved says that the agent thinks a reply has solved the issue.
 	LikelyResolved bool `json:"likely_resolved,omitempty"`
 	// Amends is the entry that this one changes, e.g. a vote or an erasure; the
@@ -44,6 +47,9 @@ type Entry struct {
 	// Data is what a dialect or an event must give back as it came: a JSON object.
 	Data json.RawMessage `json:"data,omitempty"`
 }
+
+// MaxReasonBytes is the longest reason of a handover. Our choice: a sentence or two.
+const MaxReasonBytes = 500
 
 // Time returns when the entry was stored.
 func (e Entry) Time() time.Time { return time.UnixMilli(e.At).UTC() }

@@ -120,8 +120,13 @@ func (s *Store) Reviews(ctx context.Context, c Caller, id SessionID) ([]Review, 
 	if _, err := s.open(ctx, c, id, false); err != nil {
 		return nil, err
 	}
-	page, err := s.table.Query(ctx, table.Query{Partition: sessionPK(c.Project, id), From: "review/", To: "review/~",
-		Descending: true, Limit: MaxPage})
+	return s.reviews(ctx, c.Project, id, MaxPage)
+}
+
+// reviews returns the newest n reviews of a session, newest first.
+func (s *Store) reviews(ctx context.Context, p ProjectID, id SessionID, n int) ([]Review, error) {
+	page, err := s.table.Query(ctx, table.Query{Partition: sessionPK(p, id), From: "review/", To: "review/~",
+		Descending: true, Limit: n})
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -29,8 +29,13 @@ type End struct {
 	System bool
 	// LikelyResolved says that the reply may well have solved the issue.
 	LikelyResolved bool
-	// Handover asks for a human; Goodbye closes the session after its grace period.
-	Handover, Goodbye bool
+	// Truncated says that the limit on a reply's length cut it.
+	Truncated bool
+	// Handover asks for a human, HandoverReason says why, for operators only;
+	// Goodbye closes the session after its grace period.
+	Handover       bool
+	HandoverReason string
+	Goodbye        bool
 }
 
 // Ended is what came of ending a run.
@@ -104,7 +109,7 @@ func (c *change) finish(run RunID, e End, onRefusal func(table.Item) error) (Ent
 	if err != nil {
 		return Entry{}, err
 	}
-	entry := Entry{Run: run, Of: e.Of, Status: e.Status, Reason: e.Reason, Text: e.Text, LikelyResolved: e.LikelyResolved,
+	entry := Entry{Run: run, Of: e.Of, Status: e.Status, Reason: e.Reason, Text: e.Text, LikelyResolved: e.LikelyResolved, Truncated: e.Truncated,
 		Author: Author{Kind: AuthorAI, ID: string(agent.ID), Name: agent.Name, Picture: agent.Picture}}
 	if e.System {
 		entry.Author = Author{Kind: AuthorSystem}
@@ -170,7 +175,7 @@ func (c *change) control(e End) error {
 		c.session.Mode = *e.Mode
 	}
 	if e.Handover && c.session.Holder == HolderAI {
-		if err := c.handOver(); err != nil {
+		if err := c.handOver(e.HandoverReason); err != nil {
 			return err
 		}
 		return c.dropQueue(StatusTakenOver)

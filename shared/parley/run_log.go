@@ -25,7 +25,6 @@ const (
 	LogNone    LogKind = "none"    // entry 0: a message that got no run
 	LogText    LogKind = "text"    // one chunk
 	LogBeat    LogKind = "beat"    // alive though the model is silent
-	LogNote    LogKind = "note"    // what the runner must know; the run goes on
 	LogCall    LogKind = "call"    // a call of an action: begun, and again when it is over
 	LogEnd     LogKind = "end"     // nothing follows
 )

@@ -18,8 +18,8 @@ const (
 	MaxMessageBytes = 16 << 10
 	// MaxAttachments is how many files one message carries.
 	MaxAttachments = 10
-	// MaxMetadata is how many pairs a session's metadata holds, MaxMetadataBytes
-	// the longest key or value.
+	// MaxMetadata is how many pairs a session's metadata or attributes hold,
+	// MaxMetadataBytes the longest key or value.
 	MaxMetadata      = 50
 	MaxMetadataBytes = 500
 	// MaxPageBytes is the longest page address or title.
@@ -333,12 +333,17 @@ func checkAbout(page Page, metadata map[string]string) error {
 	if len(page.URL) > MaxPageBytes || len(page.Title) > MaxPageBytes {
 		return tooLarge("page", MaxPageBytes)
 	}
-	if len(metadata) > MaxMetadata {
-		return invalid("metadata", "metadata holds at most %d pairs", MaxMetadata)
+	return checkPairs("metadata", metadata)
+}
+
+// checkPairs returns an invalid_field or too_large error unless the pairs can be kept.
+func checkPairs(field string, pairs map[string]string) error {
+	if len(pairs) > MaxMetadata {
+		return invalid(field, "%s holds at most %d pairs", field, MaxMetadata)
 	}
-	for k, v := range metadata {
+	for k, v := range pairs {
 		if len(k) > MaxMetadataBytes || len(v) > MaxMetadataBytes {
-			return tooLarge("metadata", MaxMetadataBytes)
+			return tooLarge(field, MaxMetadataBytes)
 		}
 	}
 	return nil

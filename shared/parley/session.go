@@ -3,6 +3,7 @@ package parley
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"parley/shared/table"
@@ -40,6 +41,8 @@ type Session struct {
 	Indexed int64 `json:"indexed"`
 	// Messages counts stored public messages.
 	Messages int `json:"messages,omitempty"`
+	// Title is the beginning of the visitor's first message that has text.
+	Title string `json:"title,omitempty"`
 	// Spoke says that the visitor has said something, Prompted that they were
 	// asked whether they are still there and that nothing was said since.
 	Spoke    bool `json:"spoke,omitempty"`
@@ -225,7 +228,12 @@ func (s *Session) next(e *Entry, now time.Time) {
 		return
 	}
 	s.Messages++
-	s.Spoke = s.Spoke || e.Author.Kind == AuthorUser
+	if e.Author.Kind == AuthorUser {
+		s.Spoke = true
+		if s.Title == "" {
+			s.Title = titleOf(e.Text)
+		}
+	}
 	s.Prompted = s.Prompted && e.Author.Kind == AuthorSystem
 	s.Last = &Preview{Seq: e.Seq, Kind: e.Author.Kind, Text: cut(e.Text, previewBytes), At: e.At}
 }
@@ -236,6 +244,23 @@ func (s *Session) touch(moved bool) {
 	if moved || s.At-s.Indexed >= indexEvery.Milliseconds() {
 		s.Indexed = s.At
 	}
+}
+
+// maxTitleBytes keeps the hot item small.
+const maxTitleBytes = 60
+
+// titleOf is the first line of a message, cut after a word where it is long.
+func titleOf(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	line = strings.Join(strings.Fields(line), " ")
+	if len(line) <= maxTitleBytes {
+		return line
+	}
+	short := cut(line, maxTitleBytes-len("…"))
+	if end := strings.LastIndexByte(short, ' '); end > maxTitleBytes/2 {
+		short = short[:end]
+	}
+	return short + "…"
 }
 
 // cut shortens text to at most n bytes at a code point.
@@ -251,15 +276,14 @@ func cut(text string, n int) string {
 
 // About is the cold part of a session.
 type About struct {
-	Title string `json:"title,omitempty"`
-	Page  Page   `json:"page,omitzero"`
-	// Metadata is what the browser said, Attributes what the project's server said.
+	Page Page `json:"page,omitzero"`
+	// Metadata is what the browser said, Attributes what the project's people or
+	// server said, which agents are told to be right.
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 	// Checkpoint is the newest state checkpoint, a JSON object.
 	Checkpoint   json.RawMessage `json:"checkpoint,omitempty"`
 	Participants []OperatorID    `json:"participants,omitempty"`
-	Tags         []string        `json:"tags,omitempty"`
 }
 
 // Page is where the visitor is.
@@ -269,7 +293,7 @@ type Page struct {
 }
 
 func (a About) empty() bool {
-	return a.Title == "" && a.Page == Page{} && len(a.Metadata)+len(a.Attributes)+len(a.Checkpoint)+len(a.Participants)+len(a.Tags) == 0
+	return a.Page == Page{} && len(a.Metadata)+len(a.Attributes)+len(a.Checkpoint)+len(a.Participants) == 0
 }
 
 func aboutFrom(item table.Item) (About, error) {

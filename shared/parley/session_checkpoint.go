@@ -36,24 +36,12 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 				return Entry{}, err
 			}
 		}
-		about, err := s.aboutNow(ctx, session)
-		if err != nil {
-			return Entry{}, err
-		}
-		_, err = s.change(ctx, p, session, func(ch *change) error {
-			if ch.session.Rev != session.Rev {
-				return errStale // and what is known of it may have changed too
-			}
+		err = s.changeAbout(ctx, p, session, func(ch *change, about *About) error {
 			entry = Entry{Event: EventCheckpoint, Author: c.Author(), Data: payload}
 			if err := ch.add(&entry); err != nil {
 				return err
 			}
 			about.Checkpoint = payload
-			item, err := about.item(p.ID, id)
-			if err != nil {
-				return err
-			}
-			ch.act(table.Put(item), nil)
 			return s.guard(ch, c)
 		})
 		if !errors.Is(err, errStale) {
@@ -61,16 +49,6 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 		}
 	}
 	return Entry{}, unavailable(table.ErrNotDone)
-}
-
-// aboutNow reads what is known of a session after its head: whatever changed it
-// since has changed the head too, and a change of the head as it was is refused.
-func (s *Store) aboutNow(ctx context.Context, session *Session) (About, error) {
-	items, err := s.table.Get(ctx, true, aboutKey(session.Project, session.ID))
-	if err != nil {
-		return About{}, unavailable(err)
-	}
-	return aboutFrom(items[0])
 }
 
 // checkObject returns an invalid_field or too_large error unless data is a JSON

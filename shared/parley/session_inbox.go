@@ -168,7 +168,9 @@ type Detail struct {
 	Visitor *Visitor
 	Contact *Contact
 	Rating  *Rating
-	Seen    Seq
+	// Tags are the newest review's.
+	Tags []string
+	Seen Seq
 	// Entries are a page of the transcript, internal ones too, oldest first; Next
 	// is the cursor of those before, "" at the beginning.
 	Entries []Entry
@@ -185,6 +187,13 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	var err error
 	if d.Session, d.Entries, d.Next, err = s.Transcript(ctx, c, id, r); err != nil {
 		return Detail{}, err
+	}
+	reviews, err := s.reviews(ctx, c.Project, id, 1)
+	if err != nil {
+		return Detail{}, err
+	}
+	for _, r := range reviews {
+		d.Tags = r.Tags
 	}
 	o := d.Session.Owner
 	keys := []table.Key{aboutKey(c.Project, id), ratingKey(c.Project, id), c.seenKey(id)}

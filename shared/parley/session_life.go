@@ -271,17 +271,18 @@ func (c *change) takeOver(operator OperatorID, by Author) error {
 	return c.event(EventTakenOver, by)
 }
 
-// handOver has a person waited for, because the agent asked for one. A visitor
+// handOver has a person waited for, because the agent asked for one; why is for
+// operators. A visitor
 // whose page left while the agent was still writing waits too: a close by the
 // page, even one that has settled, is undone.
-func (c *change) handOver() error {
+func (c *change) handOver(why string) error {
 	if c.session.State == StateClosed && c.session.Left > 0 {
 		if err := c.reopen(Author{Kind: AuthorSystem}); err != nil {
 			return err
 		}
 	}
 	c.holder(HolderWaiting, "")
-	return c.event(EventHandedOver, Author{Kind: AuthorSystem})
+	return c.add(&Entry{Event: EventHandedOver, Author: Author{Kind: AuthorSystem}, Reason: cut(why, MaxReasonBytes)})
 }
 
 // HandBack lets the agent answer the session again. If the page has left

@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 
 	"parley/shared/agent"
@@ -31,11 +30,10 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 	if c.Extras.Prompt != "" {
 		asked.Text = strings.TrimSpace(asked.Text + "\n\n(The page adds: " + c.Extras.Prompt + ")")
 	}
-	metadata := map[string]string{}
-	if !c.Session.Channel.HidesMetadata() {
-		maps.Copy(metadata, c.About.Metadata)
+	metadata := c.About.Metadata
+	if c.Session.Channel.HidesMetadata() {
+		metadata = nil
 	}
-	maps.Copy(metadata, c.About.Attributes)
 	var mode agent.Mode
 	if m, in := p.Mode(c.Session.Mode); in {
 		mode = agent.Mode{ID: m.ID, Name: m.Name, Instructions: m.Instructions}
@@ -46,6 +44,7 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 		Language:   c.Session.Language,
 		Page:       agent.Page(c.About.Page),
 		Metadata:   metadata,
+		Attributes: c.About.Attributes,
 		Checkpoint: string(c.About.Checkpoint),
 		Context:    string(c.Extras.Context),
 		Contact:    string(c.Contact.Context),

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -224,7 +225,8 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 		rest = rest[n:]
 	}
 	e := parley.End{Status: parley.StatusDone, Unflushed: rest, Text: r.reply.String() + rest,
-		Handover: result.Handover || r.tools.handover, Goodbye: result.Goodbye, LikelyResolved: result.LikelyResolved,
+		Truncated: result.Truncated, Handover: result.Handover || r.tools.handover != "",
+		HandoverReason: cmp.Or(r.tools.handover, result.Reason), Goodbye: result.Goodbye, LikelyResolved: result.LikelyResolved,
 		Calls: r.tools.calls, Mode: r.tools.mode}
 	for _, source := range result.Sources {
 		e.Sources = append(e.Sources, parley.Source{Title: source.Title, URL: source.URL})
@@ -234,7 +236,8 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 		return r.fail(ctx, parley.TextApology, replyErr)
 	case replyErr != nil:
 		r.complain(ctx, replyErr)
-		e.Status, e.Reason, e.Handover, e.Goodbye, e.LikelyResolved = parley.StatusIncomplete, replyErr.Error(), r.tools.handover, false, false
+		e.Status, e.Reason, e.Goodbye, e.LikelyResolved = parley.StatusIncomplete, replyErr.Error(), false, false
+		e.Handover, e.HandoverReason = r.tools.handover != "", r.tools.handover
 	case e.Text == "" && !e.Handover && !asksForm(e.Calls):
 		return r.fail(ctx, parley.TextApology, errEmpty)
 	}
@@ -257,7 +260,7 @@ func (r *runner) fail(ctx context.Context, text string, reason error) error {
 	said := p.Say(text, r.claim.Session.Language)
 	e := parley.End{Status: parley.StatusFailed, System: true, Text: said, Unflushed: said, Reason: reason.Error()}
 	if r.tools != nil {
-		e.Calls, e.Handover = r.tools.calls, r.tools.handover
+		e.Calls, e.Handover, e.HandoverReason = r.tools.calls, r.tools.handover != "", r.tools.handover
 	}
 	return r.finish(ctx, e)
 }
@@ -289,8 +292,6 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 			r.feed.finish(e.Unflushed, &End{Status: ended.Status, Entry: &ended.Entry, Session: ended.Session})
 			r.Ask(ctx, ended.Next)
 			return nil
-		case errors.As(err, &s) && s.Entry.Kind == parley.LogNote:
-			r.next++
 		case errors.As(err, &s), errors.Is(err, parley.ErrConflict), errors.Is(err, parley.ErrNotFound):
 			return errors.Join(errFenced, err)
 		case !errors.Is(err, parley.ErrUnavailable):

@@ -19,8 +19,8 @@ type toolbox struct {
 
 	calls []parley.ActionCall
 	mode  *string // nil: as it was
-	// handover says that a call gives the session to a human.
-	handover bool
+	// handover is why a call gives the session to a human, "" if none does.
+	handover string
 }
 
 // tools are what the agent is offered in a session.
@@ -155,7 +155,9 @@ func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCa
 		return agent.Outcome{}, err
 	}
 	t.calls = append(t.calls, call)
-	t.handover = t.handover || a.Handover && call.Error == ""
+	if a.Handover && call.Error == "" {
+		t.handover = a.HandoverReason()
+	}
 	return outcome(call), nil
 }
 

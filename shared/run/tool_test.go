@@ -412,3 +412,21 @@ func TestModesComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatTheAgentSaysOfItsReplyIsKept: why it asks for a human, and that its reply was cut.
+func TestWhatTheAgentSaysOfItsReplyIsKept(t *testing.T) {
+	inShop(t, func(s *shop) {
+		s.says["help"] = []agenttest.Step{{Delta: "A person will"}, {Result: &agent.Result{Truncated: true, Handover: true, Reason: "It is about money."}}}
+		s.says["call"] = []agenttest.Step{{Delta: "A person will"}, calling("call_us", `{}`)}
+		for text, why := range map[string]string{"help": "It is about money.", "call": `The action "call_us" asks for a human.`} {
+			got := s.ask(s.engine, question(text, ""))
+			if got.err != nil || got.end.Entry.Truncated != (text == "help") {
+				s.Fatalf("%s: %+v", text, got)
+			}
+			over, err := s.store.EntryAt(context.Background(), "demo", got.end.Session.ID, got.end.Entry.Seq+1)
+			if err != nil || over.Event != parley.EventHandedOver || over.Reason != why {
+				s.Errorf("%s: the handover is %+v, %v, want the reason %q", text, over, err, why)
+			}
+		}
+	})
+}

@@ -27,8 +27,6 @@ type writer struct {
 	next   int
 	// last is when the newest entry was appended.
 	last time.Time
-	// heed is told what a note says; nil ignores notes.
-	heed func(parley.LogEntry)
 }
 
 // appendTries bounds how often one entry is tried: with the pauses below some
@@ -47,13 +45,6 @@ func (w *writer) append(ctx context.Context, l parley.LogEntry) error {
 		case err == nil:
 			w.next, w.last = l.N+1, w.engine.Now()
 			return nil
-		case errors.As(err, &s) && s.Entry.Kind == parley.LogNote:
-			if w.heed != nil {
-				w.heed(s.Entry)
-			}
-			l.N++
-			try--
-			continue
 		case errors.As(err, &s) && s.Entry.Kind == parley.LogEnd:
 			return &endedError{s.Entry}
 		case errors.Is(err, table.ErrNotDone), errors.Is(err, table.ErrUnknown):

@@ -216,6 +216,7 @@ type (
 		IsHandedOff bool
 		IsVerified  bool
 		Assignee    struct{ Kind, Name string }
+		Title       *string
 		LastMessage *string
 		ModeID      *string
 		Checkpoint  json.RawMessage `json:"latestStateCheckpointPayload"`

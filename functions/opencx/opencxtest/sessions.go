@@ -72,6 +72,15 @@ func testSessions(t *testing.T, s *suite) {
 			t.Errorf("nobody's = %v", got)
 		}
 	})
+	t.Run("a session is called after its first message", func(t *testing.T) {
+		v := p.visitor("eve@example.com")
+		id := v.begin()
+		v.send(v.message(id, "Where is <b>my</b> order?"))
+		got := v.sessions(v.mine()).Items
+		if len(got) != 1 || got[0].ID != id || got[0].Title == nil || !strings.HasPrefix(*got[0].Title, "Where is") || strings.Contains(*got[0].Title, "<b>") {
+			t.Errorf("sessions = %+v, want one called after the message, without HTML", got)
+		}
+	})
 	t.Run("custom data is for people", func(t *testing.T) {
 		v := *p
 		v.external = uuid()

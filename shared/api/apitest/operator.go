@@ -17,6 +17,7 @@ import (
 type (
 	staffSession struct {
 		session
+		Title        string
 		Archived     bool
 		Operator     *parley.OperatorID
 		WaitingSince *time.Time
@@ -52,7 +53,7 @@ type (
 			Blocked bool
 		}
 		Rating  *struct{ Score int }
-		About   struct{ Metadata map[string]string }
+		About   struct{ Metadata, Attributes map[string]string }
 		Seen    parley.Seq
 		Entries []staffEntry
 		Next    *string
@@ -110,6 +111,13 @@ func testOperatorSessions(t *testing.T, s *suite) {
 	d := into[staffDetail](grace.get(path))
 	if d.Session.ID != id || d.Visitor == nil || d.Visitor.ID != b.who().Visitor || d.About.Metadata["plan"] != "gold" || d.Seen != 2 || len(d.Entries) != 2 {
 		t.Errorf("session = %+v", d)
+	}
+	if d.Session.Title != "One" || item.Session.Title != "One" {
+		t.Errorf("titles %q, %q, want the first message", d.Session.Title, item.Session.Title)
+	}
+	server.put(path+"/attributes", map[string]any{"attributes": map[string]string{"tier": "gold"}})
+	if d := into[staffDetail](grace.get(path)); d.About.Attributes["tier"] != "gold" || d.About.Metadata["plan"] != "gold" {
+		t.Errorf("about = %+v, want the attributes beside the metadata", d.About)
 	}
 	if d := into[staffDetail](server.get(path + "?limit=1")); d.Seen != 0 || len(d.Entries) != 1 || d.Entries[0].Seq != 2 || d.Next == nil {
 		t.Errorf("session for the server = %+v", d)

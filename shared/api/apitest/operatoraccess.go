@@ -43,6 +43,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 		parley.ScopeReply: {
 			post(session+"/reply", message()), post(session+"/note", message()), put(session+"/holder", map[string]any{"holder": "human"}),
 			put(session+"/state", map[string]any{"state": "spam"}), put(session+"/archived", map[string]any{"archived": true}),
+			put(session+"/attributes", map[string]any{"attributes": map[string]string{"plan": "mine"}}),
 			put("/operator/visitors/"+string(d.visitor)+"/blocked", map[string]any{"blocked": true}),
 			post("/operator/uploads", map[string]any{"name": "a.txt", "type": "text/plain", "size": 1}),
 			post("/operator/uploads/"+d.file+"/complete", nil),
@@ -278,6 +279,9 @@ func testOperatorValidation(t *testing.T, s *suite) {
 		{"no state", put(session+"/state", map[string]any{}), 400, "invalid_field", "state"},
 		{"state that is none", put(session+"/state", map[string]any{"state": "archived"}), 400, "invalid_field", "state"},
 		{"archived perhaps", put(session+"/archived", map[string]any{}), 400, "invalid_field", "archived"},
+		{"no attributes", put(session+"/attributes", map[string]any{}), 400, "invalid_field", "attributes"},
+		{"attribute that is no text", put(session+"/attributes", map[string]any{"attributes": map[string]any{"n": 1}}), 400, "invalid_field", "attributes"},
+		{"attribute too long", put(session+"/attributes", map[string]any{"attributes": map[string]string{"n": long(parley.MaxMetadataBytes + 1)}}), 413, "too_large", "attributes"},
 		{"seen nothing", put(session+"/seen", map[string]any{}), 400, "invalid_field", "seen"},
 		{"seen less than nothing", put(session+"/seen", map[string]any{"seen": -1}), 400, "invalid_field", "seen"},
 		{"blocked perhaps", put("/operator/visitors/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},

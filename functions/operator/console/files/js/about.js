@@ -84,11 +84,11 @@ export class About {
     return section(
       text.facts,
       list([
-        [text.factTitle, about.title],
+        [text.factTitle, session.title],
         [text.factSummary, review?.summary],
         [text.factOutcome, text.outcome[review?.outcome]],
         [text.factSentiment, text.sentiment[review?.sentiment]],
-        [text.factTags, [...new Set([...about.tags, ...(review?.tags ?? [])])].join(", ")],
+        [text.factTags, about.tags.join(", ")],
         [text.factRating, rating && text.ratingOf(rating.score) + (rating.feedback ? ` – “${rating.feedback}”` : "")],
         [text.factHolder, holderWords(session, this.#operators, this.#me)],
         [text.factWaiting, session.waitingSince && age(session.waitingSince)],
