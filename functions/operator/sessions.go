@@ -60,7 +60,7 @@ func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	if err != nil {
 		return err
 	}
-	out := detail{Session: newSession(d.Session), About: newAbout(d.About, d.Tags), Seen: d.Seen,
+	out := detail{Session: newSession(d.Session), About: newAbout(d), Seen: d.Seen,
 		Entries: f.entries(r, s.Project.ID, d.Entries), Next: next(d.Next)}
 	if v := d.Visitor; v != nil {
 		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, filled(v.Metadata), api.Time(v.Created), v.Blocked}

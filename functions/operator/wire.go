@@ -124,9 +124,10 @@ func filled(m map[string]string) map[string]string {
 	return m
 }
 
-func newAbout(a parley.About, tags []string) about {
-	return about{page(a.Page), filled(a.Metadata), filled(a.Attributes), append([]parley.OperatorID{}, a.Participants...),
-		append([]string{}, tags...), a.Checkpoint}
+func newAbout(d parley.Detail) about {
+	a := d.About
+	return about{page(a.Page), filled(a.Metadata), filled(a.Attributes), append([]parley.OperatorID{}, d.Participants...),
+		append([]string{}, d.Tags...), a.Checkpoint}
 }
 
 // operatorOut is a person of the project.

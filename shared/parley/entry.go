@@ -36,6 +36,9 @@ type Entry struct {
 	Truncated bool `json:"truncated,omitempty"`
 	// LikelyResolved says that the agent thinks a reply has solved the issue.
 	LikelyResolved bool `json:"likely_resolved,omitempty"`
+	// Joins says that its author takes part in the session from here on: once for
+	// each operator, in an EventTakenOver or an EventJoined.
+	Joins bool `json:"joins,omitempty"`
 	// Amends is the entry that this one changes, e.g. a vote or an erasure; the
 	// entry named has its Revision raised in the same transaction.
 	Amends   Seq `json:"amends,omitempty"`
@@ -65,8 +68,7 @@ const (
 	EventHandedOver  Event = "handed_over" // the agent or a rule asked for a human
 	EventTakenOver   Event = "taken_over"  // a human has the session
 	EventHandedBack  Event = "handed_back"
-	EventJoined      Event = "joined"
-	EventLeft        Event = "left"
+	EventJoined      Event = "joined" // an operator takes part without taking over
 	EventClosed      Event = "closed"
 	EventResolved    Event = "resolved"
 	EventReopened    Event = "reopened"

@@ -40,6 +40,7 @@ import (
 //	a webhook that was given up                       P/session/S             hook/ID/SEQ
 //	reviews of a session's closes                     P/session/S             review/N
 //	connections of a session                          P/session/S             socket/ID
+//	operators who take part in a session              P/session/S             joined/ID
 //	whether a session is among the figures            P/session/S             counted
 //	an entry by client id; a run's log                P/run/CLIENT            N
 //	what came along for a run                         P/run/CLIENT            +
@@ -66,6 +67,7 @@ const (
 	skEntryFrom = "entry/"
 	skEntryTo   = "entry/~"
 	skRating    = "rating"
+	skJoined    = "joined/"
 	skCounted   = "counted"
 	// skExtras sorts before every number of a log.
 	skExtras   = "+"
@@ -252,6 +254,11 @@ func jobKey(p ProjectID, s SessionID, kind string) table.Key {
 // does something for what happens there ("follow").
 func markKey(p ProjectID, s SessionID, kind, who string) table.Key {
 	return table.Key{PK: sessionPK(p, s), SK: "mark/" + path(kind, who)}
+}
+
+// joinedKey says that an operator takes part in a session.
+func joinedKey(p ProjectID, s SessionID, o OperatorID) table.Key {
+	return table.Key{PK: sessionPK(p, s), SK: skJoined + escape(string(o))}
 }
 
 // hookKey is what stands, besides its mark, of an endpoint's way through a session.

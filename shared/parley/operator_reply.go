@@ -82,33 +82,32 @@ func (s *Store) Reply(ctx context.Context, c Caller, by Author, r ReplyRequest) 
 }
 
 func (s *Store) reply(ctx context.Context, c Caller, by Author, r ReplyRequest) (Replied, error) {
-	p, session, err := s.openToOperate(ctx, c, r.Session)
+	if !c.staff() {
+		return Replied{}, errOperatorsOnly()
+	}
+	p, err := s.Project(ctx, c.Project)
 	if err != nil {
 		return Replied{}, err
 	}
 	b := &replyBuild{store: s, request: r, caller: c, by: by}
 	files := sendBuild{store: s, project: p, caller: c, request: SendRequest{Attachments: r.Attachments}}
-	if err := files.attach(ctx); err != nil {
-		return Replied{}, err
-	}
-	b.parts, b.files = files.parts, files.files
-	for range changeTries {
-		var stored *Session
-		if b.takes = r.takes(session); b.takes {
-			var stopped Stopped
-			stopped, err = s.stop(ctx, p, session, "", StatusTakenOver, b.build)
-			stored = stopped.Session
-		} else {
+	var stored *Session
+	err = s.whileJoining(ctx, c, r.Session, func(session *Session, part participation) (err error) {
+		if b.part = part; len(r.Attachments) > 0 && b.files == nil {
+			if err := files.attach(ctx); err != nil {
+				return err
+			}
+			b.parts, b.files = files.parts, files.files
+		}
+		if b.takes = r.takes(session); !b.takes {
 			stored, err = s.change(ctx, p, session, b.build)
+			return err
 		}
-		if !errors.Is(err, errStale) {
-			return Replied{Session: stored, Message: b.message}, err
-		}
-		if session, err = s.open(ctx, c, r.Session, true); err != nil {
-			return Replied{}, err
-		}
-	}
-	return Replied{}, unavailable(table.ErrNotDone)
+		stopped, err := s.stop(ctx, p, session, "", StatusTakenOver, b.build)
+		stored = stopped.Session
+		return err
+	})
+	return Replied{Session: stored, Message: b.message}, err
 }
 
 // takes reports whether the message takes the session over.
@@ -124,8 +123,10 @@ type replyBuild struct {
 	by      Author
 	parts   []Part
 	files   []table.Action
-	// takes is what was decided of the session as it was read.
+	// takes is what was decided of the session as it was read, part what was read
+	// of the operator.
 	takes   bool
+	part    participation
 	message Entry
 }
 
@@ -171,10 +172,13 @@ func (b *replyBuild) open(c *change) error {
 	if err := c.reopen(b.by); err != nil {
 		return err
 	}
-	if !b.takes {
-		return nil
+	switch {
+	case b.takes:
+		return c.takeOver(b.part, b.by)
+	case c.join(b.part):
+		return c.add(&Entry{Event: EventJoined, Author: b.by, Joins: true})
 	}
-	return c.takeOver(b.caller.Operator, b.by)
+	return nil
 }
 
 // replayReply returns the outcome of a request whose client id is known.

@@ -80,7 +80,7 @@ func TestReplyBesideTheAgent(t *testing.T) {
 			s.Errorf("session = %+v", got.Session)
 		}
 		s.reply(sent.Claim, "An ", "answer")
-		s.lines(id, `1 user "question m"`, `2 human "Psst"`, `3 ai "An answer" done`)
+		s.lines(id, `1 user "question m"`, `2 joined ""`, `3 human "Psst"`, `4 ai "An answer" done`)
 		s.consistent()
 	})
 }

@@ -282,8 +282,7 @@ type About struct {
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 	// Checkpoint is the newest state checkpoint, a JSON object.
-	Checkpoint   json.RawMessage `json:"checkpoint,omitempty"`
-	Participants []OperatorID    `json:"participants,omitempty"`
+	Checkpoint json.RawMessage `json:"checkpoint,omitempty"`
 }
 
 // Page is where the visitor is.
@@ -293,7 +292,7 @@ type Page struct {
 }
 
 func (a About) empty() bool {
-	return a.Page == Page{} && len(a.Metadata)+len(a.Attributes)+len(a.Checkpoint)+len(a.Participants) == 0
+	return a.Page == Page{} && len(a.Metadata)+len(a.Attributes)+len(a.Checkpoint) == 0
 }
 
 func aboutFrom(item table.Item) (About, error) {

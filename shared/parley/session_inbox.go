@@ -168,9 +168,10 @@ type Detail struct {
 	Visitor *Visitor
 	Contact *Contact
 	Rating  *Rating
-	// Tags are the newest review's.
-	Tags []string
-	Seen Seq
+	// Tags are the newest review's, Participants the operators who take part.
+	Tags         []string
+	Participants []OperatorID
+	Seen         Seq
 	// Entries are a page of the transcript, internal ones too, oldest first; Next
 	// is the cursor of those before, "" at the beginning.
 	Entries []Entry
@@ -194,6 +195,9 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	}
 	for _, r := range reviews {
 		d.Tags = r.Tags
+	}
+	if d.Participants, err = s.participants(ctx, c.Project, id); err != nil {
+		return Detail{}, err
 	}
 	o := d.Session.Owner
 	keys := []table.Key{aboutKey(c.Project, id), ratingKey(c.Project, id), c.seenKey(id)}

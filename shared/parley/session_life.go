@@ -258,23 +258,32 @@ func (c *change) archive(archived bool) {
 // TakeOver gives the session to the calling operator. After it returns no text
 // of an agent is added: what ran and what waited is ended in the same transaction.
 func (s *Store) TakeOver(ctx context.Context, c Caller, id SessionID, by Author) error {
-	return s.operateStopping(ctx, c, id, StatusTakenOver, func(ch *change) error {
-		if ch.session.Holder == HolderHuman && ch.session.Operator == c.Operator {
-			return errNothing
-		}
-		return ch.takeOver(c.Operator, by)
+	if !c.staff() {
+		return errOperatorsOnly()
+	}
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	return s.whileJoining(ctx, c, id, func(session *Session, part participation) error {
+		_, err := s.stop(ctx, p, session, "", StatusTakenOver, func(ch *change) error {
+			if ch.session.Holder == HolderHuman && ch.session.Operator == c.Operator {
+				return errNothing
+			}
+			return ch.takeOver(part, by)
+		})
+		return err
 	})
 }
 
-func (c *change) takeOver(operator OperatorID, by Author) error {
-	c.holder(HolderHuman, operator)
-	return c.event(EventTakenOver, by)
+func (c *change) takeOver(part participation, by Author) error {
+	c.holder(HolderHuman, part.operator)
+	return c.add(&Entry{Event: EventTakenOver, Author: by, Joins: c.join(part)})
 }
 
 // handOver has a person waited for, because the agent asked for one; why is for
-// operators. A visitor
-// whose page left while the agent was still writing waits too: a close by the
-// page, even one that has settled, is undone.
+// operators. A visitor whose page left while the agent was still writing waits
+// too: a close by the page, even one that has settled, is undone.
 func (c *change) handOver(why string) error {
 	if c.session.State == StateClosed && c.session.Left > 0 {
 		if err := c.reopen(Author{Kind: AuthorSystem}); err != nil {

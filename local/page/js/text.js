@@ -54,7 +54,6 @@ export const text = {
     taken_over: (name) => `${name ?? "A person"} has taken over the conversation.`,
     handed_back: (name) => `${name} answers again.`,
     joined: (name) => `${name ?? "Someone"} has joined.`,
-    left: (name) => `${name ?? "Someone"} has left.`,
     closed: () => "The conversation was closed. A new message opens it again.",
     resolved: () => "The conversation was marked as resolved.",
     reopened: () => "The conversation was opened again.",
