@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# A visitor of Parley in a shell script: gets a token, asks, prints the reply while
+# it is written, resumes it when the connection is lost, rates it and leaves.
+#
+#   KEY=pk_test_… docs/examples/chat.sh 'What does it cost?'
+#
+# KEY is the public key that `make run` prints. PARLEY is the address of Parley,
+# if it is not the one on this machine. Needs bash, curl 7.82 and jq.
+set -euo pipefail
+parley=${PARLEY:-http://localhost:3000}
+question=${1:?what do you want to ask?}
+
+call() { curl --silent --show-error --header "Parley-Key: ${KEY:?the public key of a project}" "$@"; }
+
+# Every group of calls has a base address: on AWS they differ.
+urls=$(call --fail-with-body "$parley/config" | jq .urls)
+base() { jq --raw-output ".$1" <<<"$urls"; }
+
+token=$(call --fail-with-body --json '{}' "$(base identify)/identify" | jq --raw-output .token)
+auth="Authorization: Bearer $token"
+
+# A message keeps its id however often it is sent, and so is stored once.
+message=$(jq --null-input --arg id "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" --arg text "$question" \
+	'{messageId: $id, content: $text}')
+
+# stream opens the reply's stream: by sending the message, or, once that was
+# accepted, behind the last event that came.
+stream() {
+	if [ -z "$session" ]; then
+		call --no-buffer --fail --header "$auth" --json "$message" --header 'Accept: text/event-stream' "$(base chat)/chat"
+	else
+		call --no-buffer --fail --header "$auth" --header "Last-Event-ID: $last" "$(base chat)/chat/$session/runs/$run"
+	fi
+}
+
+# follow prints a stream's text until it stops.
+follow() {
+	local line event id
+	while IFS= read -r line; do
+		case $line in
+		'event: '*) event=${line#event: } ;;
+		'id: '*) id=${line#id: } ;;
+		'data: '*) data=${line#data: } ;;
+		'')
+			case ${event:-} in
+			accepted) session=$(jq --raw-output .session.id <<<"$data") run=$(jq --raw-output .run <<<"$data") ;;
+			text) jq --join-output .delta <<<"$data" ;;
+			end) status=$(jq --raw-output .status <<<"$data") ;;
+			esac
+			last=${id:-$last} event='' id=''
+			;;
+		esac
+	done
+}
+
+# Only the event `end` ends a reply. A stream that stops before it was cut.
+session='' run='' last='' status=''
+until [ -n "$status" ]; do
+	failed=0
+	follow < <(stream)
+	wait $! || failed=$?
+	if [ "$failed" = 22 ]; then exit 1; fi # refused, as curl has said
+	if [ -z "$status" ]; then
+		echo 'The connection was lost; going on.' >&2
+		sleep 1
+	fi
+done
+printf '\n[%s]\n' "$status"
+
+call --fail-with-body --header "$auth" --json "{\"sessionId\": \"$session\", \"score\": 5}" "$(base csat)/csat" | jq --raw-output '"Rated \(.rating.score) of 5."'
+jq --null-input --arg key "$KEY" --arg token "$token" --arg session "$session" '{$key, $token, $session}' |
+	call --fail-with-body --data @- "$(base close)/close" >/dev/null
