@@ -1,6 +1,8 @@
 // Package close takes the hint that a page is gone. A page that unloads can
 // only call navigator.sendBeacon: no header of its own, no preflight, and
 // nobody who reads the answer.
+//
+// Tested by shared/api/apitest.
 package close
 
 import (

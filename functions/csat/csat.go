@@ -1,4 +1,6 @@
 // Package csat lets visitors rate their sessions.
+//
+// Tested by shared/api/apitest.
 package csat
 
 import (

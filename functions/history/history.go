@@ -1,4 +1,6 @@
 // Package history shows visitors their sessions and erases them.
+//
+// Tested by shared/api/apitest.
 package history
 
 import (

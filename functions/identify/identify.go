@@ -1,5 +1,7 @@
 // Package identify tells a page what it needs to draw itself, and visitors who
 // they are.
+//
+// Tested by shared/api/apitest.
 package identify
 
 import (

@@ -1,5 +1,7 @@
 // Package operator is what the people who answer, and the project's own server,
 // do with a private key: the inbox, replies, takeovers, figures, settings.
+//
+// Tested by shared/api/apitest, and its Commands by docs, which has people run them.
 package operator
 
 import (

@@ -1,5 +1,7 @@
 // Package uploads grants uploads, checks what was uploaded, and sends whoever
 // knows a file's lasting address to where it can be downloaded.
+//
+// Tested by shared/api/apitest.
 package uploads
 
 import (

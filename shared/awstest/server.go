@@ -1,6 +1,6 @@
-// Package awstest starts local servers that speak AWS's protocols, for tests. A
-// server that is not installed skips the test, except when the environment has
-// CI=true: then it fails.
+// Package awstest is a test kit: it starts local servers that speak AWS's
+// protocols. A server that is not installed skips the test, except when the
+// environment has CI=true: then it fails.
 package awstest
 
 import (

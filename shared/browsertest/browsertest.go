@@ -1,4 +1,5 @@
-// Package browsertest drives pages in headless Chromium.
+// Package browsertest is the test kit of web pages: it drives them in headless
+// Chromium.
 package browsertest
 
 import (

@@ -1,7 +1,7 @@
-// Package lambdatest runs compiled functions in tests as Lambda would: against
-// a server that speaks the Runtime API, one invocation at a time in a process,
-// another process while all are busy, frozen between invocations, killed at
-// the timeout. URLHandler and APIHandler put a function URL or an HTTP API in
+// Package lambdatest is a test kit: it runs compiled functions as Lambda would.
+// They run against a server that speaks the Runtime API, one invocation at a time
+// in a process, another process while all are busy, frozen between invocations,
+// killed at the timeout. URLHandler and APIHandler put a function URL or an HTTP API in
 // front, so that a test of an http.Handler runs over binaries unchanged, and
 // InvokeAPI is what the SDK's Invoke talks to.
 //

@@ -1,5 +1,5 @@
-// Package hissunotest is the test of the Hissuno dialect, for any host of its
-// function: it speaks HTTP as the widget does. Its tests are named for the
+// Package hissunotest is a test kit: the suite of the Hissuno dialect, for any host
+// of its function. It speaks HTTP as the widget does. Its tests are named for the
 // assertions of the widget's contract, H1 to H40, as far as these need no browser.
 package hissunotest
 

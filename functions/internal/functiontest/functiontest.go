@@ -1,5 +1,5 @@
-// Package functiontest is what tests of single functions stand on: the real
-// parts, on the embedded table, with a scripted agent.
+// Package functiontest is the test kit of single functions: the real parts, on
+// the embedded table, with a scripted agent.
 package functiontest
 
 import (

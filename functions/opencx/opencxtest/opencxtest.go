@@ -1,5 +1,5 @@
-// Package opencxtest is the test of the function opencx, for any host of it: it
-// speaks HTTP as OpenCX's widget does. Its tests are the assertions of the
+// Package opencxtest is a test kit: the suite of the function opencx, for any host
+// of it. It speaks HTTP as OpenCX's widget does. Its tests are the assertions of the
 // protocol's checklist, O1 to O45, by number.
 package opencxtest
 

@@ -1,5 +1,5 @@
-// Package agenttest has an agent that follows a script: for tests of what
-// drives agents, and for benchmarks that need the same reply every time.
+// Package agenttest is the test kit of what drives agents: an agent that follows
+// a script. Benchmarks use it too, for the same reply every time.
 package agenttest
 
 import (

@@ -1,5 +1,7 @@
-// Package apitest is the test of the native API, for any host of its functions:
-// it speaks HTTP, and holds every answer against the OpenAPI document.
+// Package apitest is a test kit: the suite of the native API, for any host of its
+// functions. It speaks HTTP, and holds every answer against the OpenAPI document.
+// The functions close, csat, history, identify, operator and uploads are tested
+// here and have no tests of their own.
 package apitest
 
 import (

@@ -1,6 +1,6 @@
-// Package buckettest is the contract of parley.Bucket: what every
-// implementation must do, and, for the ones that check what they are sent, what
-// each must refuse.
+// Package buckettest is a test kit: the contract of parley.Bucket, as a suite.
+// It has what every implementation must do, and, for the ones that check what
+// they are sent, what each must refuse.
 package buckettest
 
 import (

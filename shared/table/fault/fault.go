@@ -1,6 +1,6 @@
-// Package fault is a table that fails as a table at the other end of a network
-// can: throttled, in conflict, answering late or never, or with its caller
-// dying in the middle. It is for tests of what stands above the table.
+// Package fault is a test kit: a table that fails as a table at the other end of
+// a network can. It is throttled, in conflict, answers late or never, or its
+// caller dies in the middle. It is for tests of what stands above the table.
 package fault
 
 import "errors"

@@ -1,6 +1,6 @@
-// Package meter counts what the calls to a table would consume on DynamoDB:
-// write and read units by AWS's rule, calls, and waves of calls that follow one
-// another.
+// Package meter is a test kit: it counts what the calls to a table would consume on
+// DynamoDB, write and read units by AWS's rule, calls, and waves of calls that
+// follow one another.
 //
 // It counts itself because DynamoDB Local misreports transactions.
 package meter

@@ -1,5 +1,5 @@
-// Package tabletest is the contract of table.Table, as tests that every
-// implementation passes.
+// Package tabletest is a test kit: the contract of table.Table, as a suite that
+// every implementation passes.
 package tabletest
 
 import (
