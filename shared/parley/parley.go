@@ -8,6 +8,36 @@
 // alike. An operation that returns an error has changed nothing, except where
 // the error is ErrUnavailable: then it may have, and the same call, with the same
 // client id, may be made again.
+//
+// # Where things are
+//
+// Files are named by their subject first:
+//
+//	parley.go, error.go, id.go       the Store, kinds of error, ids
+//	keys.go, table_*.go              every key of the table; reading and writing it
+//	project*.go, private_key.go      a project's settings, texts, modes and keys
+//	visitor.go, contact*.go          who writes, and whether somebody vouches for it
+//	operator.go                      a project's people
+//	session.go                       a session's item, which every change replaces
+//	session_door.go                  who may touch a session: the one rule
+//	session_life.go                  closing, resolving, reopening, takeover, silence
+//	session_change.go                one transaction on a session
+//	session_look.go, sweep.go        what becomes due
+//	session_list.go, _filter, _inbox lists of sessions
+//	session_erase.go                 erasing
+//	send*.go                         a visitor's message, from request to transaction
+//	operator_reply.go                an operator's message
+//	entry.go, entry_read.go          what has a place in a session's order; reading it
+//	transcript*.go                   what readers are shown of it
+//	run_log.go, run_end.go           the log of one reply, and how it ends
+//	action*.go                       calls that an agent has made
+//	file*.go, bucket.go              attachments
+//	rating*.go, review.go, figures.go  what became of sessions
+//	follow.go, hook*.go              who does something for what happens: webhooks, reviews
+//	budget*.go                       rates and budgets
+//
+// A turn in calls: Send stores the message and a run (send.go), package run claims
+// it and appends to its log (run_log.go), EndRun stores the reply (run_end.go).
 package parley
 
 import (
