@@ -1,7 +1,7 @@
 // Package hissuno is the dialect of the Hissuno widget: what that widget asks
 // for, in the words that it knows. The id of a session is all that it can show,
 // so that is the credential; what a page has received it never says, so that is
-// seen from what it asks next (parley.Awaited, parley.Mailbox).
+// seen from what it asks next (page.go).
 package hissuno
 
 import (

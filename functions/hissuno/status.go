@@ -33,31 +33,32 @@ func (f function) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := f.API.Store.PageArrived(r.Context(), caller, id)
+	p := f.pageOf(caller, id)
+	a, err := p.arrives(r.Context())
 	if errors.Is(err, parley.ErrNotFound) {
 		return api.JSON(w, http.StatusOK, state{Status: "idle"})
 	}
 	if err != nil {
 		return err
 	}
-	return api.JSON(w, http.StatusOK, stateOf(project, a))
+	return api.JSON(w, http.StatusOK, stateOf(project, p.session, a))
 }
 
-func stateOf(p *parley.Project, a parley.Awaited) state {
-	out := state{Status: "idle", RunID: a.Run, ChatRunID: a.Run}
+func stateOf(p *parley.Project, session *parley.Session, a awaited) state {
+	out := state{Status: "idle", RunID: a.run, ChatRunID: a.run}
 	switch {
-	case a.Missed():
-		at := api.Time(a.Entry.At)
+	case a.isMissed():
+		at := api.Time(a.missed.At)
 		out.CompletedAt = &at
-		out.Status, out.IsRunning = "completed", a.Entry.IsMessage()
-		if word, ok := statuses[a.Entry.Status]; ok {
+		out.Status, out.IsRunning = "completed", a.missed.IsMessage()
+		if word, ok := statuses[a.missed.Status]; ok {
 			out.Status = word
 		}
 		if out.Status == "failed" {
-			out.IsRunning, out.ErrorMessage = false, p.Say(parley.TextApology, a.Session.Language)
+			out.IsRunning, out.ErrorMessage = false, p.Say(parley.TextApology, session.Language)
 		}
-	case a.Run != "":
-		at := api.Time(a.Session.Run.Since)
+	case a.run != "":
+		at := api.Time(session.Run.Since)
 		out.IsRunning, out.Status, out.StartedAt = true, "running", &at
 	}
 	return out
@@ -108,11 +109,13 @@ func (f function) close(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	leave := f.API.Store.Close
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == "text/plain" {
-		leave = f.API.Store.PageLeft
+	if mediaType, _, mediaErr := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaErr == nil && mediaType == "text/plain" {
+		p := f.pageOf(caller, in.SessionID)
+		err = p.leaves(r.Context())
+	} else {
+		err = f.API.Store.Close(r.Context(), caller, in.SessionID)
 	}
-	if err := leave(r.Context(), caller, in.SessionID); err != nil && !errors.Is(err, parley.ErrNotFound) {
+	if err != nil && !errors.Is(err, parley.ErrNotFound) {
 		return err
 	}
 	return api.JSON(w, http.StatusOK, closed{true})

@@ -45,7 +45,8 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	awaited, err := f.API.Store.Awaited(r.Context(), caller, id)
+	p := f.pageOf(caller, id)
+	awaited, err := p.awaits(r.Context())
 	if err != nil {
 		return err
 	}
@@ -55,22 +56,22 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case ref.Run != "":
-	case awaited.Run != "":
-		ref = parley.RunRef{Project: project.ID, Session: id, Run: awaited.Run}
-	case !awaited.Missed():
+	case awaited.run != "":
+		ref = parley.RunRef{Project: project.ID, Session: id, Run: awaited.run}
+	case !awaited.isMissed():
 		return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "No reply is being written"}
 	}
 	api.About(r, id, ref.Run)
 	// From here on the run may be this request's duty: nothing returns before Relay.
-	s := &reply{function: f, r: r, caller: caller, project: project, awaited: awaited, run: ref.Run,
-		sent: from, full: from > MaxReplyBytes, ending: ending(project, awaited.Session.Language)}
+	s := &reply{page: p, r: r, project: project, run: ref.Run,
+		sent: from, full: from > MaxReplyBytes, ending: ending(project, p.session.Language)}
 	s.out = sse.Start(w)
 	s.err = s.out.Retry(reconnect)
 	s.event(from, event{Type: "connected"})
 	s.event(from, event{Type: "message-start"})
 	if ref.Run == "" {
-		s.text(run.Event{Text: awaited.Entry.Text, Upto: len(awaited.Entry.Text)})
-		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.Entry, Session: awaited.Session})
+		s.text(run.Event{Text: awaited.missed.Text, Upto: len(awaited.missed.Text)})
+		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.missed, Session: p.session})
 		return nil
 	}
 	f.API.Cut(r, project.ID, f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Every: f.Heartbeat, Event: s.write,
@@ -102,12 +103,10 @@ func ending(p *parley.Project, language string) string {
 
 // reply writes a run to one reader.
 type reply struct {
-	function
+	page
 	r       *http.Request
 	out     *sse.Writer
-	caller  parley.Caller
 	project *parley.Project
-	awaited parley.Awaited
 	run     parley.RunID
 	// sent is how many bytes of the reply the reader has, held what comes next and
 	// can be shown only if the reply ends soon; full says that no more is shown.
@@ -166,7 +165,7 @@ func (s *reply) chunk(text string) {
 // it was read is told so. A reply that broke off ends with an apology: at an error
 // the widget would drop what it shows of it.
 func (s *reply) end(e *run.End) {
-	apology := s.project.Say(parley.TextApology, s.awaited.Session.Language)
+	apology := s.project.Say(parley.TextApology, s.session.Language)
 	if e.Status == parley.StatusIncomplete && e.Entry != nil {
 		s.text(run.Event{Text: "\n\n" + cut(apology, 1000)})
 	}
@@ -182,13 +181,13 @@ func (s *reply) end(e *run.End) {
 		s.event(s.sent, last)
 		return
 	}
-	s.complain(s.API.Store.Written(s.r.Context(), s.caller, s.awaited, e.Entry.Seq))
+	s.complain(s.replyWritten(s.r.Context(), e.Entry.Seq))
 	s.event(s.sent, last)
 	// A page that has received it leaves at once: that it left says nothing.
 	if s.err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.r.Context()), time.Second)
 		defer cancel()
-		s.complain(s.API.Store.Unwritten(ctx, s.caller, s.awaited, e.Entry.Seq))
+		s.complain(s.replyUnwritten(ctx, e.Entry.Seq))
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"parley/shared/sse"
 )
 
-// letter is a message of an operator or of Parley itself.
-type letter struct {
+// updateMessage is a message of an operator or of Parley itself.
+type updateMessage struct {
 	ID         parley.EntryID `json:"id"`
 	Role       string         `json:"role"`
 	Content    string         `json:"content"`
@@ -32,17 +32,18 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	}
 	last := r.Header.Get("Last-Event-ID")
 	after, err := strconv.ParseUint(last, 10, 62)
-	box, letters, err := f.API.Store.OpenMail(r.Context(), caller, id, parley.Seq(after), last != "" && err == nil)
+	u := &connection{updates: updates{page: f.pageOf(caller, id)}, r: r, project: project.ID}
+	told, err := u.begin(r.Context(), parley.Seq(after), last != "" && err == nil)
 	if err != nil {
 		return err
 	}
-	u := &updates{function: f, r: r, project: project.ID, box: box, out: sse.Start(w)}
+	u.out = sse.Start(w)
 	err = u.out.Retry(u.retry())
 	if err == nil {
-		err = u.connected(len(letters) == 0)
+		err = u.connected(len(told) == 0)
 	}
 	if err == nil {
-		err = u.tell(letters)
+		err = u.tell(told)
 	}
 	if err == nil && f.Hold > 0 {
 		err = api.Hold{For: f.Hold, Poll: f.Poll, Heartbeat: f.Heartbeat, Now: f.Now, Look: u.look}.Wait(r.Context(), u.out)
@@ -50,49 +51,48 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		err = u.out.Retry(u.retry())
 	}
-	if err == nil && !u.box.Gave() {
+	if err == nil && !u.gave() {
 		api.Routine(r)
 	}
 	f.API.Cut(r, project.ID, err)
 	return nil
 }
 
-// updates is one connection of a page.
-type updates struct {
-	function
+// connection is one on which a page asks for its updates.
+type connection struct {
+	updates
 	r       *http.Request
 	project parley.ProjectID
-	box     *parley.Mailbox
 	out     *sse.Writer
 	wrote   bool      // since it last looked
-	gave    time.Time // when the first letter was; zero while none was
+	gaveAt  time.Time // when the first update was given; zero while none was
 }
 
 // connected is the first event. Its id is what the page goes on from if the
 // connection is cut.
-func (u *updates) connected(empty bool) error {
-	from := u.box.From
+func (u *connection) connected(empty bool) error {
+	at := u.from
 	if empty {
-		from = u.box.Upto
+		at = u.upto
 	}
-	return u.event(from, event{Type: "connected"})
+	return u.event(at, event{Type: "connected"})
 }
 
-func (u *updates) event(at parley.Seq, e event) error {
+func (u *connection) event(at parley.Seq, e event) error {
 	u.wrote = true
 	e.Timestamp = api.TimeOf(u.Now())
 	id := ""
-	if u.box.Session != nil {
+	if u.session != nil {
 		id = strconv.FormatInt(int64(at), 10)
 	}
 	return u.out.Event(sse.Event{ID: id, Data: api.Encode(e)})
 }
 
-func (u *updates) tell(letters []parley.Entry) error {
-	if u.gave.IsZero() && u.box.Gave() {
-		u.gave = u.Now()
+func (u *connection) tell(told []parley.Entry) error {
+	if u.gaveAt.IsZero() && u.gave() {
+		u.gaveAt = u.Now()
 	}
-	for _, e := range letters {
+	for _, e := range told {
 		out, ok := u.eventOf(e)
 		if !ok {
 			continue
@@ -106,14 +106,14 @@ func (u *updates) tell(letters []parley.Entry) error {
 
 // eventOf returns an entry as the widget knows it; ok is false for one that has
 // nothing to show.
-func (u *updates) eventOf(e parley.Entry) (out event, ok bool) {
+func (u *connection) eventOf(e parley.Entry) (out event, ok bool) {
 	switch {
 	case e.IsMessage():
-		l := letter{ID: e.ID, Role: "assistant", Content: u.content(e), CreatedAt: api.Time(e.At), SenderType: "human_agent", SenderName: e.Author.Name}
+		m := updateMessage{ID: e.ID, Role: "assistant", Content: u.content(e), CreatedAt: api.Time(e.At), SenderType: "human_agent", SenderName: e.Author.Name}
 		if e.Author.Kind == parley.AuthorSystem {
-			l.SenderType = "system"
+			m.SenderType = "system"
 		}
-		return event{Type: "message", Message: l}, l.Content != ""
+		return event{Type: "message", Message: m}, m.Content != ""
 	case e.Event == parley.EventHandedOver, e.Event == parley.EventTakenOver:
 		return event{Type: "status-change", Status: "human_takeover"}, true
 	}
@@ -122,7 +122,7 @@ func (u *updates) eventOf(e parley.Entry) (out event, ok bool) {
 
 // content is the text with the addresses of what is attached, as the widget
 // shows text only, at most as long as it takes.
-func (u *updates) content(e parley.Entry) string {
+func (u *connection) content(e parley.Entry) string {
 	lines := []string{e.Text}
 	for _, p := range e.Parts {
 		if a := p.Attachment; a != nil {
@@ -138,14 +138,14 @@ func (u *updates) content(e parley.Entry) string {
 
 // look tells what has come. A page that has received something closes the stream;
 // one that does not had it already, and says so when it asks again after its end.
-func (u *updates) look(ctx context.Context) (wrote, enough bool, err error) {
-	if !u.gave.IsZero() && u.Now().Sub(u.gave) >= unread {
+func (u *connection) look(ctx context.Context) (wrote, enough bool, err error) {
+	if !u.gaveAt.IsZero() && u.Now().Sub(u.gaveAt) >= unread {
 		return false, true, nil
 	}
-	letters, err := u.box.Next(ctx)
+	told, err := u.next(ctx)
 	if err == nil {
 		u.wrote = false
-		err = u.tell(letters)
+		err = u.tell(told)
 	}
 	return err == nil && u.wrote, false, err
 }
@@ -156,14 +156,14 @@ const unread, retryHeld = time.Second, 500 * time.Millisecond
 
 // retry is how soon the page is to ask again: as in the native updates, but one
 // whose session is closed asks at most four times a minute.
-func (u *updates) retry() time.Duration {
-	s := u.box.Session
+func (u *connection) retry() time.Duration {
+	s := u.session
 	switch {
 	case s == nil:
 		return api.RetryCalm // the message that begins it may be under way
 	case s.State != parley.StateOpen:
 		return api.RetryIdle
-	case u.Hold > 0 && u.box.Gave():
+	case u.Hold > 0 && u.gave():
 		return retryHeld
 	case s.Holder != parley.HolderAI:
 		return api.RetryLively

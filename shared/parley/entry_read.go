@@ -115,6 +115,33 @@ func (s *Store) downFrom(ctx context.Context, p ProjectID, id SessionID, to Seq,
 	return entries, nil
 }
 
+// EntriesAfter yields what a session that was opened had in it after a number, as
+// it stands, internal entries too.
+func (s *Store) EntriesAfter(ctx context.Context, session *Session, after Seq) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if after >= session.Seq {
+			return
+		}
+		for e, err := range s.forward(ctx, session.Project, session.ID, after, true) {
+			if !yield(e, err) || e.Seq == session.Seq {
+				return
+			}
+		}
+	}
+}
+
+// EntriesBefore yields at most n entries before a number, the newest first,
+// internal ones too.
+func (s *Store) EntriesBefore(ctx context.Context, session *Session, before Seq, n int) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range s.back(ctx, session.Project, session.ID, before-1, n) {
+			if n--; !yield(e.Entry, err) || n == 0 {
+				return
+			}
+		}
+	}
+}
+
 // EntryAt returns one entry of a session. ErrNotFound if there is none.
 func (s *Store) EntryAt(ctx context.Context, p ProjectID, id SessionID, n Seq) (Entry, error) {
 	items, err := s.table.Get(ctx, true, entryKey(p, id, n))

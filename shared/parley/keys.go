@@ -36,6 +36,7 @@ import (
 //	jobs on a session                                 P/session/S             job/KIND
 //	who has seen or received a session, and how far   P/session/S             mark/KIND/WHO
 //	how far a follower of its order has come          P/session/S             mark/KIND/WHO
+//	what a dialect notes of the page that shows it    P/session/S             mark/page/
 //	what a webhook endpoint is to get again           P/session/S             hook/ID
 //	a webhook that was given up                       P/session/S             hook/ID/SEQ
 //	reviews of a session's closes                     P/session/S             review/N
@@ -251,7 +252,7 @@ func jobKey(p ProjectID, s SessionID, kind string) table.Key {
 }
 
 // markKey is a mark of a session: "seen" or "received" by somebody, or of one who
-// does something for what happens there ("follow").
+// does something for what happens there ("follow"), or a dialect's ("page").
 func markKey(p ProjectID, s SessionID, kind, who string) table.Key {
 	return table.Key{PK: sessionPK(p, s), SK: "mark/" + path(kind, who)}
 }
