@@ -24,8 +24,8 @@ package hissuno
 //     may show one twice, which its own storage had already.
 //   - A notice (a person has the session, or it is closed) has no id: a page shows it
 //     each time. So it is given only as the first update of an answer, where asking
-//     anew proves it, and not twice to the same page. It may be lost if the page does
-//     not ask anew and is not loaded anew either; the next page may show it again.
+//     anew at once proves it, and not twice to the same page: a page that asks anew
+//     later, and had not received it, has lost it. The next page may show it again.
 //   - A reply is given, whole, to a page that comes within replyLife and finds none
 //     that was written to a page. If a page leaves, or the next is loaded, within
 //     replyUnshown and before the reply is proven, the next gets it: one that had it

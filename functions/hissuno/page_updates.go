@@ -90,9 +90,13 @@ func (u *updates) idle(ctx context.Context) (bool, error) {
 	if errors.Is(err, parley.ErrNotFound) {
 		return false, nil
 	}
-	mark := pageMarkOf(stored)
-	if err != nil || session.Seq != u.upto || session.State == parley.StateClosed || mark.written > mark.proven || u.upto-mark.proven >= provenLag {
+	if err != nil {
 		return false, err
+	}
+	mark := pageMarkOf(stored)
+	away := session.State == parley.StateClosed || session.State == parley.StateOpen && session.Left > 0 // until the page gives a sign
+	if session.Seq != u.upto || away || mark.written > mark.proven || u.upto-mark.proven >= provenLag {
+		return false, nil
 	}
 	u.session, u.pageMark = session, mark
 	return true, nil

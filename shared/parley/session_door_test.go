@@ -41,6 +41,14 @@ var operations = []struct {
 		_, err := s.Peek(ctx, c, id, 0)
 		return err
 	}},
+	{"open page", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, _, err := s.OpenPage(ctx, c, id)
+		return err
+	}},
+	{"peek page", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, _, err := s.PeekPage(ctx, c, id, false)
+		return err
+	}},
 	{"transcript", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		_, _, _, err := s.Transcript(ctx, c, id, parley.PageRequest{})
 		return err

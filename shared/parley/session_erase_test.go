@@ -253,6 +253,13 @@ var late = []struct {
 			return store.TakeOver(context.Background(), s.operator(), id, human(secret))
 		}
 	}},
+	{"page mark", func(s scene, id parley.SessionID, _ *parley.Claim) func(*parley.Store) error {
+		_, mark, err := s.store.PeekPage(context.Background(), s.visitor, id, true)
+		s.want("page mark", err, "")
+		return func(store *parley.Store) error {
+			return store.ChangePage(context.Background(), &mark, parley.PageChange{Set: map[string]int64{"seen": 1}})
+		}
+	}},
 	{"erasure", func(s scene, id parley.SessionID, _ *parley.Claim) func(*parley.Store) error {
 		return func(store *parley.Store) error { return store.Erase(context.Background(), s.visitor, id) }
 	}},
