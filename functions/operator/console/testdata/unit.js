@@ -1,9 +1,14 @@
 // Tests of the console's modules that need no page.
 
+import { addressOf, parseAddress } from "/console/js/address.js";
 import { barChart, tableOf } from "/console/js/chart.js";
-import { age, badge, holderWords, personName } from "/console/js/person.js";
+import { claim } from "/console/js/claims.js";
+import { News, cut, messageMark, waitingMark } from "/console/js/news.js";
+import { age, badge, holderWords, leftWords, personName } from "/console/js/person.js";
 import { SessionRecord, isTelling } from "/console/js/sessionrecord.js";
+import { Settings } from "/console/js/settings.js";
 import { Store } from "/console/js/store.js";
+import { iconWords, setIcon } from "/console/js/tabicon.js";
 import { Reply } from "/console/web/record.js";
 import { equal, run, test } from "/harness.js";
 
@@ -120,6 +125,112 @@ test("ages", () => {
   const now = Date.parse("2026-11-20T12:00:00Z");
   const of = (s) => age(new Date(now - s * 1000).toISOString(), now);
   equal([of(-3), of(59), of(60), of(3599), of(3600), of(86_399), of(86_400 * 9)], ["now", "now", "1 min", "59 min", "1 h", "23 h", "9 d"]);
+});
+
+test("when the visitor left the page", () => {
+  const now = Date.parse("2026-11-20T12:00:00Z");
+  const of = (s) => leftWords(new Date(now - s * 1000).toISOString(), now);
+  equal([of(5), of(180), of(7200)], ["left the page just now", "left the page 3 min ago", "left the page 2 h ago"]);
+});
+
+const waits = (id, since, more) => ({ session: { id, waitingSince: at(since), updatedAt: at(since), ...more } });
+const listed = (next, ...sessions) => ({ sessions, next });
+const ids = (items) => items.map((i) => i.session.id);
+
+test("who begins to wait is news once, and again when it begins again", () => {
+  const news = new News(waitingMark);
+  equal(ids(news.take(listed(null, waits("b", 2), waits("a", 1)))), [], "those who wait already");
+  equal(ids(news.take(listed(null, waits("d", 4), waits("c", 3), waits("b", 2)))), ["c", "d"], "new, oldest first");
+  equal(ids(news.take(listed(null, waits("c", 3, { updatedAt: at(9) })))), [], "writes more while waiting");
+  equal(ids(news.take(listed(null))), [], "nobody");
+  equal(ids(news.take(listed(null, waits("d", 4)))), [], "was only missed by a look");
+  equal(ids(news.take(listed(null, waits("c", 11)))), ["c"], "waits again");
+  news.forget();
+  equal(ids(news.take(listed(null, waits("e", 12)))), [], "begun anew");
+  const empty = new News(waitingMark);
+  empty.take(listed(null));
+  equal(ids(empty.take(listed(null, waits("a", 1)))), ["a"], "the first of all");
+});
+
+test("who waited below the first page is no news when they move up", () => {
+  const news = new News(waitingMark);
+  news.take(listed("more", waits("b", 6), waits("a", 5)));
+  equal(ids(news.take(listed("more", waits("old", 4, { updatedAt: at(8) }), waits("new", 7)))), ["new"]);
+});
+
+test("a visitor's unseen message is news, an answer is not", () => {
+  const wrote = (seconds, kind, unread) => ({ session: { id: "s", updatedAt: at(seconds), last: { kind, at: at(seconds) } }, unread });
+  const news = new News(messageMark);
+  const take = (...args) => ids(news.take(listed(null, wrote(...args))));
+  equal(take(1, "user", true), [], "unseen before");
+  equal(take(2, "human", true), [], "a colleague");
+  equal(take(3, "user", false), [], "seen already");
+  equal([take(4, "user", true), take(4, "user", true)], [["s"], []], "news once");
+  news.take(listed(null, { session: { id: "t", updatedAt: at(5), last: null }, unread: false })); // nothing said
+});
+
+test("words of a notification are one short line", () => {
+  equal(cut("  a\n\tb  "), "a b");
+  equal([...cut("👩🏽‍🚀".repeat(200))].length <= 140, true, "no longer than allowed");
+  equal([cut("x".repeat(140)).length, cut("x".repeat(141)).slice(-2)], [140, "x…"]);
+  equal(cut("👩".repeat(141)), "👩".repeat(139) + "…", "no half of a pair");
+});
+
+test("one of several claims", async () => {
+  localStorage.removeItem("parley:console:claims");
+  const now = Date.now();
+  const all = await Promise.all(Array.from({ length: 5 }, () => claim("show s", now)));
+  equal(all.filter(Boolean).length, 1, "at the same time");
+  equal(await claim("sound s", now), true, "something else");
+  equal([await claim("show s", now + 86_399_000), await claim("show s", now + 86_400_000)], [false, true], "for a day");
+  for (let i = 0; i < 250; i++) await claim(`n${i}`, now + 86_400_000);
+  equal(JSON.parse(localStorage.getItem("parley:console:claims")).length, 200, "bounded");
+  localStorage.setItem("parley:console:claims", "{what");
+  equal(await claim("show s", now), true, "what is no list is none");
+  localStorage.removeItem("parley:console:claims");
+});
+
+test("switches are off at first and shared by the tabs", () => {
+  const [a, b] = [new Settings(), new Settings()];
+  equal(a.isOn("sound"), false);
+  a.turn("sound", true);
+  equal(b.isOn("sound"), true);
+  b.turn("sound", false);
+  equal(a.isOn("sound"), false);
+  localStorage.removeItem("parley:console:sound");
+});
+
+test("addresses: a session's leads to it, and nothing hostile leads anywhere", () => {
+  const shown = (hash) => {
+    const { view, session, wrong } = parseAddress(hash);
+    return [view, session, wrong];
+  };
+  equal(shown(""), ["inbox", null, false]);
+  equal(shown("#/"), ["inbox", null, false]);
+  equal(shown("#/figures"), ["figures", null, false]);
+  for (const id of ["s0Ab", "a/b?c#d", "100%", "ä 👩"]) equal(shown(addressOf(id)), ["session", id, false], id);
+  equal(addressOf(null), "#/");
+  for (const bad of ["", "%", "%zz", "..", ".", "%2e%2e", "%2E", "a/../b", "x".repeat(129), "%C3%A4".repeat(65)]) {
+    equal(shown(`#/session/${bad}`), ["inbox", null, true], bad);
+  }
+});
+
+test("the icon has the number of those who wait", async () => {
+  const own = Object.assign(document.createElement("link"), { rel: "icon", href: "/console/web/icon.svg" });
+  document.head.append(own);
+  const counts = () => [...document.querySelectorAll("link[rel=icon]")].map((l) => l.dataset.count ?? "");
+  equal(["", "1", "12", "30+"].map(iconWords), ["", "1", "12", "9+"]);
+  await setIcon("3");
+  equal(counts(), ["", "3"], "after the plain one");
+  const picture = new Image();
+  picture.src = document.querySelector("link[data-count]").href;
+  await picture.decode();
+  equal([picture.width, picture.height], [32, 32]);
+  await Promise.all([setIcon("4"), setIcon("5")]);
+  equal(counts(), ["", "5"], "the last of two at once");
+  await Promise.all([setIcon("6"), setIcon("")]);
+  equal(counts(), [""], "nobody waits");
+  own.remove();
 });
 
 test("a chart: heights in proportion, words for those who do not see it", () => {

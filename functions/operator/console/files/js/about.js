@@ -2,7 +2,7 @@
 
 import { button, h, icon, safeURL } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
-import { age, badge, holderWords, personName } from "./person.js";
+import { age, badge, holderWords, leftWords, personName } from "./person.js";
 import { text } from "./text.js";
 
 export class About {
@@ -92,6 +92,7 @@ export class About {
         [text.factRating, rating && text.ratingOf(rating.score) + (rating.feedback ? ` – “${rating.feedback}”` : "")],
         [text.factHolder, holderWords(session, this.#operators, this.#me)],
         [text.factWaiting, session.waitingSince && age(session.waitingSince)],
+        [text.person, session.state === "open" && session.leftAt && leftWords(session.leftAt)],
         [text.participants, about.participants.map((id) => this.#operators.get(id) ?? id).join(", ")],
         [text.factAgent, this.#agents.get(session.agent) ?? session.agent],
         [text.factChannel, session.channel],

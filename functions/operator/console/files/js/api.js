@@ -22,7 +22,7 @@ export class Api {
     return this.#json("/me");
   }
 
-  /** A page of the inbox: `{state, holder}` and the cursor of the page before. */
+  /** A page of the inbox: `{state, holder, operator}` and the cursor of the page before. */
   async inbox(list, cursor, signal) {
     return this.#json(`/inbox?${query({ ...list, limit: 30, cursor })}`, { signal });
   }

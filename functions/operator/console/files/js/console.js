@@ -5,11 +5,16 @@
 import { button, h, icon } from "../web/dom.js";
 import { startTheme } from "../web/toggle.js";
 import { About } from "./about.js";
+import { addressOf, parseAddress } from "./address.js";
+import { Alerts } from "./alerts.js";
+import { AlertSwitches } from "./alertswitches.js";
 import { Desk } from "./desk.js";
 import { Figures } from "./figures.js";
 import { Inbox } from "./inbox.js";
 import { authorName } from "./person.js";
 import { SessionView } from "./sessionview.js";
+import { Settings } from "./settings.js";
+import { setIcon } from "./tabicon.js";
 import { text } from "./text.js";
 
 /** How long a passing notice stays, in milliseconds. */
@@ -27,6 +32,7 @@ export class Console {
   #session;
   #about;
   #figures;
+  #alerts;
   #middle;
   #leave = new AbortController();
   #live = h("p", { class: "hidden", "aria-live": "polite" });
@@ -48,9 +54,17 @@ export class Console {
     const agents = new Map(me.agents.map((a) => [a.id, a.name]));
     const author = me.operator ? { kind: "human", ...me.operator } : { kind: "human" };
     this.#desk = new Desk(api, store, author);
+    this.#alerts = new Alerts({
+      api,
+      settings: new Settings(),
+      open: (id) => this.#goTo(id),
+      isInSight: (id) => this.#isInSight(id),
+    });
     this.#inbox = new Inbox(api, {
       open: (id) => this.#goTo(id),
-      waiting: (count) => this.#setWaiting(count),
+      waiting: (count, page) => this.#setWaiting(count, page),
+      heldBy: () => (this.#alerts.active ? me.operator?.id : undefined),
+      held: (page) => this.#alerts.takeHeld(page),
       explain: (err) => this.#desk.explain(err),
     });
     this.#session = new SessionView({
@@ -82,6 +96,7 @@ export class Console {
 
   start() {
     this.#desk.start();
+    this.#alerts.start();
     this.#inbox.start();
     this.#route();
     this.#ages = setInterval(() => this.#draw(), AGES);
@@ -91,7 +106,9 @@ export class Console {
     this.#leave.abort();
     this.#desk.leave();
     this.#inbox.leave();
+    this.#alerts.leave();
     this.#figures.leave();
+    setIcon("");
     clearInterval(this.#ages);
   }
 
@@ -107,6 +124,7 @@ export class Console {
       h("h1", {}, this.#me.project.name, this.#me.key.test && h("span", { class: "test-key" }, text.testKey)),
       h("nav", { "aria-label": text.views }, link("inbox", "#/", "bubble"), link("figures", "#/figures", "chart")),
       this.#who(),
+      new AlertSwitches(this.#alerts).el,
       theme,
       button(text.signOut, { icon: "out", class: "bare", onclick: signOut }),
     );
@@ -146,14 +164,14 @@ export class Console {
   }
 
   #goTo(session) {
-    location.hash = session ? `#/session/${encodeURIComponent(session)}` : "#/";
+    location.hash = addressOf(session);
   }
 
   #route() {
-    const [, view = "", id = ""] = location.hash.split("/");
+    const { view, session, wrong } = parseAddress(location.hash);
     const figures = view === "figures";
-    const session = view === "session" ? decodeURIComponent(id) : null;
-    this.el.dataset.view = figures ? "figures" : session ? "session" : "inbox";
+    this.el.dataset.view = view;
+    if (wrong) this.#pass(text.gone);
     for (const [name, link] of Object.entries(this.#views)) {
       const here = (name === "figures") === figures;
       if (here) link.setAttribute("aria-current", "page");
@@ -215,7 +233,13 @@ export class Console {
     this.#live.textContent = `${authorName(entry.author)}: ${words}`;
   }
 
-  #setWaiting(count) {
+  #isInSight(session) {
+    return document.hasFocus() && this.el.dataset.view === "session" && this.#desk.record.id === session;
+  }
+
+  #setWaiting(count, page) {
+    this.#alerts.takeWaiting(page);
+    setIcon(count);
     document.title = count ? text.titleWaiting(count) : text.title;
     if (count && count !== this.#waiting) this.#live.textContent = text.waitCount(count);
     this.#waiting = count;

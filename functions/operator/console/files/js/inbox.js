@@ -5,7 +5,7 @@ import { button, h, icon } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
 import { plainText } from "../web/markdown.js";
 import { Bell, backoff } from "../web/wait.js";
-import { age, badge, personName } from "./person.js";
+import { age, badge, leftWords, personName } from "./person.js";
 import { text } from "./text.js";
 
 /** What the API calls each list. */
@@ -43,7 +43,12 @@ export class Inbox {
   #retry;
   #touched = 0;
 
-  /** `actions`: `open(session)`, `waiting(count)` for the number of those who wait, like "3" or "30+", `explain(err)`. */
+  /**
+   * `actions`: `open(session)`; `waiting(count, page)` for the number of those who
+   * wait, like "3" or "30+", and the first page of them; `heldBy()`, the operator
+   * whose sessions are looked at while the tab is in the background, undefined for
+   * nobody's; `held(page)` for the first page of those; `explain(err)`.
+   */
   constructor(api, actions) {
     this.#api = api;
     this.#actions = actions;
@@ -71,9 +76,7 @@ export class Inbox {
 
   /** Looks until left. */
   async start() {
-    document.addEventListener("visibilitychange", () => document.hidden || this.#bell.ring(), {
-      signal: this.#leave.signal,
-    });
+    document.addEventListener("visibilitychange", () => this.#turnedAway(), { signal: this.#leave.signal });
     addEventListener("online", () => this.#bell.ring(), { signal: this.#leave.signal });
     for (let tries = 0; !this.#leave.signal.aborted;) {
       let wait = document.hidden ? HIDDEN_PACE : SEEN_PACE;
@@ -131,10 +134,21 @@ export class Inbox {
     (row?.el.firstChild ?? this.#tabs[this.#list].el).focus();
   }
 
+  // What is new while the tab is in the background is new since now.
+  #turnedAway() {
+    if (!document.hidden || this.#actions.heldBy() !== undefined) this.#bell.ring();
+  }
+
   async #look() {
     const { signal } = this.#turn;
     const list = this.#list;
-    if (document.hidden && this.#loaded && list !== "waiting") return this.#count(signal);
+    if (document.hidden && this.#loaded && list !== "waiting") await this.#count(signal);
+    else await this.#read(list, signal);
+    const operator = document.hidden ? this.#actions.heldBy() : undefined;
+    if (operator !== undefined) this.#actions.held(await this.#api.inbox({ ...LISTS.human, operator }, null, signal));
+  }
+
+  async #read(list, signal) {
     const page = await this.#api.inbox(LISTS[list], null, signal);
     signal.throwIfAborted();
     this.#takeFirst(page);
@@ -147,11 +161,12 @@ export class Inbox {
     this.#tell(await this.#api.inbox(LISTS.waiting, null, signal));
   }
 
-  #tell({ sessions, next }) {
+  #tell(page) {
+    const { sessions, next } = page;
     const count = sessions.length === 0 ? "" : `${sessions.length}${next ? "+" : ""}`;
     this.#tabs.waiting.count.textContent = count;
     this.#tabs.waiting.count.hidden = count === "";
-    this.#actions.waiting(count);
+    this.#actions.waiting(count, page);
   }
 
   // The first page, perhaps read again: what has left its part of the list goes,
@@ -228,7 +243,8 @@ export class Inbox {
     }
     const open = row.el.firstChild;
     const current = session.id === this.#current;
-    const drawn = JSON.stringify([item, current, age(session.updatedAt), session.waitingSince && age(session.waitingSince)]);
+    const ages = [session.updatedAt, session.waitingSince, session.leftAt].map((time) => time && age(time));
+    const drawn = JSON.stringify([item, current, ages]);
     if (row.drawn === drawn) return row;
     row.drawn = drawn;
     open.classList.toggle("unread", item.unread && !current);
@@ -256,6 +272,7 @@ function inside({ session, person, page, unread: isUnread }, unread) {
   const preview = last ? (who ?? "") + (words || text.attachmentOnly) : text.noMessages;
   const facts = [
     session.waitingSince && session.state === "open" && h("span", { class: "waits" }, text.waits(age(session.waitingSince))),
+    session.leftAt && session.state === "open" && h("span", { class: "left" }, leftWords(session.leftAt)),
     session.run && h("span", { class: "writes" }, text.writes),
     session.channel !== "native" && h("span", { class: "channel" }, session.channel),
     session.score && h("span", { class: "score" }, icon("star"), String(session.score)),

@@ -37,3 +37,9 @@ export function age(time, now = Date.now()) {
   if (minutes < 24 * 60) return text.age.hours(Math.floor(minutes / 60));
   return text.age.days(Math.floor(minutes / 60 / 24));
 }
+
+/** That the visitor's page has left, and how long ago. */
+export function leftWords(time, now = Date.now()) {
+  const ago = age(time, now);
+  return ago === text.age.now ? text.leftNow : text.left(ago);
+}

@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { confirm } from "./confirm.js";
 import { entryView } from "./entry.js";
 import { Menu } from "./menu.js";
-import { authorName, badge, holderWords, personName } from "./person.js";
+import { authorName, badge, holderWords, leftWords, personName } from "./person.js";
 import { text } from "./text.js";
 
 export class SessionView {
@@ -141,7 +141,8 @@ export class SessionView {
   }
 
   #drawHeader({ session, detail }) {
-    const drawn = JSON.stringify([session, detail?.visitor, detail?.contact]);
+    const left = session?.leftAt && session.state === "open" ? leftWords(session.leftAt) : "";
+    const drawn = JSON.stringify([session, detail?.visitor, detail?.contact, left]);
     if (drawn === this.#drawn) return; // keeps the focus on its buttons
     this.#drawn = drawn;
     if (!session || !detail) {
@@ -154,16 +155,17 @@ export class SessionView {
     const name = this.#personOf(session, detail);
     this.#title.textContent = name;
     this.#mark.replaceChildren(badge(name, session.owner.contact ?? session.owner.visitor ?? ""));
-    this.#chips.replaceChildren(...this.#chipsOf(session, detail));
+    this.#chips.replaceChildren(...this.#chipsOf(session, detail, left));
     if (this.#may) this.#drawActions(session, detail);
   }
 
-  #chipsOf(session, { visitor }) {
+  #chipsOf(session, { visitor }, left) {
     const chip = (kind, words) => h("span", { class: `state-chip ${kind}` }, words);
     const chips = [chip(session.state, text.state[session.state])];
     if (session.state === "open") {
       chips.push(chip(session.holder, holderWords(session, this.#operators, this.#me.operator?.id)));
     }
+    if (left) chips.push(chip("left", left));
     if (session.archived) chips.push(chip("archived", text.archived));
     if (visitor?.blocked) chips.push(chip("blocked", text.blocked));
     return chips;
