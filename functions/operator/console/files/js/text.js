@@ -42,7 +42,7 @@ export const text = {
     unsupported: "This browser shows no notifications of web pages. On iPhones and Android phones that is always so.",
   },
   sound: "Play a sound",
-  soundHint: "For the same. After a reload it is heard from your first click or key press in this tab on.",
+  soundHint: "For the same. After a reload, click or press a key once in this tab, so that the browser lets it play.",
   alertWaits: (name) => `${name} waits for a person`,
   alertWrote: (name) => `${name} wrote to you`,
 
