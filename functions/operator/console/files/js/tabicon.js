@@ -6,9 +6,9 @@ const SIZE = 32;
 const plain = () => document.querySelector('link[rel="icon"]:not([data-count])');
 const counted = () => document.querySelector('link[rel="icon"][data-count]');
 
-/** What stands in the icon for a count like "3" or "30+": two characters can be read at 16 pixels, three cannot. */
+/** What stands in the icon for a count like "3" or "30+": two characters can be read at 16 pixels, three cannot. The title has all. */
 export function iconWords(count) {
-  return count.length > 2 ? "9+" : count;
+  return count.slice(0, 2);
 }
 
 let wanted = ""; // the words of the newest call
