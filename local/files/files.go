@@ -8,13 +8,13 @@ package files
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,8 +56,9 @@ type Server struct {
 }
 
 // Open opens the bucket in a folder, with everything that was stored there
-// before. Its credentials are new each time: grants and links do not outlive
-// the Server. An error if another process has the folder open.
+// before, and the credentials that grants and links were signed with: within
+// their time they stay good over a restart. An error if another process has the
+// folder open.
 func Open(c Config) (*Server, error) {
 	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
 		return nil, err
@@ -71,10 +72,14 @@ func Open(c Config) (*Server, error) {
 	if err := backend.CreateBucket(Name); err != nil && !gofakes3.IsAlreadyExists(err) {
 		return nil, errors.Join(fmt.Errorf("create bucket in %s: %w", path, err), db.Close())
 	}
+	credentials, err := keepCredentials(db)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("credentials in %s: %w", path, err), db.Close())
+	}
 	return &Server{
 		origin:      c.Origin,
 		log:         cmp.Or(c.Log, slog.Default()),
-		credentials: aws.Credentials{AccessKeyID: rand.Text(), SecretAccessKey: rand.Text()},
+		credentials: credentials,
 		signer:      v4.NewSigner(unescaped),
 		db:          db,
 		backend:     backend,
@@ -128,6 +133,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return s.put(w, r)
 	case r.Method == http.MethodGet, r.Method == http.MethodHead,
 		r.Method == http.MethodPost && r.URL.Query().Has("delete"):
+		if bucket, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); bucket != Name {
+			return refusal{http.StatusNotFound, "NoSuchBucket", "there is no such bucket"}
+		}
 		s.next.ServeHTTP(w, r)
 		return nil
 	}

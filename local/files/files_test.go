@@ -68,8 +68,13 @@ func TestRestart(t *testing.T) {
 		t.Errorf("Inspect after a restart = %d bytes, %s, %v, want %d, %s", after.Size, after.ETag, err, len(file), before.ETag)
 	}
 	old.URL = grant(t, second, "a/b", 10).URL
+	if status := upload(t, old, []byte("again")); status != http.StatusCreated {
+		t.Errorf("upload by a grant from before the restart = %d, want 201", status)
+	}
+	other := serve(t, t.TempDir())
+	old.URL = grant(t, other, "a/b", 10).URL
 	if status := upload(t, old, []byte("again")); status != http.StatusForbidden {
-		t.Errorf("upload by a grant of an earlier server = %d, want 403", status)
+		t.Errorf("upload by a grant of another folder = %d, want 403", status)
 	}
 }
 

@@ -191,6 +191,7 @@ func TestSignedRequests(t *testing.T) {
 		{"part of a link", header(good.presigned(t, "/attachments/a", "60"), "Range", "bytes=1-2"), http.StatusPartialContent},
 		{"not signed part", header(good.signed(t, "GET", "/attachments/a", ""), "Range", "bytes=1-2"), http.StatusOK},
 		{"not signed copy", header(good.signed(t, "PUT", "/attachments/b", ""), "X-Amz-Copy-Source", "attachments/a"), http.StatusNotImplemented},
+		{"credentials", good.signed(t, "GET", "/_credentials/secret-key", ""), http.StatusNotFound},
 		{"put", good.signed(t, "PUT", "/attachments/b", ""), http.StatusNotImplemented},
 		{"make a bucket", good.signed(t, "PUT", "/other", ""), http.StatusNotImplemented},
 		{"other body", good.signed(t, "POST", "/attachments?delete", deletion), http.StatusForbidden},
