@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"parley/functions/feed"
 	"parley/functions/hooks"
@@ -41,6 +42,8 @@ type Config struct {
 	Secret func(name string) string
 	// Log takes a line a request; nil means slog.Default.
 	Log *slog.Logger
+	// Now is the clock of what is stored and of what becomes due; nil means time.Now.
+	Now func() time.Time
 }
 
 // Bundle is a Parley that listens. Serve it, and then it is closed.
@@ -75,6 +78,9 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	who, err := newAgents(ctx, c.Agent)
 	if err != nil {
 		return nil, err
@@ -106,11 +112,11 @@ func (b *Bundle) open(ctx context.Context, c Config, who func(*parley.Project, p
 
 // assemble puts the functions together.
 func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Project, parley.AgentSettings) (agent.Agent, error)) error {
-	keys, err := token.New(token.Config{Masters: [][]byte{b.folder.secret}})
+	keys, err := token.New(token.Config{Masters: [][]byte{b.folder.secret}, Now: c.Now})
 	if err != nil {
 		return err
 	}
-	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive,
+	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now,
 		Bucket: bucket.New(bucket.Config{Client: b.folder.files.Client(), Name: files.Name})})
 	if err != nil {
 		return err
@@ -127,16 +133,16 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if err != nil {
 		return err
 	}
-	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Log: b.log}); err != nil {
+	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Log: b.log, Now: c.Now}); err != nil {
 		return err
 	}
-	if b.sweep, err = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log}); err != nil {
+	if b.sweep, err = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log, Now: c.Now}); err != nil {
 		return err
 	}
 	if b.reviews, err = review.New(review.Config{Store: store, Agent: who, Log: b.log}); err != nil {
 		return err
 	}
-	if err := b.openHooks(store); err != nil {
+	if err := b.openHooks(store, c.Now); err != nil {
 		return err
 	}
 	calls, err := api.New(api.Config{Store: store, Keys: keys, Log: b.log})

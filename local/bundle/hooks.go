@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"parley/functions/feed"
 	"parley/functions/hooks"
@@ -13,13 +14,13 @@ import (
 
 // openHooks makes the function hooks and the feed that calls it. Endpoints may
 // be on this machine.
-func (b *Bundle) openHooks(store *parley.Store) error {
+func (b *Bundle) openHooks(store *parley.Store, now func() time.Time) error {
 	client, err := outbound.New(outbound.Config{Private: true})
 	if err != nil {
 		return err
 	}
 	b.checkURL = client.CheckURL
-	if b.hooks, err = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log}); err != nil {
+	if b.hooks, err = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log, Now: now}); err != nil {
 		return err
 	}
 	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver)}, Log: b.log})
@@ -37,12 +38,8 @@ func (b *Bundle) wake(ctx context.Context, f parley.Following) error {
 	return fmt.Errorf("nobody knows the follower %q", f.Follower)
 }
 
-// deliver delivers webhooks in the background, until Parley stops.
-func (b *Bundle) deliver(_ context.Context, e hooks.Event) error {
-	b.responses.Go(func() {
-		if err := b.hooks(b.stopping, e); err != nil && b.stopping.Err() == nil {
-			b.log.Error("hooks", "project", e.Project, "error", err)
-		}
-	})
+// deliver delivers webhooks in the background.
+func (b *Bundle) deliver(ctx context.Context, e hooks.Event) error {
+	b.background(ctx, "hooks", e.Project, func(ctx context.Context) error { return b.hooks(ctx, e) })
 	return nil
 }

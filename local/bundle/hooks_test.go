@@ -77,3 +77,54 @@ func wait(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// TestChangeIsKeptUntilDelivered: what happened stays in the feed while it is
+// being delivered, so that a kill does not lose it, and not for longer.
+func TestChangeIsKeptUntilDelivered(t *testing.T) {
+	asked, answer := make(chan bool, 1), make(chan bool)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- true
+		<-answer
+	}))
+	t.Cleanup(server.Close)
+	b, err := Open(t.Context(), Config{Folder: filepath.Join(t.TempDir(), "data"), Port: 0, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(t.Context()) }()
+	keys, err := token.New(token.Config{Masters: [][]byte{b.folder.secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := parleytest.Store(t, parley.Config{Table: b.folder.table, Derive: keys.Derive})
+	op := parley.Caller{Project: DemoProject, Operator: "op"}
+	if _, _, err := store.PutHook(t.Context(), op, parley.Hook{URL: server.URL, Events: []parley.HookEvent{parley.HookMessage}}); err != nil {
+		t.Fatal(err)
+	}
+	parleytest.Send(t, store, parleytest.VisitorOf(t, store, DemoProject), parleytest.Say("m", "", "Hello"))
+	<-asked
+	// kept counts what the feed keeps of sessions, and of all else.
+	kept := func() (sessions, others int) {
+		records, err := b.folder.table.Changes(t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if r.New == nil {
+				others++
+			} else if _, _, ok := parley.HeadOf(r.New.Key()); ok {
+				sessions++
+			} else {
+				others++
+			}
+		}
+		return sessions, others
+	}
+	wait(t, "removal of all that nobody delivers", func() bool { _, others := kept(); return others == 0 })
+	if sessions, _ := kept(); sessions == 0 {
+		t.Error("the feed does not keep what is being delivered")
+	}
+	close(answer)
+	wait(t, "removal of what was delivered", func() bool { sessions, others := kept(); return sessions+others == 0 })
+}

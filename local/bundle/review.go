@@ -6,12 +6,8 @@ import (
 	"parley/functions/review"
 )
 
-// review reviews a session in the background, until Parley stops.
-func (b *Bundle) review(_ context.Context, e review.Event) error {
-	b.responses.Go(func() {
-		if err := b.reviews(b.stopping, e); err != nil && b.stopping.Err() == nil {
-			b.log.Error("review", "project", e.Project, "error", err)
-		}
-	})
+// review reviews a session in the background.
+func (b *Bundle) review(ctx context.Context, e review.Event) error {
+	b.background(ctx, "review", e.Project, func(ctx context.Context) error { return b.reviews(ctx, e) })
 	return nil
 }

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
-
-	"parley/functions/feed"
-	"parley/shared/table/bolt"
 )
 
 const (
@@ -91,13 +87,7 @@ func (b *Bundle) sweepAlways() {
 // what failed comes again.
 func (b *Bundle) followAlways() {
 	for b.stopping.Err() == nil {
-		err := b.folder.table.Follow(b.stopping, "feed", func(ctx context.Context, r bolt.Record) error {
-			id := strconv.FormatUint(r.Seq, 10)
-			if b.feed(ctx, []feed.Record{{ID: id, Change: r.Change}}) != "" {
-				return errors.New("the feed wants it again")
-			}
-			return nil
-		})
+		err := b.folder.table.Follow(b.stopping, b.hand)
 		if b.stopping.Err() != nil {
 			return
 		}

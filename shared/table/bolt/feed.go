@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,12 +12,17 @@ import (
 	"parley/shared/table"
 )
 
-// keepChanges is how long the feed keeps a change, as a DynamoDB stream does.
+// keepChanges is how long the feed keeps a change that nobody has taken, as a
+// DynamoDB stream does.
 const keepChanges = 24 * time.Hour
 
-// followBatch is the most changes that Follow hands over between two
-// notes of its position, as many as the stream gives a function by default.
+// followBatch is the most changes that Follow reads at a time, as many as the
+// stream gives a function by default.
 const followBatch = 100
+
+// removeEvery is how often changes that are done are removed: seldom enough that
+// they cost no fsync each, soon enough that nothing erased stays for long.
+const removeEvery = time.Second
 
 // Record is a change and its place in the feed.
 type Record struct {
@@ -26,7 +32,7 @@ type Record struct {
 }
 
 // Changes returns at most limit changes after number seq, in order; 0 begins
-// with the oldest that is kept, at least 24 hours old if there is one.
+// with the oldest that is kept: for 24 hours, unless Follow has seen to it.
 func (t *Table) Changes(ctx context.Context, after uint64, limit int) ([]Record, error) {
 	var records []Record
 	err := t.view(ctx, func(tx *bbolt.Tx) error {
@@ -43,43 +49,80 @@ func (t *Table) Changes(ctx context.Context, after uint64, limit int) ([]Record,
 	return records, err
 }
 
-// Follow calls each with every change, in order, from where the reader of this
-// name had got to, until the context ends or a call fails, and returns that
-// error. A new reader begins with the oldest change that is kept. Every change
-// is delivered at least once: a call that failed, and up to 100 before it, are
-// repeated by the next Follow. A name has one Follow at a time.
-func (t *Table) Follow(ctx context.Context, reader string, each func(context.Context, Record) error) error {
-	at, err := t.position(ctx, reader)
-	for err == nil {
+// Follow calls each with every change, in order, beginning with the oldest that
+// is kept, until the context ends or a call fails, and returns that error. A
+// change is kept until its call has succeeded and its done was called, which may
+// be later and by another goroutine; then it is removed from the feed. So every
+// change is delivered at least once: what was not done when Follow ended, or the
+// process was killed, comes again. One Follow runs at a time.
+func (t *Table) Follow(ctx context.Context, each func(ctx context.Context, r Record, done func()) error) (err error) {
+	defer func() { err = errors.Join(err, t.removeDone()) }()
+	removed := time.Now()
+	for at := uint64(0); ; {
 		grown := t.whenGrown()
-		var records []Record
-		if records, err = t.Changes(ctx, at, followBatch); err != nil {
-			break
-		}
-		if len(records) == 0 {
-			err = t.wait(ctx, grown)
-			continue
+		records, err := t.Changes(ctx, at, followBatch)
+		if err != nil {
+			return err
 		}
 		for _, r := range records {
-			if err := each(ctx, r); err != nil {
+			if err := each(ctx, r, func() { t.setDone(r.Seq) }); err != nil {
 				return fmt.Errorf("change %d: %w", r.Seq, err)
 			}
+			at = r.Seq
 		}
-		at = records[len(records)-1].Seq
-		err = t.setPosition(reader, at)
+		if len(records) == 0 {
+			if err := t.wait(ctx, grown); err != nil {
+				return err
+			}
+		}
+		if time.Since(removed) >= removeEvery {
+			if err := t.removeDone(); err != nil {
+				return err
+			}
+			removed = time.Now()
+		}
 	}
-	return err
 }
 
+// wait waits until the feed has grown, or it is time to remove what is done.
 func (t *Table) wait(ctx context.Context, grown <-chan struct{}) error {
 	select {
 	case <-grown:
+		return nil
+	case <-time.After(removeEvery):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-t.stop:
 		return fmt.Errorf("%w: closed", table.ErrUnavailable)
 	}
+}
+
+func (t *Table) setDone(seq uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = append(t.done, seq)
+}
+
+// removeDone removes the changes that are done.
+func (t *Table) removeDone() error {
+	t.mu.Lock()
+	done := t.done
+	t.done = nil
+	t.mu.Unlock()
+	if len(done) == 0 {
+		return nil
+	}
+	return t.submit(func(tx *bbolt.Tx) (func() error, error) {
+		return func() error {
+			for _, seq := range done {
+				if err := tx.Bucket(changeBucket).Delete(seqKey(seq)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	})
 }
 
 // whenGrown returns a channel that is closed when the feed grows.
@@ -94,22 +137,6 @@ func (t *Table) announce() {
 	defer t.mu.Unlock()
 	close(t.grown)
 	t.grown = make(chan struct{})
-}
-
-func (t *Table) position(ctx context.Context, reader string) (seq uint64, err error) {
-	err = t.view(ctx, func(tx *bbolt.Tx) error {
-		if v := tx.Bucket(positionBucket).Get([]byte(reader)); len(v) == 8 {
-			seq = binary.BigEndian.Uint64(v)
-		}
-		return nil
-	})
-	return seq, err
-}
-
-func (t *Table) setPosition(reader string, seq uint64) error {
-	return t.submit(func(tx *bbolt.Tx) (func() error, error) {
-		return func() error { return tx.Bucket(positionBucket).Put([]byte(reader), seqKey(seq)) }, nil
-	})
 }
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }

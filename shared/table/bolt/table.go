@@ -23,10 +23,9 @@ const lockWait = time.Second
 
 // Buckets of the file. An index has a bucket of its own name.
 var (
-	itemBucket     = []byte("items")     // itemKey → item
-	expiryBucket   = []byte("expiry")    // time to live, itemKey → nothing
-	changeBucket   = []byte("changes")   // number → time, old item, new item
-	positionBucket = []byte("positions") // reader → number
+	itemBucket   = []byte("items")   // itemKey → item
+	expiryBucket = []byte("expiry")  // time to live, itemKey → nothing
+	changeBucket = []byte("changes") // number → time, old item, new item
 )
 
 var indexes = []table.Index{table.Owner, table.Work}
@@ -50,6 +49,7 @@ type Table struct {
 
 	mu     sync.Mutex
 	queue  []*job        // waiting for the writer
+	done   []uint64      // changes that Follow's reader is done with, not yet removed
 	closed bool          // no more jobs
 	grown  chan struct{} // closed when the feed has grown, then replaced
 
@@ -94,7 +94,7 @@ func New(c Config) (*Table, error) {
 }
 
 func createBuckets(tx *bbolt.Tx) error {
-	names := [][]byte{itemBucket, expiryBucket, changeBucket, positionBucket}
+	names := [][]byte{itemBucket, expiryBucket, changeBucket}
 	for _, x := range indexes {
 		names = append(names, []byte(x))
 	}

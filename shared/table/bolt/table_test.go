@@ -97,8 +97,8 @@ func TestClosedTable(t *testing.T) {
 	if err := tbl.Write(ctx, table.Put(item("p", "s"))); !errors.Is(err, table.ErrNotDone) {
 		t.Errorf("Write = %v, want %v", err, table.ErrNotDone)
 	}
-	each := func(context.Context, bolt.Record) error { return nil }
-	if err := tbl.Follow(ctx, "reader", each); !errors.Is(err, table.ErrUnavailable) {
+	each := func(context.Context, bolt.Record, func()) error { return nil }
+	if err := tbl.Follow(ctx, each); !errors.Is(err, table.ErrUnavailable) {
 		t.Errorf("Follow = %v, want %v", err, table.ErrUnavailable)
 	}
 }
@@ -153,6 +153,8 @@ func TestFeedIsTrimmed(t *testing.T) {
 	})
 }
 
+// TestFollowResumes: what was not done comes again, also after a restart, and
+// what was done never does.
 func TestFollowResumes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "table")
 	failure := errors.New("reader failed")
@@ -160,13 +162,18 @@ func TestFollowResumes(t *testing.T) {
 	for _, sk := range []string{"1", "2", "3"} {
 		write(t, tbl, table.Put(item("p", sk)))
 	}
-	// follow collects sort keys until it has seen the last one, and fails there or cancels.
-	follow := func(reader, last string, failing bool) (seen string, err error) {
+	// follow collects sort keys, and is done with the ones listed, until it has
+	// seen the last one, and fails there or cancels.
+	follow := func(last, finished string, failing bool) (seen string, err error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		err = tbl.Follow(ctx, reader, func(_ context.Context, r bolt.Record) error {
-			seen += r.New.String(table.SK)
-			if r.New.String(table.SK) == last {
+		err = tbl.Follow(ctx, func(_ context.Context, r bolt.Record, done func()) error {
+			sk := r.New.String(table.SK)
+			seen += sk
+			if strings.Contains(finished, sk) {
+				done()
+			}
+			if sk == last {
 				if failing {
 					return failure
 				}
@@ -176,10 +183,10 @@ func TestFollowResumes(t *testing.T) {
 		})
 		return seen, err
 	}
-	if seen, err := follow("a", "2", true); seen != "12" || !errors.Is(err, failure) {
+	if seen, err := follow("2", "", true); seen != "12" || !errors.Is(err, failure) {
 		t.Errorf("first Follow saw %q (%v), want 12 and the reader's error", seen, err)
 	}
-	if seen, err := follow("a", "3", false); seen != "123" || !errors.Is(err, context.Canceled) {
+	if seen, err := follow("3", "13", false); seen != "123" || !errors.Is(err, context.Canceled) {
 		t.Errorf("Follow after a failure saw %q (%v), want 123 again", seen, err)
 	}
 	if err := tbl.Close(); err != nil {
@@ -191,10 +198,54 @@ func TestFollowResumes(t *testing.T) {
 			t.Errorf("Write: %v", err)
 		}
 	}()
-	if seen, err := follow("a", "4", false); seen != "4" || !errors.Is(err, context.Canceled) {
-		t.Errorf("Follow after a restart saw %q (%v), want 4", seen, err)
+	if seen, err := follow("4", "24", false); seen != "24" || !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow after a restart saw %q (%v), want 2, which was not done, and 4", seen, err)
 	}
-	if seen, _ := follow("b", "4", false); seen != "1234" {
-		t.Errorf("Follow of a new reader saw %q, want 1234", seen)
+	if records, err := tbl.Changes(t.Context(), 0, 10); err != nil || len(records) != 0 {
+		t.Errorf("the feed keeps %v (%v) after all was done", records, err)
 	}
+}
+
+// TestFollowRemovesWhatIsDone: soon after a change is done nothing of it is in
+// the feed, be the one before it still under way.
+func TestFollowRemovesWhatIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		tbl := open(t, filepath.Join(t.TempDir(), "table"))
+		for _, sk := range []string{"slow", "quick"} {
+			write(t, tbl, table.Put(item("p", sk)))
+		}
+		ended := make(chan error)
+		var slow func()
+		go func() {
+			ended <- tbl.Follow(ctx, func(_ context.Context, r bolt.Record, done func()) error {
+				if r.New.String(table.SK) == "slow" {
+					slow = done
+				} else {
+					done()
+				}
+				return nil
+			})
+		}()
+		kept := func(want string) {
+			t.Helper()
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			records, err := tbl.Changes(ctx, 0, 10)
+			var seen string
+			for _, r := range records {
+				seen += r.New.String(table.SK)
+			}
+			if err != nil || seen != want {
+				t.Errorf("the feed keeps %q (%v), want %q", seen, err, want)
+			}
+		}
+		kept("slow")
+		slow()
+		kept("")
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Follow = %v", err)
+		}
+	})
 }
