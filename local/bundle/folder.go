@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,18 +18,24 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"parley/local/files"
+	"parley/shared/boltfile"
 	"parley/shared/table/bolt"
 	"parley/shared/token"
 )
 
-// What a folder holds: the table, the attachments (named by package files), the
-// master secret, and a private key of the demo project.
+// What a folder holds: the master secret, the attachments, the table, and a
+// private key of the demo project.
 const (
-	tableName      = "table.db"
-	filesName      = "files.db"
 	secretName     = "secret"
+	tableName      = "table.db"
 	privateKeyName = "private-key"
 )
+
+// parts are the names of the files in the order in which a first start makes
+// them, each whole at once, and which a reset takes away from the end. So a kill
+// leaves a folder that can be used, and a file that is missing while a later one
+// is there was lost.
+var parts = []string{secretName, files.FileName, tableName, privateKeyName}
 
 // folder is where the data are. While it is open no other process can open it.
 type folder struct {
@@ -35,12 +43,14 @@ type folder struct {
 	files  *files.Server
 	table  *bolt.Table
 	secret []byte
+	// damaged has an error once a file turns out to be damaged.
+	damaged chan error
 }
 
 // openFolder opens a folder, which is made if it is missing. Origin is where
 // browsers reach the files.
 func openFolder(path, origin string, log *slog.Logger) (*folder, error) {
-	f := &folder{path: path}
+	f := &folder{path: path, damaged: make(chan error, 1)}
 	if err := f.open(origin, log); err != nil {
 		f.close()
 		return nil, f.explain(err)
@@ -52,14 +62,46 @@ func (f *folder) open(origin string, log *slog.Logger) (err error) {
 	if err = os.MkdirAll(f.path, 0o700); err != nil {
 		return err
 	}
-	if f.files, err = files.Open(files.Config{Folder: f.path, Origin: origin, Log: log}); err != nil {
+	if err = f.nothingLost(); err != nil {
 		return err
 	}
-	if f.table, err = bolt.New(bolt.Config{Path: filepath.Join(f.path, tableName)}); err != nil {
+	if f.secret, err = masterSecret(filepath.Join(f.path, secretName)); err != nil {
 		return err
 	}
-	f.secret, err = masterSecret(filepath.Join(f.path, secretName))
+	// It is open as long as the folder is, so its lock is the folder's.
+	if f.files, err = files.Open(files.Config{Folder: f.path, Origin: origin, Log: log, Damaged: f.tell}); err != nil {
+		return err
+	}
+	f.table, err = bolt.New(bolt.Config{Path: filepath.Join(f.path, tableName), Damaged: f.tell})
 	return err
+}
+
+// nothingLost fails if a file is missing that had been there.
+func (f *folder) nothingLost() error {
+	missing := ""
+	for _, name := range parts {
+		_, err := os.Stat(filepath.Join(f.path, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = cmp.Or(missing, name)
+		case err != nil:
+			return err
+		case missing != "":
+			return fmt.Errorf("%s %w beside %s", filepath.Join(f.path, missing), errLost, name)
+		}
+	}
+	return nil
+}
+
+// errLost means that a file is missing that had been there.
+var errLost = errors.New("is missing")
+
+// tell notes that a file turned out to be damaged.
+func (f *folder) tell(err error) {
+	select {
+	case f.damaged <- err:
+	default: // the first is enough
+	}
 }
 
 func (f *folder) close() error {
@@ -75,8 +117,11 @@ func (f *folder) close() error {
 
 // explain says what an error of the folder means for who started Parley.
 func (f *folder) explain(err error) error {
-	if errors.Is(err, berrors.ErrTimeout) {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("the data in %s are in use by another Parley: stop it, or start this one elsewhere", f.path)
+	case errors.Is(err, boltfile.ErrDamaged), errors.Is(err, errLost):
+		return fmt.Errorf("the data in %s cannot be used: %w; restore a backup of the whole folder, or begin anew with: make run RESET=1", f.path, err)
 	}
 	return fmt.Errorf("the data in %s cannot be used: %w", f.path, err)
 }
@@ -85,12 +130,14 @@ func (f *folder) explain(err error) error {
 // is refused while another process uses the folder.
 func resetFolder(path string) error {
 	f := &folder{path: path}
-	if err := freeToReset(filepath.Join(path, filesName)); err != nil {
+	if err := freeToReset(filepath.Join(path, files.FileName)); err != nil {
 		return f.explain(err)
 	}
-	for _, name := range []string{tableName, filesName, secretName, privateKeyName} {
-		if err := os.Remove(filepath.Join(path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return f.explain(err)
+	for _, name := range slices.Backward(parts) {
+		for _, name := range []string{name, name + boltfile.Unfinished} {
+			if err := os.Remove(filepath.Join(path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return f.explain(err)
+			}
 		}
 	}
 	return nil
@@ -99,12 +146,15 @@ func resetFolder(path string) error {
 // freeToReset fails if another process has the file open. One that is missing
 // or damaged is free.
 func freeToReset(path string) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: 500 * time.Millisecond})
+	err := boltfile.Guard(path, func() error {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: 500 * time.Millisecond})
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return err
-	}
-	if err == nil {
-		return db.Close()
 	}
 	return nil
 }
@@ -120,13 +170,18 @@ func masterSecret(path string) ([]byte, error) {
 	}
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(secret) < token.MinMasterBytes {
-		return nil, fmt.Errorf("%s is no secret of %d bytes in hexadecimal", path, token.MinMasterBytes)
+		return nil, fmt.Errorf("%s %w: it is no secret of %d bytes in hexadecimal", path, boltfile.ErrDamaged, token.MinMasterBytes)
 	}
 	return secret, nil
 }
 
+// newSecret makes a secret, whose file is there as a whole or not at all.
 func newSecret(path string) ([]byte, error) {
 	secret := make([]byte, token.MinMasterBytes)
 	rand.Read(secret)
-	return secret, os.WriteFile(path, []byte(hex.EncodeToString(secret)+"\n"), 0o600)
+	next := path + boltfile.Unfinished
+	if err := os.WriteFile(next, []byte(hex.EncodeToString(secret)+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	return secret, os.Rename(next, path)
 }

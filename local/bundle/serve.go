@@ -40,6 +40,8 @@ func (b *Bundle) Serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
+	case err = <-b.folder.damaged:
+		err = b.folder.explain(err)
 	}
 	b.stop()
 	chores.Wait()

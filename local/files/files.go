@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -23,10 +22,15 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3bolt"
 	"go.etcd.io/bbolt"
+
+	"parley/shared/boltfile"
 )
 
 // Name is the name of the one bucket.
 const Name = "attachments"
+
+// FileName is the name of the file in its folder.
+const FileName = "files.db"
 
 // region is what signatures are made for; any would do.
 const region = "us-east-1"
@@ -41,6 +45,9 @@ type Config struct {
 	Origin string
 	// Log is told when the file cannot be used; nil means slog.Default().
 	Log *slog.Logger
+	// Damaged is told once if the file turns out to be damaged while it is open;
+	// nil means nobody. From then on it is not used.
+	Damaged func(error)
 }
 
 // Server serves one S3 bucket by path-style addresses at the root of its
@@ -50,45 +57,39 @@ type Server struct {
 	log         *slog.Logger
 	credentials aws.Credentials
 	signer      *v4.Signer
-	db          *bbolt.DB
-	backend     gofakes3.Backend
+	backend     *backend
 	next        http.Handler
 }
 
 // Open opens the bucket in a folder, with everything that was stored there
 // before, and the credentials that grants and links were signed with: within
 // their time they stay good over a restart. An error if another process has the
-// folder open.
+// folder open, or the file is damaged (boltfile.ErrDamaged).
 func Open(c Config) (*Server, error) {
 	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(c.Folder, "files.db")
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+	db, err := boltfile.Open(filepath.Join(c.Folder, FileName), bbolt.Options{}, func(*bbolt.Tx) error { return nil })
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, err
 	}
-	backend := s3bolt.New(db)
-	if err := backend.CreateBucket(Name); err != nil && !gofakes3.IsAlreadyExists(err) {
-		return nil, errors.Join(fmt.Errorf("create bucket in %s: %w", path, err), db.Close())
-	}
-	credentials, err := keepCredentials(db)
+	back := &backend{Backend: s3bolt.New(db), db: db, damaged: c.Damaged}
+	credentials, err := back.begin()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("credentials in %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", db.Path(), err), db.Close())
 	}
 	return &Server{
 		origin:      c.Origin,
 		log:         cmp.Or(c.Log, slog.Default()),
 		credentials: credentials,
 		signer:      v4.NewSigner(unescaped),
-		db:          db,
-		backend:     backend,
-		next:        gofakes3.New(backend).Server(),
+		backend:     back,
+		next:        gofakes3.New(back).Server(),
 	}, nil
 }
 
 // Close closes the file. Requests after it are answered with an error.
-func (s *Server) Close() error { return s.db.Close() }
+func (s *Server) Close() error { return s.backend.close() }
 
 // Client returns a client of the bucket, which reaches it at its origin.
 func (s *Server) Client() *s3.Client {

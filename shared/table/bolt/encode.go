@@ -2,15 +2,16 @@ package bolt
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
+	"parley/shared/boltfile"
 	"parley/shared/table"
 )
 
 // errDamaged means that stored bytes are none that this package wrote.
-var errDamaged = errors.New("stored bytes are damaged, or of another version")
+var errDamaged = fmt.Errorf("%w, or of another version", boltfile.ErrDamaged)
 
 // format begins every stored item. A change of the encoding needs another one.
 const format = 1

@@ -156,7 +156,7 @@ func decodeRecord(key, value []byte) (r Record, at time.Time, err error) {
 	at = time.UnixMilli(d.varint())
 	r.Old, r.New = d.item(), d.item()
 	if len(key) != 8 || d.err != nil || len(d.b) > 0 {
-		return Record{}, at, fmt.Errorf("change %x: %w", key, errDamaged)
+		return Record{}, at, fmt.Errorf("change %.16x: %w", key, errDamaged)
 	}
 	r.Seq = binary.BigEndian.Uint64(key)
 	return r, at, nil

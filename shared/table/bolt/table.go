@@ -5,6 +5,7 @@
 package bolt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +15,9 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"parley/shared/boltfile"
 	"parley/shared/table"
 )
-
-// lockWait is how long New waits for another process to let go of the file:
-// enough for one that is stopping, short enough for somebody who waits.
-const lockWait = time.Second
 
 // Buckets of the file. An index has a bucket of its own name.
 var (
@@ -39,18 +37,23 @@ type Config struct {
 	// NoSync leaves out the fsync of every commit: faster, and a crash of the
 	// machine may damage the file. For tests.
 	NoSync bool
+	// Damaged is told once if the file turns out to be damaged while it is open;
+	// nil means nobody. From then on calls fail.
+	Damaged func(error)
 }
 
 // Table is a table.Table in one file. Its methods may be called from many
 // goroutines.
 type Table struct {
-	db  *bbolt.DB
-	now func() time.Time
+	db      *bbolt.DB
+	now     func() time.Time
+	damaged func(error)
 
 	mu     sync.Mutex
 	queue  []*job        // waiting for the writer
 	done   []uint64      // changes that Follow's reader is done with, not yet removed
 	closed bool          // no more jobs
+	broken error         // how the file is damaged
 	grown  chan struct{} // closed when the feed has grown, then replaced
 
 	wake    chan struct{} // holds at most one token: the queue is not empty
@@ -60,46 +63,55 @@ type Table struct {
 
 var _ table.Table = (*Table)(nil)
 
-// New opens the file. It fails if the file cannot be created, is no table, or
-// is held by another process.
+// New opens the file. It fails if the file cannot be created, is no table or a
+// damaged one (boltfile.ErrDamaged), or is held by another process.
 func New(c Config) (*Table, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	db, err := bbolt.Open(c.Path, 0o600, &bbolt.Options{
-		Timeout:        lockWait,
+	if c.Damaged == nil {
+		c.Damaged = func(error) {}
+	}
+	db, err := boltfile.Open(c.Path, bbolt.Options{
 		NoSync:         c.NoSync,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
-	})
+	}, createBuckets)
 	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, fmt.Errorf("open table %s: another process has it open", c.Path)
+		return nil, fmt.Errorf("open table %s: another process has it open: %w", c.Path, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open table %s: %w", c.Path, err)
-	}
-	if err := db.Update(createBuckets); err != nil {
-		return nil, errors.Join(fmt.Errorf("open table %s: %w", c.Path, err), db.Close())
+		return nil, err
 	}
 	t := &Table{
-		db:    db,
-		now:   c.Now,
-		grown: make(chan struct{}),
-		wake:  make(chan struct{}, 1),
-		stop:  make(chan struct{}),
+		db:      db,
+		now:     c.Now,
+		damaged: c.Damaged,
+		grown:   make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+	}
+	if err := boltfile.Guard(c.Path, func() error { return db.View(check) }); err != nil {
+		db.Close() // what is wrong is said already
+		return nil, withPath(c.Path, err)
 	}
 	t.stopped.Go(t.writer)
 	t.stopped.Go(t.sweeper)
 	return t, nil
 }
 
-func createBuckets(tx *bbolt.Tx) error {
+// buckets are the names of all buckets.
+func buckets() [][]byte {
 	names := [][]byte{itemBucket, expiryBucket, changeBucket}
 	for _, x := range indexes {
 		names = append(names, []byte(x))
 	}
-	for _, name := range names {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+	return names
+}
+
+func createBuckets(tx *bbolt.Tx) error {
+	for _, name := range buckets() {
+		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
 	}
@@ -119,6 +131,9 @@ func (t *Table) Close() error {
 	close(t.stop)
 	t.mu.Unlock()
 	t.stopped.Wait()
+	if t.broken != nil { // a transaction may stand open, which bbolt would wait for
+		return nil
+	}
 	return t.db.Close()
 }
 
@@ -164,11 +179,49 @@ func (t *Table) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := t.db.View(read)
+	if err := t.damage(); err != nil {
+		return err
+	}
+	err := boltfile.Guard(t.db.Path(), func() error { return t.db.View(read) })
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return fmt.Errorf("%w: closed", table.ErrUnavailable)
 	}
+	return t.note(err)
+}
+
+// note tells of an error that means that the file is damaged, and makes it one
+// that is known of.
+func (t *Table) note(err error) error {
+	if !errors.Is(err, boltfile.ErrDamaged) {
+		return err
+	}
+	err = withPath(t.db.Path(), err)
+	t.mu.Lock()
+	first := t.broken == nil
+	t.broken = cmp.Or(t.broken, err)
+	t.mu.Unlock()
+	if first {
+		t.damaged(err)
+	}
+	return fmt.Errorf("%w: %w", table.ErrUnavailable, err)
+}
+
+// withPath names the file in an error of this package's; boltfile's do.
+func withPath(path string, err error) error {
+	if errors.Is(err, errDamaged) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	return err
+}
+
+// damage is not nil once the file is known to be damaged.
+func (t *Table) damage() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.broken == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", table.ErrUnavailable, t.broken)
 }
 
 func load(tx *bbolt.Tx, k table.Key) (table.Item, error) {
@@ -182,7 +235,7 @@ func decodeStored(k table.Key, value []byte) (table.Item, error) {
 	}
 	item, rest, err := decodeItem(value)
 	if err != nil || len(rest) > 0 || item.Key() != k {
-		return nil, fmt.Errorf("item %v: %w", k, errDamaged)
+		return nil, fmt.Errorf("item %.60q %.60q: %w", k.PK, k.SK, errDamaged)
 	}
 	return item, nil
 }

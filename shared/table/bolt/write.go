@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"parley/shared/boltfile"
 	"parley/shared/table"
 )
 
@@ -82,43 +83,70 @@ func (t *Table) drain() {
 	}
 }
 
-// errNothing rolls back a commit that changes nothing, which saves its fsync.
-var errNothing = errors.New("nothing to commit")
-
 // commit does a batch of jobs in one transaction of the file and returns the
 // outcome of each.
 func (t *Table) commit(batch []*job) []error {
 	outcomes := make([]error, len(batch))
-	committing, fed := false, false
-	err := t.db.Update(func(tx *bbolt.Tx) error {
-		before := tx.Bucket(changeBucket).Sequence()
-		applied := false
-		for n, j := range batch {
-			apply, err := j.plan(tx)
-			outcomes[n] = err
-			if err != nil || apply == nil {
-				continue
-			}
-			if err := apply(); err != nil {
-				return err
-			}
-			applied = true
-		}
-		if !applied {
-			return errNothing
-		}
-		fed = tx.Bucket(changeBucket).Sequence() > before
-		committing = true
-		return nil
-	})
-	switch {
-	case err == nil && fed:
-		t.announce()
-	case err == nil || err == errNothing:
-	case committing:
-		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrUnknown, err))
-	default:
+	if err := t.damage(); err != nil {
 		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrNotDone, err))
+	}
+	tx, err := t.db.Begin(true)
+	if err != nil {
+		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrNotDone, err))
+	}
+	applied, fed := false, false
+	err = boltfile.Guard(t.db.Path(), func() (err error) {
+		before := tx.Bucket(changeBucket).Sequence()
+		applied, err = perform(tx, batch, outcomes)
+		fed = tx.Bucket(changeBucket).Sequence() > before
+		return err
+	})
+	if err != nil {
+		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrNotDone, t.abandon(tx, err)))
+	}
+	if !applied { // which saves the fsync of a commit
+		return t.noted(outcomes, tx.Rollback())
+	}
+	if err := boltfile.Guard(t.db.Path(), tx.Commit); err != nil {
+		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrUnknown, t.note(err)))
+	}
+	if fed {
+		t.announce()
+	}
+	return t.noted(outcomes, nil)
+}
+
+// perform has every job of a batch decide and change what it wants, and notes
+// its outcome. It reports whether anything was changed; an error is of the whole
+// batch.
+func perform(tx *bbolt.Tx, batch []*job, outcomes []error) (applied bool, err error) {
+	for n, j := range batch {
+		apply, err := j.plan(tx)
+		outcomes[n] = err
+		if err != nil || apply == nil {
+			continue
+		}
+		if err := apply(); err != nil {
+			return false, err
+		}
+		applied = true
+	}
+	return applied, nil
+}
+
+// abandon gives up a transaction because of an error, which it returns. One that
+// met damage stands: to end it bbolt might read on.
+func (t *Table) abandon(tx *bbolt.Tx, err error) error {
+	if err := t.note(err); errors.Is(err, boltfile.ErrDamaged) {
+		return err
+	}
+	return errors.Join(err, tx.Rollback())
+}
+
+// noted returns the outcomes, in which damage is noted.
+func (t *Table) noted(outcomes []error, err error) []error {
+	for n := range outcomes {
+		outcomes[n] = errors.Join(t.note(outcomes[n]), err)
 	}
 	return outcomes
 }

@@ -1,0 +1,195 @@
+package bolt_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"parley/shared/boltfile"
+	"parley/shared/table"
+	"parley/shared/table/bolt"
+)
+
+// filled returns the bytes of a table with many pages of every kind.
+func filled(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "table")
+	tbl := open(t, path)
+	for n := range 6 {
+		var puts []table.Action
+		for i := range 8 {
+			it := table.Item{"pk": fmt.Sprintf("p%02d", n), "sk": fmt.Sprintf("s%02d", i), "op": "o", "os": fmt.Sprint(i), "wp": "w", "ws": fmt.Sprint(n),
+				table.ExpiresAt: int64(1) << 40, "text": strings.Repeat("text ", 50+10*n*i)}
+			puts = append(puts, table.Put(it))
+		}
+		write(t, tbl, puts...)
+	}
+	for i := range 8 {
+		write(t, tbl, table.Delete(table.Key{PK: "p03", SK: fmt.Sprintf("s%02d", i)}))
+	}
+	if err := tbl.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const pageSize = 4096
+
+// TestDamage: however a file is damaged, New says so in one line with its path,
+// or the table can be used: nothing ends in a panic.
+func TestDamage(t *testing.T) {
+	if os.Getpagesize() != pageSize {
+		t.Skip("damages pages of 4096 bytes")
+	}
+	file := filled(t)
+	source := rand.New(rand.NewPCG(1, 2))
+	flip := func(b []byte, from, to int) {
+		b[from+source.IntN(to-from)] ^= 1 << source.IntN(8)
+	}
+	pages := len(file) / pageSize
+	for _, test := range []struct {
+		name   string
+		times  int
+		damage func(b []byte, n int) []byte
+	}{
+		{"bit flips anywhere", 300, func(b []byte, _ int) []byte { flip(b, 0, len(b)); return b }},
+		{"many bit flips", 50, func(b []byte, _ int) []byte {
+			for range 200 {
+				flip(b, 2*pageSize, len(b))
+			}
+			return b
+		}},
+		{"a flip in the header of a page", pages, func(b []byte, n int) []byte {
+			at := n % pages * pageSize
+			flip(b, at, at+16)
+			return b
+		}},
+		{"a flip in the elements of a page", 2 * pages, func(b []byte, n int) []byte {
+			at := n % pages * pageSize
+			flip(b, at+16, at+80)
+			return b
+		}},
+		{"a page of zeros", pages, func(b []byte, n int) []byte { clear(b[n*pageSize:][:pageSize]); return b }},
+		{"pages of zeros to the end", pages, func(b []byte, n int) []byte { clear(b[n*pageSize:]); return b }},
+		{"a page of noise", pages, func(b []byte, n int) []byte {
+			for i := 0; i < pageSize; i += 8 {
+				binary.NativeEndian.PutUint64(b[n*pageSize+i:], source.Uint64())
+			}
+			return b
+		}},
+		{"a page in the place of another", pages, func(b []byte, n int) []byte {
+			copy(b[n*pageSize:][:pageSize], b[source.IntN(pages)*pageSize:])
+			return b
+		}},
+		{"cut at a page", pages, func(b []byte, n int) []byte { return b[:n*pageSize] }},
+		{"cut anywhere", 50, func(b []byte, _ int) []byte { return b[:source.IntN(len(b))] }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			refused := 0
+			for n := range test.times {
+				path := filepath.Join(t.TempDir(), "table")
+				if err := os.WriteFile(path, test.damage(append([]byte(nil), file...), n), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				tbl, err := bolt.New(bolt.Config{Path: path, NoSync: true})
+				if err == nil {
+					use(t, tbl)
+					continue
+				}
+				refused++
+				if !errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%d: New = %v, want one line that says that %s is damaged", n, err, path)
+				}
+			}
+			if refused == 0 {
+				t.Error("New took every one of them")
+			}
+		})
+	}
+}
+
+// use reads and writes all over a table.
+func use(t *testing.T, tbl *bolt.Table) {
+	t.Helper()
+	ctx := context.Background()
+	for n := range 6 {
+		if _, err := tbl.Query(ctx, table.Query{Partition: fmt.Sprintf("p%02d", n), Limit: 100}); err != nil {
+			t.Errorf("Query of a table that New took = %v", err)
+		}
+		if err := tbl.Write(ctx, table.Put(item(fmt.Sprintf("p%02d", n), "new")), table.Delete(table.Key{PK: fmt.Sprintf("p%02d", n), SK: "s07"})); err != nil {
+			t.Errorf("Write to a table that New took = %v", err)
+		}
+	}
+	if err := tbl.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDamageWhileOpen: a table whose file is damaged while it is open says so
+// once, to whoever is to know, and fails from then on; so do reads and writes.
+func TestDamageWhileOpen(t *testing.T) {
+	if os.Getpagesize() != pageSize {
+		t.Skip("damages pages of 4096 bytes")
+	}
+	file := filled(t)
+	for name, first := range map[string]func(*bolt.Table) error{
+		"read": func(tbl *bolt.Table) error {
+			_, err := tbl.Query(context.Background(), table.Query{Partition: "p05", Limit: 100})
+			return err
+		},
+		"write": func(tbl *bolt.Table) error {
+			return tbl.Write(context.Background(), table.Put(item("p05", "new")))
+		},
+	} {
+		for damage, do := range map[string]func(path string) error{
+			"zeros": func(path string) error {
+				f, err := os.OpenFile(path, os.O_WRONLY, 0)
+				if err != nil {
+					return err
+				}
+				_, err = f.WriteAt(make([]byte, len(file)-2*pageSize), 2*pageSize)
+				return errors.Join(err, f.Close())
+			},
+			"cut": func(path string) error { return os.Truncate(path, 2*pageSize) },
+		} {
+			t.Run(name+" after "+damage, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "table")
+				if err := os.WriteFile(path, file, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				var told []error
+				tbl, err := bolt.New(bolt.Config{Path: path, NoSync: true, Damaged: func(err error) { told = append(told, err) }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := do(path); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if err := first(tbl); !errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path) {
+						t.Errorf("%s = %v, want one that says that %s is damaged", name, err, path)
+					}
+				}
+				if _, err := tbl.Get(context.Background(), true, table.Key{PK: "p02", SK: "s01"}); !errors.Is(err, table.ErrUnavailable) {
+					t.Errorf("Get = %v, want %v", err, table.ErrUnavailable)
+				}
+				if err := tbl.Close(); err != nil {
+					t.Errorf("Close = %v", err)
+				}
+				if len(told) != 1 || !errors.Is(told[0], boltfile.ErrDamaged) {
+					t.Errorf("told %v, want the damage once", told)
+				}
+			})
+		}
+	}
+}
