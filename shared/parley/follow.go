@@ -163,6 +163,12 @@ func (m progress) item(f Following, due time.Time) table.Item {
 	return item
 }
 
+// held reports whether somebody has the lease. One that ends later than any can
+// was taken before a clock was set back.
+func (m progress) held(now time.Time) bool {
+	return m.until.After(now) && !m.until.After(now.Add(FollowLease+maxAhead))
+}
+
 // take takes the lease. False means that there is nothing to do, or somebody
 // else does it.
 func (w *follow) take(ctx context.Context) (bool, error) {
@@ -172,7 +178,7 @@ func (w *follow) take(ctx context.Context) (bool, error) {
 		}
 		now, err := w.store.clock(), error(nil)
 		switch done := w.mark.seq >= w.session.Seq; {
-		case w.mark.until.After(now):
+		case w.mark.held(now):
 			err = w.leaveWord(ctx)
 		case w.mark.wait.After(now): // the sweep wakes the follower then
 		case done && !w.mark.due:

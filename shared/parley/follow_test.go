@@ -108,6 +108,7 @@ func TestFollow(t *testing.T) {
 	t.Run("a worker that hangs", func(t *testing.T) { onBoth(t, followHung) })
 	t.Run("nothing done", func(t *testing.T) { onBolt(t, followIdler) })
 	t.Run("erased", func(t *testing.T) { onBoth(t, followErased) })
+	t.Run("a clock set back", func(t *testing.T) { onBolt(t, followClock) })
 	t.Run("a long session", func(t *testing.T) { onBolt(t, followLong) })
 	t.Run("units", func(t *testing.T) { onBolt(t, followUnits) })
 }
@@ -544,4 +545,21 @@ type beforeWrite struct {
 func (b beforeWrite) Write(ctx context.Context, actions ...table.Action) error {
 	b.do()
 	return b.Table.Write(ctx, actions...)
+}
+
+// followClock: who took a lease before the clock was set back by an hour does not
+// have it for that hour.
+func followClock(s scene) {
+	d := s.follower(s.turn("m").ID)
+	ahead := parleytest.Store(s, parley.Config{Table: s.table, Bucket: s.bucket, Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	taken := false
+	s.want("a worker that dies", ahead.Follow(context.Background(), d.way, func(context.Context, parley.Stretch) (parley.Seq, error) {
+		taken = true
+		s.want("after the clock was set back", d.follow(s.store), "")
+		d.all("after the clock was set back")
+		return 0, nil
+	}), "unavailable")
+	if !taken {
+		s.Error("the worker had no lease")
+	}
 }

@@ -3,6 +3,7 @@ package parley
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"parley/shared/table"
@@ -77,13 +78,28 @@ func (s *Store) silent(ctx context.Context, ref RunRef, since int64) (time.Durat
 	if err != nil {
 		return 0, unavailable(err)
 	}
-	last := since
+	silent := SilentFor(s.clock(), since)
 	if len(page.Items) > 0 {
 		e, err := logEntryFrom(page.Items[0])
 		if err != nil {
 			return 0, err
 		}
-		last = max(last, e.At)
+		silent = min(silent, SilentFor(s.clock(), e.At))
 	}
-	return s.clock().Sub(time.UnixMilli(last)), nil
+	return silent, nil
+}
+
+// maxAhead is how far the clock of another machine may be ahead. Our choice:
+// those of AWS differ by milliseconds.
+const maxAhead = 10 * time.Second
+
+// SilentFor returns how long ago something was noted (milliseconds). What lies
+// further ahead than clocks differ was noted before a clock was set back, and
+// counts as for ever ago: else a run that died then would be kept alive until
+// the clock has caught up.
+func SilentFor(now time.Time, at int64) time.Duration {
+	if ago := now.Sub(time.UnixMilli(at)); ago >= -maxAhead {
+		return ago
+	}
+	return math.MaxInt64
 }

@@ -31,6 +31,8 @@ type stage struct {
 	visitor parley.Caller
 	// busy is how many replies the model is writing, most how many it ever wrote at once.
 	busy, most *atomic.Int32
+	// clock is that of processes to come; nil is the real one.
+	clock func() time.Time
 }
 
 // onStage plays test on both tables.
@@ -51,8 +53,8 @@ func newStage(t *testing.T, tbl *parleytest.Listed) stage {
 // process starts another process of the stage.
 func (s stage) process(tbl table.Table) (*parley.Store, *run.Engine) {
 	s.Helper()
-	store := parleytest.Store(s, parley.Config{Table: tbl})
-	e, err := run.New(run.Config{Store: store, Log: slog.New(slog.DiscardHandler),
+	store := parleytest.Store(s, parley.Config{Table: tbl, Now: s.clock})
+	e, err := run.New(run.Config{Store: store, Now: s.clock, Log: slog.New(slog.DiscardHandler),
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return counted{s}, nil }})
 	if err != nil {
 		s.Fatal(err)

@@ -138,6 +138,7 @@ func TestInvariant5NoRunIsLost(t *testing.T) {
 	t.Run("the sweep", func(t *testing.T) { onStage(t, deadWithoutReaders) })
 	t.Run("the next in the queue", func(t *testing.T) { onStage(t, deadBeforeOthers) })
 	t.Run("only seemed dead", func(t *testing.T) { onStage(t, seemedDead) })
+	t.Run("a clock set back", func(t *testing.T) { onStage(t, clockSetBack) })
 	t.Run("a slow model", func(t *testing.T) { onStage(t, slowIsNotDead) })
 }
 
@@ -296,4 +297,35 @@ func slowIsNotDead(s stage) {
 	s.wants("a reader", s.read(parley.RunRef{Project: "demo", Session: sessions[0].ID, Run: silently}, 0), answer(silently), parley.StatusDone)
 	s.wants("who asked", <-first, answer(silently), parley.StatusDone)
 	s.calls(silently)
+}
+
+// clockSetBack: a run that died before the clock was set back by an hour is dead
+// all the same, and one that lives is not given up.
+func clockSetBack(s stage) {
+	before := s
+	before.clock = func() time.Time { return time.Now().Add(time.Hour) }
+	ref := before.dies(question(slowly, ""), 2)
+	began := time.Now()
+	if got := s.read(ref, 0); got.err != nil || got.end.Status != parley.StatusIncomplete {
+		s.Errorf("a reader: %q, %+v, %v", got.text, got.end, got.err)
+	}
+	if took := time.Since(began); took > parley.Lease+time.Second {
+		s.Errorf("the run was dead for %v", took)
+	}
+	ref = before.dies(question(plainly+" first", ""), 0)
+	dead, _, err := s.store.Look(context.Background(), ref.Project, ref.Session)
+	if err != nil || dead != ref {
+		s.Errorf("a look finds %+v, %v, want the run", dead, err)
+	}
+	set := time.Now().Add(5 * time.Second)
+	before.clock = func() time.Time {
+		if now := time.Now(); now.After(set) {
+			return now
+		}
+		return time.Now().Add(time.Hour)
+	}
+	_, e := before.process(s.table)
+	alive := make(chan told, 1)
+	go func() { alive <- before.askVia(e, question(slowly+" alive", "")) }()
+	s.wants("who lives", <-alive, answer(slowly+" alive"), parley.StatusDone)
 }

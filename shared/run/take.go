@@ -28,7 +28,7 @@ func (d *Dispatcher) judge(log []parley.LogEntry) verdict {
 	}
 	last := log[len(log)-1]
 	begun := slices.ContainsFunc(log, func(l parley.LogEntry) bool { return l.Kind == parley.LogText || l.Kind == parley.LogCall })
-	silent := d.Now().Sub(time.UnixMilli(last.At)) >= d.Lease
+	silent := parley.SilentFor(d.Now(), last.At) >= d.Lease
 	switch {
 	case last.Kind == parley.LogEnd:
 		return over
