@@ -120,7 +120,9 @@ func TestDamage(t *testing.T) {
 				if _, err := walk(db); err != nil {
 					t.Errorf("%d: walk = %v", n, err)
 				}
-				err = db.Update(func(tx *bbolt.Tx) error { return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return b.Put([]byte("a"), nil) }) })
+				err = db.Update(func(tx *bbolt.Tx) error {
+					return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return b.Put([]byte("a"), nil) })
+				})
 				if err := errors.Join(err, db.Close()); err != nil {
 					t.Errorf("%d: write = %v", n, err)
 				}
@@ -138,7 +140,9 @@ func TestCompact(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	o := bbolt.Options{NoSync: true}
 	db := open(t, path, o)
-	err := db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte("bucket 1")).Put([]byte("huge"), make([]byte, 4<<20)) })
+	err := db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("bucket 1")).Put([]byte("huge"), make([]byte, 4<<20))
+	})
 	if err == nil {
 		err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte("bucket 1")).Delete([]byte("huge")) })
 	}

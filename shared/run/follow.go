@@ -63,7 +63,7 @@ func (f *follower) follow(ctx context.Context) error {
 		if last := f.log[len(f.log)-1]; last.Kind == parley.LogEnd {
 			return f.end(ctx, last)
 		}
-		if f.Now().Sub(looked) >= f.patience() {
+		if parley.SilentFor(f.Now(), looked.UnixMilli()) >= f.patience() {
 			looked = f.Now()
 			if over, err := f.look(ctx); over || err != nil {
 				return err

@@ -57,7 +57,7 @@ func (e *Engine) take(ctx context.Context, ref parley.RunRef, reader bool) (*Cla
 	case stuck:
 		return nil, e.endDead(ctx, ref, log)
 	}
-	if wait := leftFor(log[0]) - e.Now().Sub(time.UnixMilli(log[0].At)); len(log) == 1 && !reader && wait > 0 {
+	if wait := leftFor(log[0]) - parley.SilentFor(e.Now(), log[0].At); len(log) == 1 && !reader && wait > 0 {
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err
 		}
