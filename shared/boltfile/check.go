@@ -75,5 +75,5 @@ func checkFile(path string) (free pages, err error) {
 	if err := c.check(uint64(info.Size())); err != nil {
 		return pages{}, damaged(path, err)
 	}
-	return c.count(), nil
+	return c.count(uint64(info.Size())), nil
 }

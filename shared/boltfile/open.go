@@ -36,6 +36,10 @@ const (
 	freeShare = 0.5
 )
 
+// growBy is by how many bytes a file grows at a time. Our choice: bbolt's 16 MiB
+// are more than most laptops' data.
+const growBy = 1 << 20
+
 // Open opens a file, which is made if it is missing, with what begin writes in
 // it. It is checked page by page first, and compacted if it is mostly free. The
 // errors are bbolt's errors.ErrTimeout if another process has the file open,
@@ -77,6 +81,7 @@ func openSame(path string, o bbolt.Options) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, opened(path, err)
 	}
+	db.AllocSize = growBy
 	mine, err1 := file.Stat()
 	there, err2 := os.Stat(path)
 	if err := errors.Join(err1, err2); err != nil || !os.SameFile(mine, there) {
@@ -111,6 +116,7 @@ func replace(path string, o bbolt.Options, fill func(*bbolt.DB) error) error {
 	if err != nil {
 		return err
 	}
+	db.AllocSize = growBy
 	err = fill(db)
 	if err == nil && !noSync {
 		err = db.Sync()

@@ -18,8 +18,11 @@ type checker struct {
 	nearAt uint64 // where they are in the file
 }
 
-func (c *checker) count() pages {
-	p := pages{all: len(c.used), size: int(c.size)}
+// count counts the pages of a file of this many bytes. Those behind the last one
+// that was ever used are free, too.
+func (c *checker) count(length uint64) pages {
+	p := pages{all: int(length / c.size), size: int(c.size)}
+	p.free = p.all - len(c.used)
 	for _, used := range c.used {
 		if !used {
 			p.free++
