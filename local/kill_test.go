@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,81 +16,112 @@ import (
 
 	"parley/local/bundle"
 	"parley/shared/parley"
+	"parley/shared/sse"
 )
 
-// receiver is an endpoint that remembers what visitors have said.
+// receiver is an endpoint that remembers in which sessions an agent has spoken.
 type receiver struct {
 	*httptest.Server
-	mu   sync.Mutex
-	said map[string]bool
+	mu       sync.Mutex
+	answered map[string]bool
 }
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{said: map[string]bool{}}
+	r := &receiver{answered: map[string]bool{}}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
-		var hook struct{ Entry entry }
+		var hook struct {
+			Session string
+			Entry   entry
+		}
 		if err := json.NewDecoder(q.Body).Decode(&hook); err != nil {
 			return // cut by the kill: it comes again
 		}
-		if hook.Entry.Author.Kind == parley.AuthorUser {
+		if hook.Entry.Author.Kind == parley.AuthorAI {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.said[hook.Entry.Text] = true
+			r.answered[hook.Session] = true
 		}
 	}))
 	t.Cleanup(r.Close)
 	return r
 }
 
-// missing returns what has not been delivered.
-func (r *receiver) missing(sent []string) (missing []string) {
+// missing returns the sessions whose answer has not been delivered.
+func (r *receiver) missing(sessions []string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, text := range sent {
-		if !r.said[text] {
-			missing = append(missing, text)
-		}
-	}
-	return missing
+	return slices.DeleteFunc(slices.Clone(sessions), func(id string) bool { return r.answered[id] })
 }
 
-// TestKillLosesNoWebhook: whatever was answered before a kill is delivered after
+// answered sends a message and returns the session if its whole answer came
+// before the connection broke, "" otherwise.
+func (v *visitor) answered(id string) (session string) {
+	body := fmt.Sprintf(`{"messageId": %q, "content": "What is Parley?"}`, id)
+	r, err := http.NewRequest("POST", v.base+"/chat", strings.NewReader(body))
+	if err != nil {
+		return ""
+	}
+	r.Header.Set("Parley-Key", v.key)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+v.token)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return ""
+	}
+	defer response.Body.Close()
+	for events := sse.NewReader(response.Body); ; {
+		e, err := events.Next()
+		if err != nil {
+			return ""
+		}
+		var data struct{ Session struct{ ID string } }
+		switch e.Name {
+		case "accepted":
+			if json.Unmarshal([]byte(e.Data), &data) == nil {
+				session = data.Session.ID
+			}
+		case "end":
+			return session
+		}
+	}
+}
+
+// TestKillLosesNoWebhook: an answer that a visitor has seen is delivered after
 // the next start, be the kill at once or up to 20 ms later.
 func TestKillLosesNoWebhook(t *testing.T) {
 	t.Parallel()
 	const rounds, messages = 15, 5
 	folder, hooked := t.TempDir(), newReceiver(t)
-	var sent []string
+	var sessions []string
 	for round := range rounds {
 		p := start(t, folder)
 		if round == 0 {
 			p.call(p.private, "POST", "/project/hooks", object{"url": hooked.URL, "events": []string{"message"}}, nil)
 		}
 		v := newVisitor(t, p.page, p.key)
-		var streams []*stream
+		answered := make(chan string, messages)
 		for n := range messages {
-			text := fmt.Sprintf("Message %d of round %d", n, round)
-			streams = append(streams, v.send(map[string]any{"messageId": fmt.Sprintf("m%d-%d", round, n), "content": text}))
-			sent = append(sent, text)
+			go func() { answered <- v.answered(fmt.Sprintf("m%d-%d", round, n)) }()
 		}
-		for _, s := range streams {
-			for s.session == "" {
-				if !s.next() {
-					t.Fatal("a message was not accepted")
-				}
-			}
-		}
+		got := []string{<-answered}
 		<-time.After(time.Duration(round) * 20 * time.Millisecond / rounds)
 		p.kill(syscall.SIGKILL)
+		for len(got) < messages {
+			got = append(got, <-answered)
+		}
+		sessions = append(sessions, slices.DeleteFunc(got, func(id string) bool { return id == "" })...)
+	}
+	if len(sessions) < rounds {
+		t.Fatalf("only %q were answered", sessions)
 	}
 	serveLater(t, filepath.Join(folder, ".parley"))
 	defer func() {
 		if t.Failed() {
-			t.Errorf("not delivered: %q", hooked.missing(sent))
+			t.Errorf("not delivered: %q", hooked.missing(sessions))
 		}
 	}()
-	waitFor(t, "delivery of what was sent before the kills", func() bool { return len(hooked.missing(sent)) == 0 })
+	waitFor(t, "delivery of what was answered before the kills", func() bool { return len(hooked.missing(sessions)) == 0 })
 }
 
 // serveLater serves a folder in this process until the test ends, minutes later
