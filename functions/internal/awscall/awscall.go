@@ -56,6 +56,9 @@ type Request struct {
 	// Host is the service in host names and signatures; "" is Service in lower
 	// case without spaces.
 	Host string
+	// Signing is the service in signatures, where it is another than in host
+	// names; "" is Host.
+	Signing string
 	// Path, escaped, "/" for protocols that name the operation in a header.
 	Path string
 	// Header is sent besides what signing adds.
@@ -123,7 +126,7 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 		return nil, err
 	}
 	hash := sha256.Sum256(r.Body)
-	if err := c.signer.SignHTTP(ctx, keys, request, hex.EncodeToString(hash[:]), name, c.region, time.Now()); err != nil {
+	if err := c.signer.SignHTTP(ctx, keys, request, hex.EncodeToString(hash[:]), cmp.Or(r.Signing, name), c.region, time.Now()); err != nil {
 		return nil, err
 	}
 	response, err := c.http.Do(request)
