@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"parley/local/bundle"
 	"parley/shared/agent/provider"
+	"parley/shared/mail"
+	"parley/shared/mail/smtpmail"
 )
 
 // folder keeps the data, below where Parley is started.
@@ -34,15 +37,34 @@ func settings(getenv func(string) string) (bundle.Config, error) {
 	}
 	c.Agent = bundle.Agent{Provider: getenv("AGENT"), Model: getenv("MODEL"),
 		Key: getenv("OPENAI_API_KEY"), BaseURL: getenv("OPENAI_BASE_URL")}
-	c.Secret = func(name string) string { return getenv(secretVariable(name)) }
+	c.Secret = func(name string) string { return getenv(secretVariable("ACTION", name)) }
+	c.NotifySecret = func(name string) string { return getenv(secretVariable("NOTIFY", name)) }
 	if c.Agent.Provider == "" {
 		c.Agent.Provider = provider.Docs
 	}
-	return c, nil
+	err := mailSettings(getenv, &c)
+	return c, err
 }
 
-// secretVariable is the variable that holds a secret of actions:
+// mailSettings reads who takes mails and whose they are.
+func mailSettings(getenv func(string) string, c *bundle.Config) error {
+	address := getenv("SMTP_URL")
+	if address == "" {
+		return nil
+	}
+	server, err := smtpmail.Parse(address)
+	if err != nil {
+		return fmt.Errorf("SMTP_URL: %w", err)
+	}
+	c.Mail, c.MailFrom = server.Send, cmp.Or(getenv("MAIL_FROM"), "parley@localhost")
+	if err := mail.CheckEmail(c.MailFrom); err != nil {
+		return fmt.Errorf("MAIL_FROM=%s: %w", c.MailFrom, err)
+	}
+	return nil
+}
+
+// secretVariable is the variable that holds a secret of actions, or of "NOTIFY":
 // ACTION_SECRET_SHOP_TOKEN for shop-token.
-func secretVariable(name string) string {
-	return "ACTION_SECRET_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
+func secretVariable(of, name string) string {
+	return of + "_SECRET_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
 }

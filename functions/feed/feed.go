@@ -39,6 +39,8 @@ type Change struct {
 	Kind    Kind
 	// Closed says that a close of it has stuck.
 	Closed bool
+	// Waits says that a wait for a person has begun in it.
+	Waits bool
 }
 
 // Bell wakes whoever follows sessions. It is called at least once for each
@@ -124,6 +126,7 @@ func sessionsOf(records []Record) []*session {
 			continue
 		}
 		s.Closed = s.Closed || change.Closed
+		s.Waits = s.Waits || change.Waits
 		if s.Kind == Changed || change.Kind == Erased {
 			s.Kind = change.Kind
 		}
@@ -169,6 +172,8 @@ func changeOf(c table.Change) (out Change, ok bool) {
 	case c.Old == nil:
 		out.Kind = Opened
 	}
+	wait := parley.WaitOf(c.New)
+	out.Waits = wait != 0 && wait != parley.WaitOf(c.Old)
 	out.Closed = parley.ClosesOf(c.New) > parley.ClosesOf(c.Old)
 	return out, ok
 }

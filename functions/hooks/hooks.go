@@ -1,5 +1,6 @@
-// Package hooks delivers webhooks: for what happens in sessions, in its order,
-// at least once, to every endpoint that the project has.
+// Package hooks tells others what happens in sessions, in its order and at least
+// once: webhooks to every endpoint that the project has, and to its people, by
+// Slack and e-mail, who waits for one of them.
 package hooks
 
 import (
@@ -12,11 +13,13 @@ import (
 	"time"
 
 	"parley/functions/internal/emf"
+	"parley/shared/mail"
 	"parley/shared/parley"
 )
 
 // Event asks for the webhooks of a session: to all endpoints of the project, or
-// to the one that Follower names.
+// to the one that Follower names. That may also be one of those that tell who
+// waits, or parley.FollowerNotify for all of these.
 type Event struct {
 	Project  parley.ProjectID `json:"project"`
 	Session  parley.SessionID `json:"session"`
@@ -26,6 +29,13 @@ type Event struct {
 // EventOf returns the event that wakes a follower.
 func EventOf(f parley.Following) Event { return Event(f) }
 
+// Does reports whether a follower is one of this function's.
+func Does(f parley.Follower) bool {
+	_, hook := parley.HookOf(f)
+	_, _, way := parley.WayOf(f)
+	return hook || way
+}
+
 // Config is what the function needs; Store, Do and Files are required.
 type Config struct {
 	Store *parley.Store
@@ -34,6 +44,15 @@ type Config struct {
 	Do func(*http.Request) (*http.Response, error)
 	// Files is the base of the addresses of files, without a slash at its end.
 	Files string
+	// Console is the address of the console, without a slash at the end; where it is
+	// "", messages to people have no link.
+	Console string
+	// Mail sends those that go by e-mail, from the address MailFrom; nil sends none.
+	Mail     mail.Sender
+	MailFrom string
+	// Secret returns a secret of a project by its name: the address of a webhook of
+	// Slack's. Nil has none.
+	Secret func(ctx context.Context, p parley.ProjectID, name string) (string, error)
 	// Metrics takes what was delivered, in CloudWatch's embedded format; nil means nobody.
 	Metrics io.Writer
 	// Log takes a line an attempt; nil means slog.Default.
@@ -51,6 +70,11 @@ type Handler func(ctx context.Context, e Event) error
 func New(c Config) (Handler, error) {
 	if c.Store == nil || c.Do == nil || c.Files == "" {
 		return nil, errors.New("hooks: Store, Do and Files are required")
+	}
+	if c.Secret == nil {
+		c.Secret = func(context.Context, parley.ProjectID, string) (string, error) {
+			return "", errors.New("there are no secrets")
+		}
 	}
 	if c.Metrics == nil {
 		c.Metrics = io.Discard
@@ -75,55 +99,98 @@ func (c Config) handle(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	followers := []parley.Follower{e.Follower}
-	if e.Follower == "" {
-		followers = nil
-		for _, h := range p.Hooks {
-			if !h.Disabled {
-				followers = append(followers, h.ID.Follower())
-			}
-		}
-	}
-	return c.follow(ctx, e, followers)
+	return c.follow(ctx, e, followers(p, e.Follower))
 }
 
-// follow has each endpoint's webhooks delivered beside the others', so that none
-// waits for another's host.
+// followers are those that an event is for.
+func followers(p *parley.Project, f parley.Follower) []parley.Follower {
+	switch f {
+	case parley.FollowerNotify:
+		return p.Notify.Followers()
+	case "":
+		var all []parley.Follower
+		for _, h := range p.Hooks {
+			if !h.Disabled {
+				all = append(all, h.ID.Follower())
+			}
+		}
+		return all
+	}
+	return []parley.Follower{f}
+}
+
+// errand is what one follower does in a session.
+type errand interface {
+	// stretch does a stretch of the session's order; see parley.Store.Follow.
+	stretch(ctx context.Context, s parley.Stretch) (parley.Seq, error)
+	// done returns what became of what it had to do.
+	done() tally
+}
+
+func (c Config) errand(f parley.Following) errand {
+	if way, reminds, ok := parley.WayOf(f.Follower); ok {
+		return &teller{Config: c, Following: f, way: way, reminds: reminds}
+	}
+	return &worker{Config: c, Following: f}
+}
+
+// follow has each follower's errand done beside the others', so that none waits
+// for another's host.
 func (c Config) follow(ctx context.Context, e Event, followers []parley.Follower) error {
-	done := make([]counts, len(followers))
+	tallies := make([]tally, len(followers))
 	errs := make([]error, len(followers))
 	var all sync.WaitGroup
 	for i, f := range followers {
 		all.Go(func() {
-			w := &worker{Config: c, Following: parley.Following{Project: e.Project, Session: e.Session, Follower: f}}
-			errs[i] = w.follow(ctx)
-			done[i] = w.counts
+			way := parley.Following{Project: e.Project, Session: e.Session, Follower: f}
+			w := c.errand(way)
+			errs[i] = ignoreLater(c.Store.Follow(ctx, way, w.stretch))
+			tallies[i] = w.done()
 		})
 	}
 	all.Wait()
-	c.count(ctx, done)
+	c.count(ctx, tallies)
 	return errors.Join(errs...)
 }
 
-// counts is what became of webhooks: delivered, to be tried again, given up.
+// ignoreLater takes what is to be tried again later for success: the sweep comes
+// back to it.
+func ignoreLater(err error) error {
+	var later *parley.Later
+	if errors.As(err, &later) && !errors.Is(err, parley.ErrUnavailable) {
+		return nil
+	}
+	return err
+}
+
+// counts is what became of some: delivered, to be tried again, given up.
 type counts struct{ delivered, retried, failed int }
 
 func (c counts) plus(o counts) counts {
 	return counts{c.delivered + o.delivered, c.retried + o.retried, c.failed + o.failed}
 }
 
+// tally is what became of webhooks, and of messages to people.
+type tally struct{ webhooks, notices counts }
+
 // count writes the metrics. Some that are lost are no reason to deliver again.
-func (c Config) count(ctx context.Context, all []counts) {
-	var sum counts
-	for _, n := range all {
-		sum = sum.plus(n)
+func (c Config) count(ctx context.Context, all []tally) {
+	var sum tally
+	for _, t := range all {
+		sum = tally{sum.webhooks.plus(t.webhooks), sum.notices.plus(t.notices)}
 	}
-	if sum == (counts{}) {
+	c.write(ctx, "Webhooks", sum.webhooks)
+	c.write(ctx, "Notices", sum.notices)
+}
+
+func (c Config) write(ctx context.Context, what string, n counts) {
+	if n == (counts{}) {
 		return
 	}
-	metric := func(name string, n int) emf.Metric { return emf.Metric{Name: name, Unit: emf.Count, Value: float64(n)} }
-	if err := emf.Write(c.Metrics, c.Now(), nil, metric("WebhooksDelivered", sum.delivered),
-		metric("WebhooksRetried", sum.retried), metric("WebhooksFailed", sum.failed)); err != nil {
-		c.Log.ErrorContext(ctx, "metrics of webhooks", "error", err)
+	metric := func(became string, n int) emf.Metric {
+		return emf.Metric{Name: what + became, Unit: emf.Count, Value: float64(n)}
+	}
+	if err := emf.Write(c.Metrics, c.Now(), nil, metric("Delivered", n.delivered), metric("Retried", n.retried), metric("Failed", n.failed)); err != nil {
+		c.Log.ErrorContext(ctx, "metrics of "+what, "error", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/bucket"
+	"parley/shared/mail"
 	"parley/shared/parley"
 	"parley/shared/run"
 	"parley/shared/token"
@@ -40,6 +41,12 @@ type Config struct {
 	// Secret returns a secret of the project's actions, "" if it is not there.
 	// Nil is none.
 	Secret func(name string) string
+	// NotifySecret returns the address of a webhook of Slack's by the name that a
+	// project has for it, "" if it is not there. Nil is none.
+	NotifySecret func(name string) string
+	// Mail sends mails from the address MailFrom; nil sends none.
+	Mail     mail.Sender
+	MailFrom string
 	// Log takes a line a request; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock of what is stored and of what becomes due; nil means time.Now.
@@ -142,7 +149,7 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if b.reviews, err = review.New(review.Config{Store: store, Agent: who, Log: b.log}); err != nil {
 		return err
 	}
-	if err := b.openHooks(store, c.Now); err != nil {
+	if err := b.openHooks(c, store); err != nil {
 		return err
 	}
 	calls, err := api.New(api.Config{Store: store, Keys: keys, Log: b.log})

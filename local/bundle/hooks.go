@@ -3,7 +3,6 @@ package bundle
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"parley/functions/feed"
 	"parley/functions/hooks"
@@ -14,22 +13,33 @@ import (
 
 // openHooks makes the function hooks and the feed that calls it. Endpoints may
 // be on this machine.
-func (b *Bundle) openHooks(store *parley.Store, now func() time.Time) error {
+func (b *Bundle) openHooks(c Config, store *parley.Store) error {
 	client, err := outbound.New(outbound.Config{Private: true})
 	if err != nil {
 		return err
 	}
 	b.checkURL = client.CheckURL
-	if b.hooks, err = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log, Now: now}); err != nil {
+	if b.hooks, err = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log, Now: c.Now,
+		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)}); err != nil {
 		return err
 	}
-	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver)}, Log: b.log})
+	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver)}, Log: b.log})
 	return nil
+}
+
+// notifySecret returns what reads the addresses of Slack's webhooks.
+func notifySecret(c Config) func(context.Context, parley.ProjectID, string) (string, error) {
+	return func(_ context.Context, _ parley.ProjectID, name string) (string, error) {
+		if c.NotifySecret != nil && c.NotifySecret(name) != "" {
+			return c.NotifySecret(name), nil
+		}
+		return "", fmt.Errorf("no secret %s among the settings", name)
+	}
 }
 
 // wake calls the function that a follower belongs to.
 func (b *Bundle) wake(ctx context.Context, f parley.Following) error {
-	if _, ok := parley.HookOf(f.Follower); ok {
+	if hooks.Does(f.Follower) {
 		return b.deliver(ctx, hooks.EventOf(f))
 	}
 	if f.Follower == parley.FollowerReview {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -55,13 +56,19 @@ const (
 	maxLocalBytes   = 64
 )
 
+// These are compiled when they are first needed: most functions that know this
+// package never send a mail, and all of them start often.
 var (
-	ids = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+	ids = pattern(`^[A-Za-z0-9._-]+$`)
 	// emails are those that need no quotes: an atom with dots, "@" and a host name.
 	// Addresses in other scripts need an extension that not every server has (RFC 6531).
-	emails = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*" +
+	emails = pattern("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*" +
 		`@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 )
+
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // CheckEmail returns what is wrong with an address without a name, as a sentence
 // without the address in it.
@@ -70,7 +77,7 @@ func CheckEmail(email string) error {
 	switch {
 	case len(email) > MaxEmailBytes || len(local) > maxLocalBytes:
 		return errors.New("the e-mail address is too long")
-	case !emails.MatchString(email):
+	case !emails().MatchString(email):
 		return errors.New("an e-mail address is a name, @ and a host, in ASCII and without quotes")
 	}
 	return nil
@@ -116,11 +123,11 @@ func (a Address) problem() error {
 	return CheckEmail(a.Email)
 }
 
-func goodID(id string) bool { return len(id) <= MaxIDBytes && ids.MatchString(id) }
+func goodID(id string) bool { return len(id) <= MaxIDBytes && ids().MatchString(id) }
 
 // oneLine: no character of a header's text may end a line, or turn it around.
 func oneLine(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return breaks(r) })
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, breaks)
 }
 
 // breaks reports whether a character is a control, a line's or paragraph's end,

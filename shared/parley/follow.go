@@ -17,8 +17,8 @@ import (
 // which the lease ends: a worker that dies at any point is followed by another.
 
 // Follower names somebody who does something for what happens in sessions, in
-// its order, exactly as far as its mark says: FollowerReview, or "hook/" and the
-// id of an endpoint. At most MaxIDBytes.
+// its order, exactly as far as its mark says: FollowerReview, "hook/" and the id
+// of an endpoint, or a Way's. At most MaxIDBytes.
 type Follower string
 
 // FollowerReview reviews sessions that closed.

@@ -39,6 +39,7 @@ import (
 //	what a dialect notes of the page that shows it    P/session/S             mark/page/
 //	what a webhook endpoint is to get again           P/session/S             hook/ID
 //	a webhook that was given up                       P/session/S             hook/ID/SEQ
+//	what people were told of who waits there          P/session/S             told/WAY
 //	reviews of a session's closes                     P/session/S             review/N
 //	connections of a session                          P/session/S             socket/ID
 //	operators who take part in a session              P/session/S             joined/ID
@@ -49,6 +50,7 @@ import (
 //	the job that removes an unused attachment         P/file/F                job/drop
 //	daily totals of ratings, answers, sessions        P/totals/DAY            -
 //	rate and budget counters                          P/count/NAME/SUBJECT    WINDOW
+//	when people were last told that somebody waits    P/notice/WAY            -
 //	how far the sweep has looked                      ~/sweep                 -
 //
 //	index owner   an owner's sessions, newest first   P/visitor/V or P/contact/C      TIME/S
@@ -301,6 +303,17 @@ func totalsKey(p ProjectID, day string) table.Key {
 
 func counterKey(p ProjectID, name, subject string, window int64) table.Key {
 	return table.Key{PK: path(string(p), "count", name, subject), SK: fmt.Sprintf("%010d", window)}
+}
+
+// toldKey is what people were told, in one way, of who waits in a session.
+func toldKey(p ProjectID, s SessionID, w Way) table.Key {
+	return table.Key{PK: sessionPK(p, s), SK: "told/" + escape(string(w))}
+}
+
+// noticeKey is when a project's people were last told, in one way, that somebody
+// waits, and of whom they are to be told next.
+func noticeKey(p ProjectID, w Way) table.Key {
+	return table.Key{PK: path(string(p), "notice", string(w)), SK: skOnly}
 }
 
 func sweepKey() table.Key { return table.Key{PK: deploymentPath("sweep"), SK: skOnly} }

@@ -102,6 +102,8 @@ var builders = []builder{
 	{"fileJobKey", func(i input) table.Key { return fileJobKey(i.project, FileID(i.a)) }, projectA, "P/file/F job/drop"},
 	{"totalsKey", func(i input) table.Key { return totalsKey(i.project, i.a) }, projectA, "P/totals/DAY -"},
 	{"counterKey", func(i input) table.Key { return counterKey(i.project, i.a, i.b, i.n) }, everything, "P/count/NAME/SUBJECT WINDOW"},
+	{"toldKey", func(i input) table.Key { return toldKey(i.project, SessionID(i.a), Way(i.b)) }, projectAB, "P/session/S told/WAY"},
+	{"noticeKey", func(i input) table.Key { return noticeKey(i.project, Way(i.a)) }, projectA, "P/notice/WAY -"},
 	{"sweepKey", func(input) table.Key { return sweepKey() }, nothing, "~/sweep -"},
 	{"ownerPartition", func(i input) table.Key {
 		if odd(i.n) {

@@ -50,6 +50,8 @@ type Project struct {
 	Modes []Mode `json:"modes,omitempty"`
 	// Hooks are where webhooks go, at most MaxHooks; see PutHook.
 	Hooks []Hook `json:"hooks,omitempty"`
+	// Notify says how people learn that somebody waits for one of them.
+	Notify NotifySettings `json:"notify,omitzero"`
 	// Actions are what the agents may have done by hosts of the customer's.
 	Actions []Action `json:"actions,omitempty"`
 }

@@ -12,6 +12,20 @@ const (
 	// SendRequest.Acknowledge.
 	TextAcknowledged = "acknowledged"
 	TextCut          = "reply_cut" // ends a reply of which a widget cannot show all
+	// Of who waits for a person, people are told in these words; see NotifySettings.
+	// "%s" stands for what the comment names.
+	TextNotifyBegan    = "notify.began"    // somebody waits
+	TextNotifyAgain    = "notify.again"    // and still does
+	TextNotifyMany     = "notify.many"     // how many wait
+	TextNotifyVisitor  = "notify.visitor"  // of whom nothing is known
+	TextNotifyUnproven = "notify.unproven" // behind a name that nobody vouches for
+	TextNotifyWho      = "notify.who"
+	TextNotifySince    = "notify.since"
+	TextNotifyChannel  = "notify.channel"
+	TextNotifyWrote    = "notify.wrote"
+	TextNotifyLeft     = "notify.left" // the page is gone
+	TextNotifyOpen     = "notify.open"
+	TextNotifyMore     = "notify.more" // how many are not told of one by one
 	// TextRefused and the code of a refusal name what a visitor is told of it where
 	// the widget shows the server's words.
 	TextRefused = "refused."
@@ -25,6 +39,19 @@ var defaultTexts = map[string]string{
 	TextIdlePrompt:   "Are you still there? If nothing else comes up I will close this conversation. You can write again at any time.",
 	TextAcknowledged: "Thank you, your message has arrived. A person will answer you here.",
 	TextCut:          "[This answer is longer than can be shown here.]",
+
+	TextNotifyBegan:    "Somebody waits for a person.",
+	TextNotifyAgain:    "Somebody still waits for a person, and nobody has come.",
+	TextNotifyMany:     "%s people wait for a person.",
+	TextNotifyVisitor:  "A visitor",
+	TextNotifyUnproven: "not confirmed",
+	TextNotifyWho:      "Who",
+	TextNotifySince:    "Since",
+	TextNotifyChannel:  "Channel",
+	TextNotifyWrote:    "Wrote",
+	TextNotifyLeft:     "has left the page",
+	TextNotifyOpen:     "Open the conversation",
+	TextNotifyMore:     "And %s more.",
 
 	TextRefused + "session_closed":        "This conversation is closed. Please begin a new one.",
 	TextRefused + "rate_limited":          "That was a lot at once. Please wait a moment and send it again.",

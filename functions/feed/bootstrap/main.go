@@ -29,7 +29,8 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	handler := feed.New(feed.Config{Bells: []feed.Bell{review.Bell(callReview), hooks.Bell(store, callHooks)}, Metrics: os.Stdout, Log: b.Log})
+	bells := []feed.Bell{review.Bell(callReview), hooks.Bell(store, callHooks), hooks.NotifyBell(store, callHooks)}
+	handler := feed.New(feed.Config{Bells: bells, Metrics: os.Stdout, Log: b.Log})
 	lambda.Start(handler.Stream)
 	return nil
 }

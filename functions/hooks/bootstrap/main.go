@@ -6,12 +6,15 @@ import (
 	"errors"
 	"os"
 	"strings"
+	_ "time/tzdata" // of projects' quiet hours, wherever this runs
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"parley/functions/hooks"
+	"parley/functions/internal/ses"
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/hosts"
+	"parley/shared/parley"
 )
 
 func main() { wire.Main(start) }
@@ -32,10 +35,31 @@ func start(_ context.Context, b *wire.Base) error {
 	if urls.Uploads == "" {
 		return errors.New("PARLEY_URLS does not name where files are")
 	}
-	handler, err := hooks.New(hooks.Config{Store: store, Do: client.Do, Files: strings.TrimRight(urls.Uploads, "/"), Metrics: os.Stdout, Log: b.Log})
+	c := hooks.Config{Store: store, Do: client.Do, Files: strings.TrimRight(urls.Uploads, "/"), Metrics: os.Stdout, Log: b.Log,
+		Console: os.Getenv("PARLEY_CONSOLE"), MailFrom: os.Getenv("PARLEY_MAIL_FROM"), Secret: secrets(b)}
+	if c.MailFrom != "" {
+		c.Mail = ses.New(b.Call).Send
+	}
+	handler, err := hooks.New(c)
 	if err != nil {
 		return err
 	}
 	lambda.Start(handler)
 	return nil
+}
+
+// secretsVariable is how the names of the parameters of SSM begin that hold the
+// addresses of Slack's webhooks, "/parley/notify/"; the project and the secret's
+// name follow. Without it there are none.
+const secretsVariable = "PARLEY_NOTIFY_PARAMETERS"
+
+// secrets reads one when it is needed: a start waits for none.
+func secrets(b *wire.Base) func(context.Context, parley.ProjectID, string) (string, error) {
+	prefix := os.Getenv(secretsVariable)
+	return func(ctx context.Context, p parley.ProjectID, name string) (string, error) {
+		if prefix == "" {
+			return "", errors.New(secretsVariable + " is not set")
+		}
+		return b.FetchParameter(ctx, prefix+string(p)+"/"+name)
+	}
 }

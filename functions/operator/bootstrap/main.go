@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	_ "time/tzdata" // to check the time zones of projects, wherever this runs
 
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/hosts"

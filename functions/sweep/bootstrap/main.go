@@ -43,7 +43,7 @@ func start(_ context.Context, b *wire.Base) error {
 	}
 	handler, err := sweep.New(sweep.Config{Store: store, Revive: runs.Revive, Metrics: os.Stdout, Log: b.Log,
 		Wake: func(ctx context.Context, f parley.Following) error {
-			if _, ok := parley.HookOf(f.Follower); ok {
+			if hooks.Does(f.Follower) {
 				return callHooks(ctx, hooks.EventOf(f))
 			}
 			if f.Follower == parley.FollowerReview {

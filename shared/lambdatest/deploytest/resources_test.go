@@ -130,7 +130,7 @@ func TestRights(t *testing.T) {
 			}
 			for _, r := range resources {
 				if bare := strings.NewReplacer("/quarantine/*", "", "/files/*", "",
-					":parameter/parley/${AWS::StackName}/actions/*", "").Replace(r); strings.Contains(bare, "*") {
+					":parameter/parley/${AWS::StackName}/actions/*", "", ":parameter/parley/${AWS::StackName}/notify/*", "").Replace(r); strings.Contains(bare, "*") {
 					t.Errorf("%s may %s on %s", name, action, r)
 				}
 			}
@@ -153,7 +153,16 @@ func TestRights(t *testing.T) {
 		if has := variables["PARLEY_ACTION_SECRETS"] != nil; has != ofActions {
 			t.Errorf("%s: has PARLEY_ACTION_SECRETS: %v; may read them: %v", name, has, ofActions)
 		}
-		ofKey := slices.ContainsFunc(may["ssm:GetParameter"], func(r string) bool { return !strings.Contains(r, "/actions/*") })
+		tells := slices.ContainsFunc(may["ssm:GetParameter"], func(r string) bool { return strings.Contains(r, "/notify/*") })
+		if has := variables["PARLEY_NOTIFY_PARAMETERS"] != nil; has != tells || has != (name == "hooks") {
+			t.Errorf("%s: has PARLEY_NOTIFY_PARAMETERS: %v; may read them: %v", name, has, tells)
+		}
+		mails := strings.Join(may["ses:SendEmail"], " ")
+		if has := variables["PARLEY_MAIL_FROM"] != nil; has != (mails != "") || has != (name == "hooks") ||
+			has && strings.Count(mails, ":identity/") != 2 {
+			t.Errorf("%s: has PARLEY_MAIL_FROM: %v; may send mails of %s", name, has, mails)
+		}
+		ofKey := slices.ContainsFunc(may["ssm:GetParameter"], func(r string) bool { return !strings.Contains(r, "/actions/*") && !strings.Contains(r, "/notify/*") })
 		if has := variables["PARLEY_AGENT_KEY_ARN"] != nil; has != ofKey {
 			t.Errorf("%s: has PARLEY_AGENT_KEY_ARN: %v; may read it: %v", name, has, ofKey)
 		}

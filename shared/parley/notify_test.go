@@ -1,0 +1,144 @@
+package parley_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+)
+
+// TestQuietUntil: quiet hours are those of the project's clock, over midnight and
+// when it is put forward or back.
+func TestQuietUntil(t *testing.T) {
+	for _, test := range []struct {
+		from, to, zone, at, until string // until "" where it is not quiet
+	}{
+		{"", "", "", "2026-01-01T00:00:00Z", ""},
+		{"12:00", "12:00", "", "2026-01-01T12:00:00Z", ""},
+		{"22:00", "08:00", "", "2026-01-01T21:59:59Z", ""},
+		{"22:00", "08:00", "", "2026-01-01T22:00:00Z", "2026-01-02T08:00:00Z"},
+		{"22:00", "08:00", "", "2026-01-31T23:30:00Z", "2026-02-01T08:00:00Z"},
+		{"22:00", "08:00", "", "2026-01-02T07:59:59Z", "2026-01-02T08:00:00Z"},
+		{"22:00", "08:00", "", "2026-01-02T08:00:00Z", ""},
+		{"12:00", "13:30", "", "2026-01-02T12:10:00Z", "2026-01-02T13:30:00Z"},
+		{"12:00", "13:30", "", "2026-01-02T13:30:00Z", ""},
+		{"22:00", "08:00", "Europe/Oslo", "2026-07-01T19:59:00Z", ""},
+		{"22:00", "08:00", "Europe/Oslo", "2026-07-01T20:00:00Z", "2026-07-02T06:00:00Z"},
+		{"22:00", "08:00", "Asia/Kolkata", "2026-07-01T16:30:00Z", "2026-07-02T02:30:00Z"},
+		// The clock is put forward from 2:00 to 3:00, and back from 3:00 to 2:00.
+		{"22:00", "08:00", "Europe/Oslo", "2026-03-28T23:00:00Z", "2026-03-29T06:00:00Z"},
+		{"22:00", "02:30", "Europe/Oslo", "2026-03-28T23:00:00Z", "2026-03-29T01:30:00Z"},
+		{"22:00", "08:00", "Europe/Oslo", "2026-10-24T22:00:00Z", "2026-10-25T07:00:00Z"},
+		{"22:00", "02:30", "Europe/Oslo", "2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z"},
+	} {
+		at, err := time.Parse(time.RFC3339, test.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := parley.NotifySettings{QuietHours: parley.QuietHours{From: test.from, To: test.to}, TimeZone: test.zone}
+		got := ""
+		if end, quiet := n.QuietUntil(at); quiet {
+			got = end.UTC().Format(time.RFC3339)
+		}
+		if got != test.until {
+			t.Errorf("%s to %s in %q: at %s quiet until %q, want %q", test.from, test.to, test.zone, test.at, got, test.until)
+		}
+	}
+}
+
+// TestNotifySettings: what cannot be sent anywhere is refused when it is stored.
+func TestNotifySettings(t *testing.T) {
+	many := make([]string, parley.MaxNotifyEmails+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("a%d@shop.example", i)
+	}
+	onBolt(t, func(s scene) {
+		for _, test := range []struct {
+			name string
+			n    parley.NotifySettings
+			good bool
+		}{
+			{"nobody", parley.NotifySettings{}, true},
+			{"all", parley.NotifySettings{Slack: "team.1", Email: many[1:], RemindMinutes: parley.MaxRemindMinutes,
+				QuietHours: parley.QuietHours{From: "22:00", To: "08:00"}, TimeZone: "Europe/Oslo"}, true},
+			{"an address of Slack's", parley.NotifySettings{Slack: "https://hooks.slack.com/services/T0/B0/x"}, false},
+			{"a path", parley.NotifySettings{Slack: "../other/team"}, false},
+			{"no address", parley.NotifySettings{Email: []string{"ola"}}, false},
+			{"a name before it", parley.NotifySettings{Email: []string{"Ola <ola@shop.example>"}}, false},
+			{"two in one", parley.NotifySettings{Email: []string{"a@shop.example,b@shop.example"}}, false},
+			{"twice", parley.NotifySettings{Email: []string{"a@shop.example", "a@shop.example"}}, false},
+			{"too many", parley.NotifySettings{Email: many}, false},
+			{"before it began", parley.NotifySettings{RemindMinutes: -1}, false},
+			{"in two days", parley.NotifySettings{RemindMinutes: parley.MaxRemindMinutes + 1}, false},
+			{"half of the hours", parley.NotifySettings{QuietHours: parley.QuietHours{From: "22:00"}}, false},
+			{"no hour", parley.NotifySettings{QuietHours: parley.QuietHours{From: "22:00", To: "24:00"}}, false},
+			{"a short hour", parley.NotifySettings{QuietHours: parley.QuietHours{From: "22:00", To: "8:00"}}, false},
+			{"no zone", parley.NotifySettings{TimeZone: "Europe/Atlantis"}, false},
+			{"wherever this runs", parley.NotifySettings{TimeZone: "Local"}, false},
+			{"a file", parley.NotifySettings{TimeZone: "../../etc/passwd"}, false},
+		} {
+			p := parleytest.Settings()
+			p.Notify = test.n
+			want := ""
+			if !test.good {
+				want = "invalid_field"
+			}
+			s.want(test.name, s.store.PutProject(context.Background(), p), want)
+		}
+	})
+}
+
+// TestNoticeTurn: of many who ask at once one has the turn, within a minute no
+// other, and all of these are told of by the next.
+func TestNoticeTurn(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		turn := func(store *parley.Store, n int) ([]parley.Awaiting, bool) {
+			mine := parley.Awaiting{Session: parley.SessionID(fmt.Sprint("s", n)), Told: parley.Told{Wait: int64(n)}}
+			others, later, err := store.NoticeTurn(ctx, "demo", parley.WaySlack, mine)
+			if err != nil {
+				s.Error(err)
+			}
+			if left := time.Until(later); !later.IsZero() && (left <= 0 || left > parley.NotifyGap) {
+				s.Errorf("later is in %v", left)
+			}
+			return others, later.IsZero()
+		}
+		if others, ok := turn(s.store, 0); !ok || len(others) > 0 {
+			s.Fatalf("the first turn: %v, %v", others, ok)
+		}
+		var all sync.WaitGroup
+		for n := range 5 {
+			all.Go(func() {
+				store := s.over(s.table)
+				for range 2 {
+					if others, ok := turn(store, n); ok {
+						s.Errorf("a turn within the minute, of %v", others)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if _, later, err := s.store.NoticeTurn(ctx, "demo", parley.WayEmail, parley.Awaiting{Session: "s"}); err != nil || !later.IsZero() {
+			s.Errorf("the other way: %v, %v", later, err)
+		}
+		await(parley.NotifyGap)
+		others, ok := turn(s.store, 3)
+		if !ok || len(others) != 4 {
+			s.Errorf("the next turn: %+v, %v", others, ok)
+		}
+		for _, o := range others {
+			if o.Session == "s3" || o.Told.Wait != int64(o.Session[1]-'0') {
+				s.Errorf("others have %+v", o)
+			}
+		}
+		await(parley.NotifyGap)
+		if others, ok := turn(s.store, 6); !ok || len(others) > 0 {
+			s.Errorf("the turn after it: %v, %v", others, ok)
+		}
+	})
+}

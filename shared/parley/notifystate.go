@@ -1,0 +1,212 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/shared/table"
+)
+
+// Waits reports whether the session waits for a person whom nobody has sent yet.
+func (s *Session) Waits() bool {
+	return s.State == StateOpen && s.Holder == HolderWaiting && s.Asked > 0 && !s.Erased
+}
+
+// WaitOf returns when the wait began in which the session is whose item, as in
+// HeadOf, this is, in milliseconds; 0 for one that does not wait, for nil and for
+// what is no such item.
+func WaitOf(head table.Item) int64 {
+	var s Session
+	if head == nil || json.Unmarshal([]byte(head.String("data")), &s) != nil || !s.Waits() {
+		return 0
+	}
+	return s.Asked
+}
+
+// Wait is a session that waits for a person, as people are told of it.
+type Wait struct {
+	Session *Session
+	// Person is who waits: what is known, or was said, of their name and e-mail.
+	Person Contact
+	// Question is the visitor's newest message, "" where they have written none.
+	Question string
+}
+
+// waitEntries is how far back the visitor's newest message is looked for. Our
+// choice: a few notes and events may follow it.
+const waitEntries = 30
+
+// ReadWait returns what there is to tell of a session that waits. ErrNotFound if
+// it does not, or is gone.
+func (s *Store) ReadWait(ctx context.Context, p ProjectID, id SessionID) (Wait, error) {
+	session, err := s.head(ctx, p, id)
+	if err != nil {
+		return Wait{}, err
+	}
+	if !session.Waits() {
+		return Wait{}, notFound("wait")
+	}
+	w := Wait{Session: session}
+	if w.Person, err = s.personOf(ctx, session); err != nil {
+		return Wait{}, err
+	}
+	newest, err := s.downFrom(ctx, p, id, session.Seq, waitEntries, func(Entry) bool { return true })
+	if err != nil {
+		return Wait{}, err
+	}
+	for _, e := range newest {
+		if e.IsMessage() && !e.Internal && e.Author.Kind == AuthorUser {
+			w.Question = e.Text
+			break
+		}
+	}
+	return w, nil
+}
+
+// personOf reads what is known, or was said, of whose session it is.
+func (s *Store) personOf(ctx context.Context, session *Session) (Contact, error) {
+	p, o := session.Project, session.Owner
+	key := visitorKey(p, o.Visitor)
+	if o.Contact != "" {
+		key = contactKey(p, o.Contact)
+	}
+	items, err := s.table.Get(ctx, false, key)
+	if err != nil {
+		return Contact{}, unavailable(err)
+	}
+	return personFrom(o, items[0])
+}
+
+// Told is what people have been told, in one way, of a wait.
+type Told struct {
+	// Wait is when it began: Session.Asked, by which one wait of a session is told
+	// from another.
+	Wait int64 `json:"wait"`
+	// Times is how often it was told, or given up, and At when last, in milliseconds.
+	Times int   `json:"times,omitempty"`
+	At    int64 `json:"at,omitempty"`
+	// Failed counts the attempts since then that failed.
+	Failed int `json:"failed,omitempty"`
+}
+
+// Told returns what people have been told of a wait; a zero one but for Wait if
+// nothing.
+func (s *Store) Told(ctx context.Context, p ProjectID, id SessionID, w Way, wait int64) (Told, error) {
+	items, err := s.table.Get(ctx, true, toldKey(p, id, w))
+	if err != nil {
+		return Told{}, unavailable(err)
+	}
+	t := Told{Wait: wait}
+	if items[0] == nil {
+		return t, nil
+	}
+	var stood Told
+	if err := json.Unmarshal([]byte(items[0].String("data")), &stood); err != nil {
+		return Told{}, fmt.Errorf("decode what was told: %w", err)
+	}
+	if stood.Wait == wait {
+		t = stood
+	}
+	return t, nil
+}
+
+// PutTold stores what people have been told. A session that is gone is nothing to
+// tell of.
+func (s *Store) PutTold(ctx context.Context, p ProjectID, id SessionID, w Way, t Told) error {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("encode what was told: %w", err)
+	}
+	k := toldKey(p, id, w)
+	err = s.write(ctx, []table.Action{
+		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}), checkThere(p, id)})
+	if refused(err) {
+		return nil
+	}
+	return err
+}
+
+// Awaiting is a wait that is still to be told.
+type Awaiting struct {
+	Session SessionID `json:"session"`
+	// Told is what people know of it so far.
+	Told Told `json:"told"`
+}
+
+// maxAwaiting is how many sessions are told of in one message. Our choice: the
+// item stays below 16 KB; who comes later has the next one.
+const maxAwaiting = 100
+
+// noticeLife is how long the item of a project's last message stands.
+const noticeLife = 24 * time.Hour
+
+// notices is the item of a project's messages in one way.
+type notices struct {
+	at      int64 // when the last one was sent, in milliseconds
+	nonce   string
+	waiting []Awaiting // those to be told with the next one
+}
+
+// NoticeTurn has a message sent of a session that waits, unless another one was
+// within the last NotifyGap. Then it is told with the next one, by whoever sends
+// that, and later says when there can be one. Else others are the waits to be
+// told in this message besides; whoever asks for them again before they are
+// PutTold has a turn of their own.
+func (s *Store) NoticeTurn(ctx context.Context, p ProjectID, w Way, mine Awaiting) (others []Awaiting, later time.Time, err error) {
+	for range changeTries {
+		n, err := s.notices(ctx, p, w)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		is := func(a Awaiting) bool { return a.Session == mine.Session }
+		now, next := s.clock(), time.UnixMilli(n.at).Add(NotifyGap)
+		mustWait := n.at > 0 && next.After(now)
+		queued := slices.ContainsFunc(n.waiting, is)
+		if mustWait && (queued || len(n.waiting) >= maxAwaiting) {
+			return nil, next, nil
+		}
+		changed := notices{at: now.UnixMilli()}
+		if mustWait {
+			changed = notices{at: n.at, waiting: append(slices.Clone(n.waiting), mine)}
+		}
+		err = s.putNotices(ctx, p, w, n.nonce, changed)
+		switch {
+		case refused(err):
+			continue
+		case err != nil || mustWait:
+			return nil, next, err
+		}
+		return slices.DeleteFunc(n.waiting, is), time.Time{}, nil
+	}
+	return nil, time.Time{}, unavailable(table.ErrNotDone)
+}
+
+func (s *Store) notices(ctx context.Context, p ProjectID, w Way) (n notices, err error) {
+	items, err := s.table.Get(ctx, true, noticeKey(p, w))
+	if err != nil || items[0] == nil {
+		return n, unavailable(err)
+	}
+	n.at, n.nonce = items[0].Int("at"), items[0].String("nonce")
+	if err := json.Unmarshal([]byte(items[0].String("data")), &n.waiting); err != nil {
+		return n, fmt.Errorf("decode who is to be told of: %w", err)
+	}
+	return n, nil
+}
+
+// putNotices replaces the item of this nonce, "" where there is none.
+func (s *Store) putNotices(ctx context.Context, p ProjectID, w Way, nonce string, n notices) error {
+	data, err := json.Marshal(n.waiting)
+	if err != nil {
+		return fmt.Errorf("encode who is to be told of: %w", err)
+	}
+	condition := table.Equal("nonce", nonce)
+	if nonce == "" {
+		condition = table.Absent()
+	}
+	k := noticeKey(p, w)
+	return s.write(ctx, []table.Action{table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "at": n.at,
+		"nonce": s.newID(), table.ExpiresAt: s.clock().Add(noticeLife).Unix()}, condition)})
+}
