@@ -20,6 +20,7 @@ func TestFunctionURLs(t *testing.T) {
 	s := deploy(t, functionURLs)
 	t.Run("Feed", func(t *testing.T) { testFeed(t, s) })
 	t.Run("Hooks", func(t *testing.T) { testHooks(t, s) })
+	t.Run("Notify", func(t *testing.T) { testNotify(t, s) })
 	t.Run("Review", func(t *testing.T) { testReview(t, s) })
 	t.Run("Whole", func(t *testing.T) { testWhole(t, s) })
 	t.Run("Stream", func(t *testing.T) { testStream(t, s) })
