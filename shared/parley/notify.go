@@ -11,7 +11,7 @@ import (
 )
 
 // This file is what a project says of how its people learn that somebody waits
-// for one of them; notifystate.go is what stands of it in the table, and the
+// for one of them; notify_state.go is what stands of it in the table, and the
 // function hooks does it.
 
 // NotifySettings say how a project's people learn that somebody waits for one of
