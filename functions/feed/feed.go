@@ -41,6 +41,8 @@ type Change struct {
 	Closed bool
 	// Waits says that a wait for a person has begun in it.
 	Waits bool
+	// Unmet says that a person's answer in it waits for a page to meet it.
+	Unmet bool
 }
 
 // Bell wakes whoever follows sessions. It is called at least once for each
@@ -127,6 +129,7 @@ func sessionsOf(records []Record) []*session {
 		}
 		s.Closed = s.Closed || change.Closed
 		s.Waits = s.Waits || change.Waits
+		s.Unmet = change.Unmet // as it is now
 		if s.Kind == Changed || change.Kind == Erased {
 			s.Kind = change.Kind
 		}
@@ -174,6 +177,7 @@ func changeOf(c table.Change) (out Change, ok bool) {
 	}
 	wait := parley.WaitOf(c.New)
 	out.Waits = wait != 0 && wait != parley.WaitOf(c.Old)
+	out.Unmet = parley.UnmetOf(c.New)
 	out.Closed = parley.ClosesOf(c.New) > parley.ClosesOf(c.Old)
 	return out, ok
 }

@@ -94,7 +94,7 @@ func (u *updates) idle(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	mark := pageMarkOf(stored)
-	away := session.State == parley.StateClosed || session.State == parley.StateOpen && session.Left > 0 // until the page gives a sign
+	away := session.State == parley.StateClosed || session.State == parley.StateOpen && session.Left > 0 || session.Unmet > 0 // until the page gives a sign
 	if session.Seq != u.upto || away || mark.written > mark.proven || u.upto-mark.proven >= provenLag {
 		return false, nil
 	}

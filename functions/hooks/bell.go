@@ -45,3 +45,15 @@ func NotifyBell(s *parley.Store, call func(context.Context, Event) error) feed.B
 		return call(ctx, Event{Project: c.Project, Session: c.Session, Follower: parley.FollowerNotify})
 	}
 }
+
+// ReplyMailBell returns a bell of the feed's that calls this function for
+// sessions in which a person's answer waits for a page. Only projects that have
+// such answers mailed have any.
+func ReplyMailBell(call func(context.Context, Event) error) feed.Bell {
+	return func(ctx context.Context, c feed.Change) error {
+		if c.Kind == feed.Erased || !c.Unmet {
+			return nil
+		}
+		return call(ctx, Event{Project: c.Project, Session: c.Session, Follower: parley.FollowerReplyMail})
+	}
+}

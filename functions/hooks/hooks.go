@@ -33,7 +33,7 @@ func EventOf(f parley.Following) Event { return Event(f) }
 func Does(f parley.Follower) bool {
 	_, hook := parley.HookOf(f)
 	_, _, way := parley.WayOf(f)
-	return hook || way
+	return hook || way || f == parley.FollowerReplyMail
 }
 
 // Config is what the function needs; Store, Do and Files are required.
@@ -131,6 +131,9 @@ func (c Config) errand(f parley.Following) errand {
 	if way, reminds, ok := parley.WayOf(f.Follower); ok {
 		return &teller{Config: c, Following: f, way: way, reminds: reminds}
 	}
+	if f.Follower == parley.FollowerReplyMail {
+		return &replyMailer{Config: c}
+	}
 	return &worker{Config: c, Following: f}
 }
 
@@ -170,17 +173,18 @@ func (c counts) plus(o counts) counts {
 	return counts{c.delivered + o.delivered, c.retried + o.retried, c.failed + o.failed}
 }
 
-// tally is what became of webhooks, and of messages to people.
-type tally struct{ webhooks, notices counts }
+// tally is what became of webhooks, of messages to people, and of mails to visitors.
+type tally struct{ webhooks, notices, replies counts }
 
 // count writes the metrics. Some that are lost are no reason to deliver again.
 func (c Config) count(ctx context.Context, all []tally) {
 	var sum tally
 	for _, t := range all {
-		sum = tally{sum.webhooks.plus(t.webhooks), sum.notices.plus(t.notices)}
+		sum = tally{sum.webhooks.plus(t.webhooks), sum.notices.plus(t.notices), sum.replies.plus(t.replies)}
 	}
 	c.write(ctx, "Webhooks", sum.webhooks)
 	c.write(ctx, "Notices", sum.notices)
+	c.write(ctx, "ReplyMails", sum.replies)
 }
 
 func (c Config) write(ctx context.Context, what string, n counts) {

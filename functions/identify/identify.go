@@ -26,6 +26,7 @@ func New(c Config) (http.Handler, error) {
 	return c.API.Handler(
 		api.Route{Pattern: "GET /config", Handle: f.config},
 		api.Route{Pattern: "POST /identify", Handle: f.identify},
+		api.Route{Pattern: "POST /identify/link", Handle: f.link},
 		api.Route{Pattern: "GET /openapi.yaml", Handle: api.ServeOpenAPI},
 	), nil
 }

@@ -23,7 +23,8 @@ func (b *Bundle) openHooks(c Config, store *parley.Store) error {
 		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)}); err != nil {
 		return err
 	}
-	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver)}, Log: b.log})
+	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
+		hooks.ReplyMailBell(b.deliver)}, Log: b.log})
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	h, err = uploads.New(uploads.Config{API: calls})
 	mount(h, err, "/uploads", "/uploads/", "/files/")
 	h, err = identify.New(identify.Config{API: calls})
-	mount(h, err, "/config", "/identify", "/openapi.yaml")
+	mount(h, err, "/config", "/identify", "/identify/", "/openapi.yaml")
 	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
 	mount(h, err, "/backend/widget/v2/", "/widget/authenticate-user")
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})

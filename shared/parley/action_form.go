@@ -56,6 +56,9 @@ func (s *Store) SubmitForm(ctx context.Context, c Caller, r FormRequest) (FormSe
 	if err != nil {
 		return FormSent{}, err
 	}
+	if c.Only != "" { // an action may do in the contact's name what no answer does
+		return FormSent{}, errLimited()
+	}
 	r.Overrides = p.opened(r.Overrides)
 	if err := r.Overrides.check("overrides"); err != nil {
 		return FormSent{}, err

@@ -145,6 +145,9 @@ func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (I
 		return Identified{Visitor: v}, err
 	}
 	v, err := s.visitor(ctx, r.Caller)
+	if err == nil && r.Caller.Only != "" {
+		err = errLimited() // else the token that it asks for would open all
+	}
 	if err != nil || v.Contact == "" {
 		return Identified{Visitor: v}, err
 	}

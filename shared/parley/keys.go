@@ -46,6 +46,7 @@ import (
 //	whether a session is among the figures            P/session/S             counted
 //	an entry by client id; a run's log                P/run/CLIENT            N
 //	what came along for a run                         P/run/CLIENT            +
+//	the link of a mailed answer, by its hash          P/link/HASH             -
 //	attachment by id                                  P/file/F                -
 //	the job that removes an unused attachment         P/file/F                job/drop
 //	daily totals of ratings, answers, sessions        P/totals/DAY            -

@@ -52,6 +52,8 @@ type Project struct {
 	Hooks []Hook `json:"hooks,omitempty"`
 	// Notify says how people learn that somebody waits for one of them.
 	Notify NotifySettings `json:"notify,omitzero"`
+	// ReplyMail says whether people's answers reach visitors who have left, by mail.
+	ReplyMail ReplyMail `json:"reply_mail,omitzero"`
 	// Actions are what the agents may have done by hosts of the customer's.
 	Actions []Action `json:"actions,omitempty"`
 }

@@ -26,6 +26,13 @@ const (
 	TextNotifyLeft     = "notify.left" // the page is gone
 	TextNotifyOpen     = "notify.open"
 	TextNotifyMore     = "notify.more" // how many are not told of one by one
+	// The mail with which a person's answer reaches a visitor who has left.
+	TextReplyMailSubject = "reply_mail_subject"
+	TextReplyMailIntro   = "reply_mail_intro"
+	TextReplyMailFiles   = "reply_mail_files" // before the names of files
+	TextReplyMailLink    = "reply_mail_link"  // before the link
+	TextReplyMailOnce    = "reply_mail_once"  // of a link that works once
+	TextReplyMailCut     = "reply_mail_cut"   // where an answer is too long for a mail
 	// TextRefused and the code of a refusal name what a visitor is told of it where
 	// the widget shows the server's words.
 	TextRefused = "refused."
@@ -40,18 +47,24 @@ var defaultTexts = map[string]string{
 	TextAcknowledged: "Thank you, your message has arrived. A person will answer you here.",
 	TextCut:          "[This answer is longer than can be shown here.]",
 
-	TextNotifyBegan:    "Somebody waits for a person.",
-	TextNotifyAgain:    "Somebody still waits for a person, and nobody has come.",
-	TextNotifyMany:     "%s people wait for a person.",
-	TextNotifyVisitor:  "A visitor",
-	TextNotifyUnproven: "not confirmed",
-	TextNotifyWho:      "Who",
-	TextNotifySince:    "Since",
-	TextNotifyChannel:  "Channel",
-	TextNotifyWrote:    "Wrote",
-	TextNotifyLeft:     "has left the page",
-	TextNotifyOpen:     "Open the conversation",
-	TextNotifyMore:     "And %s more.",
+	TextNotifyBegan:      "Somebody waits for a person.",
+	TextNotifyAgain:      "Somebody still waits for a person, and nobody has come.",
+	TextNotifyMany:       "%s people wait for a person.",
+	TextNotifyVisitor:    "A visitor",
+	TextNotifyUnproven:   "not confirmed",
+	TextNotifyWho:        "Who",
+	TextNotifySince:      "Since",
+	TextNotifyChannel:    "Channel",
+	TextNotifyWrote:      "Wrote",
+	TextNotifyLeft:       "has left the page",
+	TextNotifyOpen:       "Open the conversation",
+	TextNotifyMore:       "And %s more.",
+	TextReplyMailSubject: "You have an answer",
+	TextReplyMailIntro:   "You wrote to us and had left before this answer came:",
+	TextReplyMailFiles:   "With files, which are in the conversation:",
+	TextReplyMailLink:    "Read on and answer here:",
+	TextReplyMailOnce:    "The link works once, within seven days. Please do not pass it on: it opens this conversation.",
+	TextReplyMailCut:     "[This answer is longer. All of it is in the conversation.]",
 
 	TextRefused + "session_closed":        "This conversation is closed. Please begin a new one.",
 	TextRefused + "rate_limited":          "That was a lot at once. Please wait a moment and send it again.",

@@ -211,6 +211,9 @@ func (s *Store) Send(ctx context.Context, c Caller, r SendRequest) (Sent, error)
 	if p.TokenRequired && !c.proven() {
 		return Sent{}, errIdentity()
 	}
+	if c.Only != "" && r.Session == "" {
+		return Sent{}, errLimited()
+	}
 	// What no action leaves to browsers may be anything: it is not looked at.
 	r.Extras.Overrides = p.opened(r.Extras.Overrides)
 	if err := r.Extras.check(); err != nil {

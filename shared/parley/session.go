@@ -49,6 +49,9 @@ type Session struct {
 	Prompted bool `json:"prompted,omitempty"`
 	// Last is the newest public message.
 	Last *Preview `json:"last,omitempty"`
+	// Unmet is the first of a person's answers that no page is known to have met; 0
+	// if there is none, or the project does not mail them.
+	Unmet Seq `json:"unmet,omitempty"`
 	// Run is the active run, Queue what waits for it, in order.
 	Run   *QueuedRun  `json:"run,omitempty"`
 	Queue []QueuedRun `json:"queue,omitempty"`

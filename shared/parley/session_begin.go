@@ -39,6 +39,9 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 	if p.TokenRequired && !c.proven() {
 		return nil, errIdentity()
 	}
+	if c.Only != "" {
+		return nil, errLimited()
+	}
 	session, err := s.fresh(p, c, r.ID, r.Channel, r.Agent, r.Language)
 	if err != nil {
 		return nil, err

@@ -97,6 +97,7 @@ func (c *change) add(e *Entry) error {
 		e.ID = EntryID(c.store.newID())
 	}
 	c.session.next(e, c.now)
+	c.missable(e)
 	item, err := e.item(c.project.ID, c.session.ID)
 	if err != nil {
 		return err

@@ -22,6 +22,9 @@ func (s *Store) Erase(ctx context.Context, c Caller, id SessionID) error {
 	if err != nil {
 		return err
 	}
+	if c.Only != "" {
+		return errLimited()
+	}
 	if err := s.bury(ctx, p, c, session); err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func (s *Store) SessionsWhere(ctx context.Context, c Caller, r PageRequest, w Wh
 			return nil, "", err
 		}
 	}
+	if c.Only != "" {
+		return s.onlySession(ctx, c, after)
+	}
 	partitions, err := s.ownersOf(ctx, c)
 	if err != nil {
 		return nil, "", err

@@ -108,11 +108,11 @@ func (c *change) closing(why CloseReason) {
 	c.lookAt(at)
 }
 
-// wake is a sign of the page: it undoes a pending close, and the page has not
-// left. Where there is nothing to undo it costs nothing.
+// wake is a sign of the page: it undoes a pending close, the page has not left, and
+// it has met what a person answered. Where there is nothing to undo it costs nothing.
 func (s *Store) wake(ctx context.Context, session *Session) (*Session, error) {
 	away := func(s *Session) bool { return s.Closing() || s.State == StateOpen && s.Left > 0 }
-	if !away(session) {
+	if !away(session) && session.Unmet == 0 {
 		return session, nil
 	}
 	p, err := s.Project(ctx, session.Project)
@@ -120,11 +120,14 @@ func (s *Store) wake(ctx context.Context, session *Session) (*Session, error) {
 		return nil, err
 	}
 	return s.change(ctx, p, session, func(c *change) error {
-		if !away(c.session) {
+		if !away(c.session) && c.session.Unmet == 0 {
 			return errNothing
 		}
-		c.state(StateOpen)
-		c.session.Left = 0
+		if away(c.session) {
+			c.state(StateOpen)
+			c.session.Left = 0
+		}
+		c.session.Unmet = 0
 		return nil
 	})
 }
@@ -221,7 +224,7 @@ func (c *change) writtenTo(by Author) error {
 		return conflict("session_closed", "this session is closed")
 	}
 	c.archive(false)
-	session.Left = 0
+	session.Left, session.Unmet = 0, 0
 	return c.reopen(by)
 }
 

@@ -31,6 +31,9 @@ func (s *Store) Sessions(ctx context.Context, c Caller, r PageRequest) ([]*Sessi
 	if err != nil {
 		return nil, "", err
 	}
+	if c.Only != "" {
+		return s.onlySession(ctx, c, after)
+	}
 	partitions, err := s.ownersOf(ctx, c)
 	if err != nil {
 		return nil, "", err

@@ -42,6 +42,11 @@ func (s *Store) Whole(ctx context.Context, c Caller, id SessionID, room int) (Wh
 	if err != nil {
 		return Whole{}, err
 	}
+	if !c.staff() {
+		if err := s.meets(ctx, session); err != nil {
+			return Whole{}, err
+		}
+	}
 	out := Whole{Session: session, About: known.about, Cut: tail.cut}
 	out.Entries, err = s.upToHead(ctx, session, tail)
 	out.Entries = slices.DeleteFunc(out.Entries, func(e Entry) bool { return e.Internal && !c.staff() })

@@ -23,6 +23,9 @@ type Caller struct {
 	// of that session and comes into being with it. Contact is set if a signature
 	// came along.
 	Capability bool
+	// Only, if set, is the one session that the caller may read and answer: who came
+	// by the link of a mail. All others are unknown to it.
+	Only SessionID
 	// Unproven says that nobody signed for Contact.
 	Unproven bool
 	// External is the external id by which a dialect keeps apart the sessions of

@@ -39,7 +39,7 @@ const (
 )
 
 // claims are what visitor tokens and tickets say. Tickets also have a session
-// and a key.
+// and a key, and a visitor's token has a session if it is good for that one only.
 type claims struct {
 	Project    parley.ProjectID `json:"prj"`
 	Contact    parley.ContactID `json:"con,omitempty"`
@@ -71,7 +71,17 @@ func (k *Keyring) ReadVisitor(project parley.ProjectID, text string) (parley.Cal
 	if c.Project != project {
 		return parley.Caller{}, fmt.Errorf("%w: it is another project's", ErrInvalid)
 	}
-	return c.caller(), nil
+	caller := c.caller()
+	caller.Only = c.Session
+	return caller, nil
+}
+
+// Link returns a visitor's token for who came by the link of a mail: it is good
+// for one session, and not for long.
+func (k *Keyring) Link(project parley.ProjectID, v parley.Visitor, session parley.SessionID) (string, time.Time, error) {
+	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation, Session: session}
+	c.Subject = string(v.ID)
+	return k.issue(useVisitor, c, parley.ReplyLinkLife)
 }
 
 // Contact returns a token for a person whom a dialect names: proven if the

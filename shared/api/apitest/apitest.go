@@ -77,6 +77,7 @@ func Run(t *testing.T, host Host) {
 		{"CSAT", testCSAT},
 		{"Uploads", testUploads},
 		{"Access", testAccess},
+		{"Link", testLink},
 		{"Validation", testValidation},
 		{"OperatorSessions", testOperatorSessions},
 		{"OperatorStates", testOperatorStates},

@@ -1,0 +1,180 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"parley/shared/mail"
+	"parley/shared/table"
+)
+
+// This file says when a person's answer goes to its visitor by mail: when no page
+// has shown itself since the answer was written, and somebody vouched for the
+// visitor's address. What a browser says of an address is never enough.
+
+// ReplyMail says whether people's answers reach visitors who have left, by mail.
+type ReplyMail struct {
+	Enabled bool `json:"enabled,omitempty"`
+	// Name is whom the mail is from; "" is the project's name.
+	Name string `json:"name,omitempty"`
+	// ReplyTo is the address that answers to the mail go to; "" leaves them to the
+	// address that the deployment sends from.
+	ReplyTo string `json:"reply_to,omitempty"`
+	// Page is the page that the mail's link opens: an https address without a
+	// fragment, at most MaxPageBytes; on this machine also an http one.
+	Page string `json:"page,omitempty"`
+}
+
+func (r ReplyMail) check() error {
+	if !r.Enabled && r == (ReplyMail{}) {
+		return nil
+	}
+	if err := checkTexts("reply_mail", []sized{{r.Name, mail.MaxNameBytes}, {r.Page, MaxPageBytes}}); err != nil {
+		return err
+	}
+	if mail.Line(r.Name, mail.MaxNameBytes) != strings.TrimSpace(r.Name) {
+		return invalid("reply_mail", "name is one line")
+	}
+	if r.ReplyTo != "" && mail.CheckEmail(r.ReplyTo) != nil {
+		return invalid("reply_mail", "reply_to is an e-mail address")
+	}
+	u, err := url.Parse(r.Page)
+	local := err == nil && u.Scheme == "http" && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+	if err != nil || u.Scheme != "https" && !local || u.Host == "" || u.User != nil || strings.Contains(r.Page, "#") ||
+		strings.ContainsFunc(r.Page, func(c rune) bool { return c <= ' ' || c >= utf8.RuneSelf || c == 0x7f }) {
+		return invalid("reply_mail", "page is an https address in ASCII, without a user, a password or a fragment")
+	}
+	return nil
+}
+
+const (
+	// ReplyMailAfter is how long no page may have shown itself since a person
+	// answered. A page that is there asks for news at least once a minute: see
+	// api.Retry, and hold in local/bundle.
+	ReplyMailAfter = 2 * time.Minute
+	// ReplyMailEvery is the shortest time between two mails of one session: what is
+	// answered meanwhile travels together.
+	ReplyMailEvery = 10 * time.Minute
+)
+
+// FollowerReplyMail sends people's answers by mail.
+const FollowerReplyMail Follower = "replymail"
+
+// missable notes that a person's answer is to meet a page, where the project
+// wants to know. The first such answer stands until a page shows itself.
+func (c *change) missable(e *Entry) {
+	if c.project.ReplyMail.Enabled && c.session.Unmet == 0 && e.answersByMail() {
+		c.session.Unmet = e.Seq
+	}
+}
+
+// answersByMail reports whether an entry is a person's answer to the visitor.
+func (e Entry) answersByMail() bool {
+	return e.IsMessage() && !e.Internal && e.Author.Kind == AuthorHuman
+}
+
+// meets notes that a page has shown itself, which is no sign that somebody looks
+// at it: it undoes no close. Where no answer waits to be met it costs nothing.
+func (s *Store) meets(ctx context.Context, session *Session) error {
+	if session == nil || session.Unmet == 0 {
+		return nil
+	}
+	p, err := s.Project(ctx, session.Project)
+	if err != nil {
+		return err
+	}
+	_, err = s.change(ctx, p, session, func(c *change) error {
+		if c.session.Unmet == 0 {
+			return errNothing
+		}
+		c.session.Unmet = 0
+		return nil
+	})
+	return ignoreGone(err)
+}
+
+// LetterDue is what a stretch of a session holds that is to be mailed.
+type LetterDue struct {
+	// Answers are people's answers that no page has met, in order; none if nothing
+	// is to be mailed.
+	Answers []Entry
+	// At is when the mail is due.
+	At time.Time
+	// To is the contact whose mail it is.
+	To Contact
+}
+
+// LetterDue returns what is to be mailed of a stretch. Answers that were mailed
+// already, or to somebody for whom nobody vouched, or in a session that takes no
+// messages any more, are none.
+func (s *Store) LetterDue(ctx context.Context, w Stretch) (LetterDue, error) {
+	var d LetterDue
+	session := w.Session
+	p, err := s.Project(ctx, session.Project)
+	if err != nil || !p.ReplyMail.Enabled || session.Unmet == 0 || session.State == StateSpam || !session.Owner.Proven {
+		return d, err
+	}
+	items, err := s.table.Get(ctx, true, visitorKey(p.ID, session.Owner.Visitor), contactKey(p.ID, session.Owner.Contact), letterKey(p.ID, session.ID))
+	if err != nil {
+		return d, unavailable(err)
+	}
+	mailed := items[2]
+	for _, e := range w.Entries {
+		if e.answersByMail() && e.Seq >= session.Unmet && e.Seq > Seq(mailed.Int("seq")) {
+			d.Answers = append(d.Answers, e)
+		}
+	}
+	if len(d.Answers) == 0 || items[0].Bool("blocked") || items[1] == nil {
+		d.Answers = nil
+		return d, nil
+	}
+	if d.To, err = contactFrom(session.Owner.Contact, items[1]); err != nil {
+		return d, err
+	}
+	if !d.To.Proven || mail.CheckEmail(strings.TrimSpace(d.To.Email)) != nil {
+		d.Answers = nil
+		return d, nil
+	}
+	d.At = d.Answers[0].Time().Add(ReplyMailAfter)
+	if at := mailed.Int("at"); at > 0 {
+		d.At = later(d.At, time.UnixMilli(at).Add(ReplyMailEvery))
+	}
+	return d, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Mailed notes that everything up to an answer was mailed. ErrNotFound if the
+// session is gone.
+func (s *Store) Mailed(ctx context.Context, p ProjectID, id SessionID, upto Seq) error {
+	k := letterKey(p, id)
+	err := s.write(ctx, []table.Action{
+		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "seq": int64(upto), "at": s.clock().UnixMilli(), "nonce": s.newID()}),
+		checkThere(p, id)})
+	if refused(err) {
+		return errGone()
+	}
+	return err
+}
+
+// letterKey is how far a session's answers were mailed, and when.
+func letterKey(p ProjectID, id SessionID) table.Key { return markKey(p, id, "mailed", "") }
+
+// UnmetOf reports whether the session whose item, as in HeadOf, this is waits for
+// a page to meet a person's answer; false for nil and for what is no such item.
+func UnmetOf(head table.Item) bool {
+	var s struct {
+		Unmet Seq `json:"unmet"`
+	}
+	return head != nil && json.Unmarshal([]byte(head.String("data")), &s) == nil && s.Unmet > 0
+}
