@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type rig struct {
 	api, bucket *front
 	store       *parley.Store
 	keys        *token.Keyring
+	ahead       atomic.Int64 // how far the store's clock is ahead, a time.Duration
 
 	mu    sync.Mutex
 	acted []string      // what was carried out
@@ -58,7 +60,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{keys: keys, asked: map[string]int{}, api: newFront(t), bucket: newFront(t)}
-	r.store = parleytest.Store(t, parley.Config{Derive: keys.Derive, Bucket: r.openBucket(t)})
+	r.store = parleytest.Store(t, parley.Config{Derive: keys.Derive, Bucket: r.openBucket(t), Now: r.now})
 	project := parleytest.Settings()
 	project.Greeting = "Hello! I know Parley’s documentation by heart. What would you like to know?"
 	project.Uploads.MaxBytes = 1 << 20
@@ -75,6 +77,8 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(r.page.Close)
 	return r
 }
+
+func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
 
 func (r *rig) openBucket(t *testing.T) *bucket.Bucket {
 	t.Helper()
@@ -124,7 +128,7 @@ func (r *rig) functions(t *testing.T) http.Handler {
 	h, err = uploads.New(uploads.Config{API: calls})
 	mount(h, err, "/uploads", "/uploads/", "/files/")
 	h, err = identify.New(identify.Config{API: calls})
-	mount(h, err, "/config", "/identify")
+	mount(h, err, "/config", "/identify", "/identify/")
 	return mux
 }
 

@@ -37,6 +37,12 @@ export class Api {
     return this.#store.token !== undefined;
   }
 
+  /** Uses up the ticket of a mail's link: `{token, expiresAt, session}`. */
+  async openLink(ticket) {
+    const options = { anonymous: true, method: "POST", body: { ticket } };
+    return this.#json("identify", "/identify/link", options);
+  }
+
   /** Sends a message or a retry; its stream begins with `accepted`. */
   async send(body, signal) {
     return this.#stream("chat", "/chat", { method: "POST", body, signal });
@@ -132,7 +138,7 @@ export class Api {
 
   async #token() {
     const held = this.#store.token;
-    const ages = held && Date.parse(held.expiresAt) - Date.now() < RENEW_BEFORE;
+    const ages = held && !this.#store.link && Date.parse(held.expiresAt) - Date.now() < RENEW_BEFORE;
     if (!held || (ages && !this.#renewed)) return this.#identify();
     return held.token;
   }
@@ -145,6 +151,7 @@ export class Api {
   // The old token, where it still counts, keeps the visitor the same.
   async #newToken() {
     this.#renewed = true;
+    this.#store.link = undefined; // its token is never replaced
     const url = this.#url("identify", "/identify");
     const options = { method: "POST", body: { language: navigator.language } };
     const old = this.#store.token?.token;

@@ -42,8 +42,9 @@ export class Chat extends Follower {
     this.outbox.drain();
   }
 
-  /** Shows a conversation; null is a blank one. */
+  /** Shows a conversation; null is a blank one. Another than a mail's link opened is left to the visitor's own right. */
   open(thread) {
+    if (this.#store.link && this.#store.link.session !== thread) this.#store.link = undefined;
     this.#store.thread = thread;
     return this.follow(new Conversation(thread));
   }

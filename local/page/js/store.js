@@ -54,12 +54,21 @@ export class Store {
     this.#tab = new Area(tab, `parley:${key}:`);
   }
 
-  /** `{token, expiresAt}` or undefined. */
+  /** `{token, expiresAt}` or undefined: that of a mail's link, while this tab shows what it opened. */
   get token() {
-    return this.#shared.get("token");
+    return this.link ?? this.#shared.get("token");
   }
   set token(value) {
+    this.link = undefined; // it is no longer valid, or who wants another one leaves it
     this.#shared.set("token", value);
+  }
+
+  /** What the link of a mail has opened in this tab: `{token, expiresAt, session}`. */
+  get link() {
+    return this.#tab.get("link");
+  }
+  set link(value) {
+    this.#tab.set("link", value);
   }
 
   /** The conversation this tab shows, else the newest of any tab; null is a blank one. */
@@ -69,7 +78,7 @@ export class Store {
   set thread(value) {
     this.#tab.set("thread", value ?? undefined);
     this.#tab.set("blank", value ? undefined : true);
-    this.#shared.set("thread", value ?? undefined);
+    if (!this.link) this.#shared.set("thread", value ?? undefined); // other tabs have no right to it
   }
 
   /** How far a reply has been read: `{session, run, of, text, last}`; `last` is an event id. */

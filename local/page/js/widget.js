@@ -6,6 +6,7 @@ import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
 import { button, h, icon } from "../web/dom.js";
 import { History } from "./history.js";
+import { openMailLink } from "./link.js";
 import { avatar } from "../web/parts.js";
 import { Rating } from "./rating.js";
 import { Store } from "./store.js";
@@ -34,6 +35,7 @@ export class Widget {
   #history;
   #rating;
   #shown = null; // the conversation drawn
+  #refusal = null; // why a mail's link opened nothing
   #passing = ""; // words of a passing notice
   #unread = 0;
   #drawing = 0;
@@ -94,8 +96,20 @@ export class Widget {
       );
       return;
     }
+    const link = await openMailLink(this.#api, this.#store);
     this.#build();
     this.#chat.start();
+    if (!link) return;
+    this.open();
+    if (link.problem) this.#refuseLink(this.#explain(link.problem), link.again);
+  }
+
+  // Says why a mail's link opens nothing, and what can be done instead.
+  #refuseLink(words, again) {
+    const retry = again && button(text.retry, { class: "small", onclick: () => location.reload() });
+    const fresh = button(text.fresh, { class: "small", onclick: () => this.#fresh() });
+    this.#refusal = h("div", { class: "refusal", role: "alert" }, h("p", {}, words), h("div", {}, retry, fresh));
+    this.#body.prepend(this.#refusal);
   }
 
   #build() {
@@ -152,6 +166,7 @@ export class Widget {
   }
 
   #send(words, files) {
+    this.#refusal?.remove();
     this.#chat.send(words, files);
     this.#transcript.toEnd();
   }
@@ -256,12 +271,14 @@ export class Widget {
   }
 
   #fresh() {
+    this.#refusal?.remove();
     this.#showChat();
     this.#chat?.open(null);
     this.#composer?.focus();
   }
 
   #openSession(session) {
+    this.#refusal?.remove();
     this.#showChat();
     this.#chat.open(session);
     this.#composer.focus();
