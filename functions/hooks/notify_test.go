@@ -260,6 +260,52 @@ func TestTold(t *testing.T) {
 	})
 }
 
+// TestWhoAsks: a name that only a browser said is told as that, and one that
+// somebody vouches for as it is.
+func TestWhoAsks(t *testing.T) {
+	told(t, slackOnly, func(w *people) {
+		for i, r := range []parley.IdentifyRequest{
+			{Name: "Ola\nNordmann", Email: "ola@x.example"},
+			{Identity: &parley.Identity{External: "7", Name: "Per", Email: "per@x.example"}},
+		} {
+			r.Caller = parley.Caller{Project: "demo"}
+			got, err := w.Store.Identify(w.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := got.Visitor
+			id := w.handOver(parley.Caller{Project: "demo", Visitor: v.ID, Contact: v.Contact, Generation: v.Generation}, "", "Hello?")
+			w.rings(nil, id)
+			want := []string{"Who: Ola Nordmann <ola@x.example> (not confirmed)\n", "Who: Per <per@x.example>\n"}[i]
+			if len(w.slack) != i+1 || !strings.HasPrefix(w.slack[i].Blocks[1].Text.Text, want) {
+				t.Errorf("told %+v, want %q", w.slack, want)
+			}
+			w.pass(2 * time.Minute)
+		}
+	})
+}
+
+// TestGivenUpTogether: a message that is given up for one session loses none of
+// those that were to be told with it.
+func TestGivenUpTogether(t *testing.T) {
+	told(t, slackOnly, func(w *people) {
+		posts := 0
+		w.answer = func() (*http.Response, error) {
+			if posts++; posts == 2 {
+				return answered(404), nil
+			}
+			return answered(200), nil
+		}
+		for n := range 3 {
+			w.ask(fmt.Sprint("question ", n))
+		}
+		w.pass(5 * time.Minute)
+		if len(w.slack) != 2 || posts != 3 || strings.Count(w.slack[1].Text, "Wrote: question") != 1 {
+			t.Errorf("%d posts, told %+v", posts, w.slack)
+		}
+	})
+}
+
 // TestNobodyIsTold: nothing is sent, nor called, for a project that does not want
 // it, and for a wait that has ended.
 func TestNobodyIsTold(t *testing.T) {

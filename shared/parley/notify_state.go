@@ -12,7 +12,7 @@ import (
 
 // Waits reports whether the session waits for a person whom nobody has sent yet.
 func (s *Session) Waits() bool {
-	return s.State == StateOpen && s.Holder == HolderWaiting && s.Asked > 0 && !s.Erased
+	return s.State == StateOpen && s.Holder == HolderWaiting && s.Asked > 0
 }
 
 // WaitOf returns when the wait began in which the session is whose item, as in
