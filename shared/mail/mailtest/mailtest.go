@@ -1,4 +1,4 @@
-// Package mailtest is a mail server for tests: it keeps what it is sent.
+// Package mailtest is a test kit: a mail server that keeps what it is sent.
 package mailtest
 
 import (
