@@ -200,6 +200,33 @@ func TestPageThatStays(t *testing.T) {
 	})
 }
 
+// TestPageMeetsAnAnswer: a page that has everything and asks on has met what a person
+// answered, so that it is not mailed.
+func TestPageMeetsAnAnswer(t *testing.T) {
+	onBolt(t, func(s site) {
+		p := parleytest.Settings()
+		p.Budgets = parley.Budgets{MessagesPerMinute: 1e6, VisitorTokens: 1e9, AddressTokens: 1e9, ProjectTokens: 1e12}
+		p.ReplyMail = parley.ReplyMail{Enabled: true, Page: "https://shop.example/"}
+		parleytest.Put(s, s.store, p)
+		id := s.turn("m", "")
+		s.says(id, "Hello")
+		unmet := func() parley.Seq {
+			got, err := s.store.Session(s.Context(), parleytest.Operator(), id)
+			s.fatal(err)
+			return got.Unmet
+		}
+		if unmet() == 0 {
+			t.Fatal("the answer waits for no page")
+		}
+		got, err := s.store.Session(s.Context(), parleytest.Operator(), id)
+		s.fatal(err)
+		s.asks(id, got.Seq, true)
+		if n := unmet(); n != 0 {
+			t.Errorf("entry %d waits for a page, and one has asked", n)
+		}
+	})
+}
+
 // TestHeldThroughAFailure: a connection that could not be served for a moment goes on
 // for the page that opened it.
 func TestHeldThroughAFailure(t *testing.T) {

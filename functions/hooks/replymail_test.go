@@ -221,17 +221,8 @@ func TestReplyMailNone(t *testing.T) {
 				p.Fatal(err)
 			}
 		}},
-		"a page opens its mailbox": {nil, func(p *post) {
-			if _, _, err := p.Store.OpenMail(p.Context(), p.visitor, p.session, 0, false); err != nil {
-				p.Fatal(err)
-			}
-		}},
-		"a page resumes its mailbox": {nil, func(p *post) {
-			now, err := p.Store.Peek(p.Context(), parleytest.Operator(), p.session, 0)
-			if err != nil {
-				p.Fatal(err)
-			}
-			if _, _, err := p.Store.OpenMail(p.Context(), p.visitor, p.session, now.Session.Seq, true); err != nil {
+		"a page is opened": {nil, func(p *post) {
+			if _, _, err := p.Store.OpenPage(p.Context(), p.visitor, p.session); err != nil {
 				p.Fatal(err)
 			}
 		}},
