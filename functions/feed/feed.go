@@ -175,9 +175,9 @@ func changeOf(c table.Change) (out Change, ok bool) {
 	case c.Old == nil:
 		out.Kind = Opened
 	}
-	wait := parley.WaitOf(c.New)
-	out.Waits = wait != 0 && wait != parley.WaitOf(c.Old)
-	out.Unmet = parley.UnmetOf(c.New)
-	out.Closed = parley.ClosesOf(c.New) > parley.ClosesOf(c.Old)
+	was, is := parley.SessionOf(c.Old), parley.SessionOf(c.New)
+	out.Waits = is.Waits() && !(was.Waits() && was.Asked == is.Asked)
+	out.Unmet = is.Unmet > 0
+	out.Closed = is.Closes > was.Closes
 	return out, ok
 }

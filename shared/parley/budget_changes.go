@@ -10,9 +10,9 @@ import (
 // than anybody clicks.
 const MaxChangesPerMinute = 60
 
-// pace counts a change of the visitor's that is no message. changes_limit, of
+// takeChange counts a change of the visitor's that is no message. changes_limit, of
 // kind ErrLimit, if there were too many.
-func (s *Store) pace(ctx context.Context, c Caller) error {
+func (s *Store) takeChange(ctx context.Context, c Caller) error {
 	if c.staff() {
 		return nil
 	}

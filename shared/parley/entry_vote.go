@@ -43,7 +43,7 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 			return of, nil
 		}
 		if try == 0 {
-			if err := s.pace(ctx, c); err != nil {
+			if err := s.takeChange(ctx, c); err != nil {
 				return Entry{}, err
 			}
 		}

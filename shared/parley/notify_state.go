@@ -10,22 +10,6 @@ import (
 	"parley/shared/table"
 )
 
-// Waits reports whether the session waits for a person whom nobody has sent yet.
-func (s *Session) Waits() bool {
-	return s.State == StateOpen && s.Holder == HolderWaiting && s.Asked > 0
-}
-
-// WaitOf returns when the wait began in which the session is whose item, as in
-// HeadOf, this is, in milliseconds; 0 for one that does not wait, for nil and for
-// what is no such item.
-func WaitOf(head table.Item) int64 {
-	var s Session
-	if head == nil || json.Unmarshal([]byte(head.String("data")), &s) != nil || !s.Waits() {
-		return 0
-	}
-	return s.Asked
-}
-
 // Wait is a session that waits for a person, as people are told of it.
 type Wait struct {
 	Session *Session

@@ -88,7 +88,7 @@ func (s *Store) RateOnce(ctx context.Context, c Caller, id SessionID, r RateRequ
 					return again, err
 				}
 			}
-			if err := s.pace(ctx, c); err != nil {
+			if err := s.takeChange(ctx, c); err != nil {
 				return Rating{}, err
 			}
 			paced = true

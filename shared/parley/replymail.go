@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -169,12 +168,3 @@ func (s *Store) Mailed(ctx context.Context, p ProjectID, id SessionID, upto Seq)
 
 // letterKey is how far a session's answers were mailed, and when.
 func letterKey(p ProjectID, id SessionID) table.Key { return markKey(p, id, "mailed", "") }
-
-// UnmetOf reports whether the session whose item, as in HeadOf, this is waits for
-// a page to meet a person's answer; false for nil and for what is no such item.
-func UnmetOf(head table.Item) bool {
-	var s struct {
-		Unmet Seq `json:"unmet"`
-	}
-	return head != nil && json.Unmarshal([]byte(head.String("data")), &s) == nil && s.Unmet > 0
-}

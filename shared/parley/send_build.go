@@ -19,7 +19,7 @@ type sendBuild struct {
 	parts   []Part
 	files   []table.Action
 
-	seen    view
+	seen    senderView
 	visitor table.Item // newest known, nil if unread
 	of      Entry      // the message to be answered
 	first   LogEntry
@@ -30,7 +30,7 @@ type sendBuild struct {
 func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 	s, r := b.store, b.request
 	if r.Session != "" {
-		v, err := s.view(ctx, b.caller, r.Session, ContextEntries)
+		v, err := s.viewOfSender(ctx, b.caller, r.Session, ContextEntries)
 		if errors.Is(err, ErrNotFound) && b.caller.Capability && r.Retry == "" {
 			if err := s.takeIdentify(ctx, b.project, b.caller); err != nil {
 				return nil, err

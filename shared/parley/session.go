@@ -209,16 +209,14 @@ func sessionFrom(p ProjectID, id SessionID, item table.Item) (*Session, error) {
 	return s, nil
 }
 
-// ClosesOf returns how many closes have stuck of the session whose item, as in
-// HeadOf, this is; 0 for nil and for what is no such item.
-func ClosesOf(head table.Item) int {
-	var s struct {
-		Closes int `json:"closes"`
+// SessionOf returns the session whose item, as in HeadOf, this is, without its
+// ids; a zero one for nil, for what is erased and for what is no such item.
+func SessionOf(head table.Item) Session {
+	var s Session
+	if head == nil || json.Unmarshal([]byte(head.String("data")), &s) != nil || s.Erased {
+		return Session{}
 	}
-	if head == nil || json.Unmarshal([]byte(head.String("data")), &s) != nil {
-		return 0
-	}
-	return s.Closes
+	return s
 }
 
 // next gives out the place and the time of a new entry and keeps the preview.

@@ -32,7 +32,7 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 			return Entry{}, err
 		}
 		if try == 0 {
-			if err := s.pace(ctx, c); err != nil {
+			if err := s.takeChange(ctx, c); err != nil {
 				return Entry{}, err
 			}
 		}

@@ -137,8 +137,8 @@ func (s *Store) owns(ctx context.Context, c Caller, session *Session) error {
 	return notFound("session")
 }
 
-// view is what one wave of reads shows of a session.
-type view struct {
+// senderView is what one wave of reads shows of a session.
+type senderView struct {
 	session *Session
 	// entries are the newest ones, oldest first.
 	entries []Entry
@@ -149,17 +149,17 @@ type view struct {
 	contact *Contact
 }
 
-// view reads a session as the caller may, in one wave: with at most n entries,
-// what is known about it, the caller's own standing and, of a caller whom somebody
-// vouched for, the contact.
-func (s *Store) view(ctx context.Context, c Caller, id SessionID, n int) (view, error) {
+// viewOfSender reads a session for a message of the caller's, in one wave: with at
+// most n entries, what is known about it, the caller's own standing and, of a caller
+// whom somebody vouched for, the contact.
+func (s *Store) viewOfSender(ctx context.Context, c Caller, id SessionID, n int) (senderView, error) {
 	if CheckID("session", string(id)) != nil {
-		return view{}, notFound("session")
+		return senderView{}, notFound("session")
 	}
 	if c.staff() { // who has no visitor's token: what is read here is for writing as a visitor
-		return view{}, errRevoked()
+		return senderView{}, errRevoked()
 	}
-	var v view
+	var v senderView
 	var items []table.Item
 	var itemsErr error
 	keys := []table.Key{visitorKey(c.Project, c.Visitor), aboutKey(c.Project, id)}

@@ -25,7 +25,7 @@ func (s *Store) Erase(ctx context.Context, c Caller, id SessionID) error {
 	if c.Only != "" {
 		return errLimited()
 	}
-	if err := s.bury(ctx, p, c, session); err != nil {
+	if err := s.leaveTombstone(ctx, p, c, session); err != nil {
 		return err
 	}
 	if err := s.eraseContent(ctx, p.ID, id); err != nil && !errors.Is(err, ErrUnavailable) {
@@ -34,8 +34,8 @@ func (s *Store) Erase(ctx context.Context, c Caller, id SessionID) error {
 	return nil
 }
 
-// bury makes the session a tombstone and orders the job.
-func (s *Store) bury(ctx context.Context, p *Project, c Caller, session *Session) error {
+// leaveTombstone makes the session a tombstone and orders the job.
+func (s *Store) leaveTombstone(ctx context.Context, p *Project, c Caller, session *Session) error {
 	for range changeTries {
 		old, err := s.rating(ctx, p.ID, session.ID)
 		if err != nil {

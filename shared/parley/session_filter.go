@@ -63,10 +63,10 @@ func (s *Store) SessionsWhere(ctx context.Context, c Caller, r PageRequest, w Wh
 // some: some 500 read units at the most. Our choice.
 const maxLooked = 1000
 
-// weary reports whether the list has looked at enough for one page, of which
+// lookedEnough reports whether the list has looked at enough for one page, of which
 // the last stood in the index under sort, and if so notes above which activity
 // it is whole: what stands below was active at most indexEvery later than that.
-func (l *lister) weary(sort string) bool {
+func (l *lister) lookedEnough(sort string) bool {
 	at, _, ok := splitTimeAndSession(sort)
 	floor := at + indexEvery.Milliseconds()
 	if l.keep == nil || l.looked < maxLooked || !ok || floor+1 >= l.after.At {

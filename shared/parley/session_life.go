@@ -46,6 +46,11 @@ func (s *Session) Over() bool {
 	return s.State == StateResolved || s.State == StateClosed && !s.Closing()
 }
 
+// Waits reports whether a person is waited for who has not come.
+func (s *Session) Waits() bool {
+	return s.State == StateOpen && s.Holder == HolderWaiting && s.Asked > 0
+}
+
 // withAgent reports whether the session is open and its agent answers. Only
 // then does a visitor's silence mean anything: one who waits for a person has said
 // what they want and is the one being kept waiting, and one who talks with a

@@ -144,7 +144,7 @@ func (l *lister) read(ctx context.Context, partition string) error {
 		if err := l.hold(ctx, ids); err != nil {
 			return err
 		}
-		if n := len(page.Items); len(ids) < n || page.Next != nil && n > 0 && l.weary(page.Items[n-1].String(sort)) {
+		if n := len(page.Items); len(ids) < n || page.Next != nil && n > 0 && l.lookedEnough(page.Items[n-1].String(sort)) {
 			break
 		}
 	}
