@@ -29,7 +29,7 @@ var errNotDue = errors.New("the answer is not due for a mail yet")
 // and not noted is sent again, with the same id.
 func (c *replyMailer) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, error) {
 	all := s.Entries[len(s.Entries)-1].Seq
-	due, err := c.Store.LetterDue(ctx, s)
+	due, err := c.Store.MailDue(ctx, s)
 	if err != nil {
 		return s.After, err
 	}
@@ -63,7 +63,7 @@ func (c *replyMailer) stretch(ctx context.Context, s parley.Stretch) (parley.Seq
 }
 
 // sendReply makes the mail and hands it on.
-func (c Config) sendReply(ctx context.Context, s *parley.Session, due parley.LetterDue) error {
+func (c Config) sendReply(ctx context.Context, s *parley.Session, due parley.MailDue) error {
 	if c.Mail == nil {
 		return errors.Join(mail.ErrRefused, errors.New("this deployment sends no mail"))
 	}

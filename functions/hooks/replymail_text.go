@@ -15,7 +15,7 @@ import (
 const maxAnswerBytes = 32 << 10
 
 // replyMail is the mail, but for the address that it is from.
-func replyMail(p *parley.Project, s *parley.Session, due parley.LetterDue, link string) mail.Message {
+func replyMail(p *parley.Project, s *parley.Session, due parley.MailDue, link string) mail.Message {
 	say := func(key string) string { return p.Say(key, s.Language) }
 	parts := []string{say(parley.TextReplyMailIntro)}
 	left := maxAnswerBytes

@@ -97,8 +97,8 @@ func (s *Store) meets(ctx context.Context, session *Session) error {
 	return ignoreGone(err)
 }
 
-// LetterDue is what a stretch of a session holds that is to be mailed.
-type LetterDue struct {
+// MailDue is what a stretch of a session holds that is to be mailed.
+type MailDue struct {
 	// Answers are people's answers that no page has met, in order; none if nothing
 	// is to be mailed.
 	Answers []Entry
@@ -108,17 +108,17 @@ type LetterDue struct {
 	To Contact
 }
 
-// LetterDue returns what is to be mailed of a stretch. Answers that were mailed
+// MailDue returns what is to be mailed of a stretch. Answers that were mailed
 // already, or to somebody for whom nobody vouched, or in a session that takes no
 // messages any more, are none.
-func (s *Store) LetterDue(ctx context.Context, w Stretch) (LetterDue, error) {
-	var d LetterDue
+func (s *Store) MailDue(ctx context.Context, w Stretch) (MailDue, error) {
+	var d MailDue
 	session := w.Session
 	p, err := s.Project(ctx, session.Project)
 	if err != nil || !p.ReplyMail.Enabled || session.Unmet == 0 || session.State == StateSpam || !session.Owner.Proven {
 		return d, err
 	}
-	items, err := s.table.Get(ctx, true, visitorKey(p.ID, session.Owner.Visitor), contactKey(p.ID, session.Owner.Contact), letterKey(p.ID, session.ID))
+	items, err := s.table.Get(ctx, true, visitorKey(p.ID, session.Owner.Visitor), contactKey(p.ID, session.Owner.Contact), mailedKey(p.ID, session.ID))
 	if err != nil {
 		return d, unavailable(err)
 	}
@@ -156,7 +156,7 @@ func later(a, b time.Time) time.Time {
 // Mailed notes that everything up to an answer was mailed. ErrNotFound if the
 // session is gone.
 func (s *Store) Mailed(ctx context.Context, p ProjectID, id SessionID, upto Seq) error {
-	k := letterKey(p, id)
+	k := mailedKey(p, id)
 	err := s.write(ctx, []table.Action{
 		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "seq": int64(upto), "at": s.clock().UnixMilli(), "nonce": s.newID()}),
 		checkThere(p, id)})
@@ -166,5 +166,5 @@ func (s *Store) Mailed(ctx context.Context, p ProjectID, id SessionID, upto Seq)
 	return err
 }
 
-// letterKey is how far a session's answers were mailed, and when.
-func letterKey(p ProjectID, id SessionID) table.Key { return markKey(p, id, "mailed", "") }
+// mailedKey is how far a session's answers were mailed, and when.
+func mailedKey(p ProjectID, id SessionID) table.Key { return markKey(p, id, "mailed", "") }
