@@ -18,6 +18,7 @@ import (
 type backend struct {
 	gofakes3.Backend
 	db      *bbolt.DB
+	path    string      // bbolt forgets it when it closes
 	damaged func(error) // nil is nobody
 	broken  atomic.Bool
 }
@@ -50,9 +51,9 @@ func (b *backend) begin() (c aws.Credentials, err error) {
 // guard calls f, which uses the file.
 func (b *backend) guard(f func() error) error {
 	if b.broken.Load() {
-		return fmt.Errorf("%s %w", b.db.Path(), boltfile.ErrDamaged)
+		return fmt.Errorf("%s %w", b.path, boltfile.ErrDamaged)
 	}
-	err := boltfile.Guard(b.db.Path(), f)
+	err := boltfile.Guard(b.path, f)
 	if errors.Is(err, boltfile.ErrDamaged) && !b.broken.Swap(true) && b.damaged != nil {
 		b.damaged(err)
 	}

@@ -73,7 +73,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	back := &backend{Backend: s3bolt.New(db), db: db, damaged: c.Damaged}
+	back := &backend{Backend: s3bolt.New(db), db: db, path: db.Path(), damaged: c.Damaged}
 	credentials, err := back.begin()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", db.Path(), err), db.Close())

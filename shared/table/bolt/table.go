@@ -46,6 +46,7 @@ type Config struct {
 // goroutines.
 type Table struct {
 	db      *bbolt.DB
+	path    string // bbolt forgets it when it closes
 	now     func() time.Time
 	damaged func(error)
 
@@ -85,6 +86,7 @@ func New(c Config) (*Table, error) {
 	}
 	t := &Table{
 		db:      db,
+		path:    c.Path,
 		now:     c.Now,
 		damaged: c.Damaged,
 		grown:   make(chan struct{}),
@@ -182,7 +184,7 @@ func (t *Table) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	if err := t.damage(); err != nil {
 		return err
 	}
-	err := boltfile.Guard(t.db.Path(), func() error { return t.db.View(read) })
+	err := boltfile.Guard(t.path, func() error { return t.db.View(read) })
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return fmt.Errorf("%w: closed", table.ErrUnavailable)
 	}
@@ -195,7 +197,7 @@ func (t *Table) note(err error) error {
 	if !errors.Is(err, boltfile.ErrDamaged) {
 		return err
 	}
-	err = withPath(t.db.Path(), err)
+	err = withPath(t.path, err)
 	t.mu.Lock()
 	first := t.broken == nil
 	t.broken = cmp.Or(t.broken, err)

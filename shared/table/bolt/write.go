@@ -95,7 +95,7 @@ func (t *Table) commit(batch []*job) []error {
 		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrNotDone, err))
 	}
 	applied, fed := false, false
-	err = boltfile.Guard(t.db.Path(), func() (err error) {
+	err = boltfile.Guard(t.path, func() (err error) {
 		before := tx.Bucket(changeBucket).Sequence()
 		applied, err = perform(tx, batch, outcomes)
 		fed = tx.Bucket(changeBucket).Sequence() > before
@@ -107,7 +107,7 @@ func (t *Table) commit(batch []*job) []error {
 	if !applied { // which saves the fsync of a commit
 		return t.noted(outcomes, tx.Rollback())
 	}
-	if err := boltfile.Guard(t.db.Path(), tx.Commit); err != nil {
+	if err := boltfile.Guard(t.path, tx.Commit); err != nil {
 		return failAll(outcomes, fmt.Errorf("%w: %w", table.ErrUnknown, t.note(err)))
 	}
 	if fed {
