@@ -8,9 +8,10 @@ import (
 	"parley/shared/parley"
 )
 
-// conversation makes what the agent sees: the session's own record, and last
-// the message to be answered. Messages that wait for an answer of their own are
-// left out, and so is what came of failed tries to answer this one.
+// conversation returns what the agent is given: the session as it is stored,
+// ending with the message to answer. Left out are messages that have a run of
+// their own to come, and what earlier failed attempts at this answer left
+// behind.
 func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) agent.Conversation {
 	waiting := map[parley.Seq]bool{}
 	for _, q := range c.Session.Queue {
@@ -26,9 +27,9 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 			turns = append(turns, turn)
 		}
 	}
-	asked, _ := TurnOf(c.Asked)
+	question, _ := TurnOf(c.Asked)
 	if c.Extras.Prompt != "" {
-		asked.Text = strings.TrimSpace(asked.Text + "\n\n(The page adds: " + c.Extras.Prompt + ")")
+		question.Text = strings.TrimSpace(question.Text + "\n\n(The page adds: " + c.Extras.Prompt + ")")
 	}
 	metadata := c.About.Metadata
 	if c.Session.Channel.HidesMetadata() {
@@ -40,7 +41,7 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 	}
 	return agent.Conversation{
 		Persona:    agent.Persona{ID: string(settings.ID), Name: settings.Name, Instructions: settings.Instructions, Model: settings.Model},
-		Turns:      append(turns, asked),
+		Turns:      append(turns, question),
 		Language:   c.Session.Language,
 		Page:       agent.Page(c.About.Page),
 		Metadata:   metadata,
@@ -49,7 +50,7 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 		Context:    string(c.Extras.Context),
 		Contact:    string(c.Contact.Context),
 		Mode:       mode,
-		Earlier:    earlier(c.Entries),
+		Earlier:    earlierCalls(c.Entries),
 		MaxTokens:  settings.ReplyTokens(),
 		MaxSpend:   int(p.ReplyAllowance(settings)),
 	}
@@ -60,7 +61,8 @@ var roles = map[parley.AuthorKind]agent.Role{
 	parley.AuthorHuman: agent.Human, parley.AuthorTeam: agent.Human,
 }
 
-// TurnOf returns an entry as a turn; ok is false for what agents do not see.
+// TurnOf returns an entry as a turn of the conversation. ok is false for entries
+// that agents do not see: events, notes, and what the system said.
 func TurnOf(e parley.Entry) (turn agent.Turn, ok bool) {
 	role, known := roles[e.Author.Kind]
 	if !e.IsMessage() || e.Internal || !known {

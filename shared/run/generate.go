@@ -14,28 +14,30 @@ import (
 	"parley/shared/parley"
 )
 
-// runner generates one run that it has claimed.
+// runner generates one run that it has claimed: it asks the agent, and appends
+// what comes to the run's log.
 type runner struct {
 	*Engine
-	writer
+	logWriter
 	claim *Claim
-	feed  *feed
-	// reply is all text that is durable in the log.
-	reply strings.Builder
-	in    *inbox
-	first time.Time // when the first text was flushed
-	conv  agent.Conversation
-	tools *toolbox
+	live  *liveText
+	// reply is the text that is in the log.
+	reply  strings.Builder
+	buffer *replyBuffer
+	first  time.Time // when the first text was flushed
+	conv   agent.Conversation
+	tools  *toolbox
 }
 
-// generate runs to the end, whatever becomes of its readers. ctx carries the
-// deadline of the process; cancelling it is dying.
-func (e *Engine) generate(ctx context.Context, claim *Claim, f *feed) {
-	r := &runner{Engine: e, claim: claim, feed: f,
-		writer: writer{engine: e, ref: claim.Ref, epoch: claim.Epoch, next: claim.Next, last: e.Now()}}
-	defer f.close()
+// generate generates the run to its end, whatever becomes of its readers. ctx
+// carries the deadline of the process. When it ends the runner simply stops, as
+// if it had died.
+func (e *Engine) generate(ctx context.Context, claim *Claim, live *liveText) {
+	r := &runner{Engine: e, claim: claim, live: live,
+		logWriter: logWriter{engine: e, ref: claim.Ref, epoch: claim.Epoch, next: claim.Next, last: e.Now()}}
+	defer live.close()
 	usage, err := r.run(ctx)
-	r.settle(ctx, usage)
+	r.settleBudget(ctx, usage)
 	switch {
 	case err == nil, errors.Is(err, errFenced), errors.As(err, new(*endedError)):
 	case errors.Is(err, parley.ErrConflict), errors.Is(err, parley.ErrNotFound):
@@ -44,16 +46,17 @@ func (e *Engine) generate(ctx context.Context, claim *Claim, f *feed) {
 	}
 }
 
-// storeMargin is what of the process's deadline is kept for storing the end.
+// storeMargin is kept free before the process's deadline, to store how the run
+// ended.
 const storeMargin = 2 * time.Second
 
-// run returns what the reply used, and an error if the run was not ended by
-// this runner.
+// run returns the tokens that the reply used, and an error where this runner did
+// not end the run itself.
 func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 	if err := r.prepare(ctx); err != nil {
 		return agent.Usage{}, err
 	}
-	who, text, err := r.who(ctx)
+	who, text, err := r.chooseAgent(ctx)
 	if err != nil {
 		return agent.Usage{}, r.fail(ctx, text, err)
 	}
@@ -61,18 +64,18 @@ func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)-storeMargin)
 	}
-	ask, cancel := context.WithTimeout(ctx, limit)
+	replyCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r.in = newInbox(r.claim.Session.Channel.MaxReplyBytes())
-	go r.in.collect(func() (agent.Result, error) { return who.Reply(ask, r.conv, r.in.add) })
-	result, replyErr, err := r.relay(ctx)
+	r.buffer = newReplyBuffer(r.claim.Session.Channel.MaxReplyBytes())
+	go r.buffer.collect(func() (agent.Result, error) { return who.Reply(replyCtx, r.conv, r.buffer.add) })
+	result, replyErr, err := r.appendReply(ctx)
 	if err == nil {
 		err = r.end(ctx, result, replyErr)
 	} else {
-		r.in.stop()
+		r.buffer.stop()
 		cancel()
-		<-r.in.done
-		result, replyErr = r.in.outcome()
+		<-r.buffer.done
+		result, replyErr = r.buffer.returned()
 	}
 	if replyErr != nil && result.Usage == (agent.Usage{}) {
 		result.Usage = agent.Usage{Input: agent.EstimateTokens(r.conv), Output: r.reply.Len() / 4, Estimated: true}
@@ -80,8 +83,9 @@ func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 	return result.Usage, err
 }
 
-// who returns the agent to ask, or why none may be asked and what to say then.
-func (r *runner) who(ctx context.Context) (who agent.Agent, text string, err error) {
+// chooseAgent returns the agent to ask; or, as an error, why none is asked, and
+// the key of the text that the visitor gets instead.
+func (r *runner) chooseAgent(ctx context.Context) (who agent.Agent, text string, err error) {
 	if errors.Is(r.claim.denied, parley.ErrLimit) {
 		return nil, parley.TextBudgetSpent, r.claim.denied
 	}
@@ -95,7 +99,8 @@ func (r *runner) who(ctx context.Context) (who agent.Agent, text string, err err
 	return who, parley.TextApology, err
 }
 
-// prepare reads what the claimer had not read, and reserves what the sender had not.
+// prepare completes the claim. A sender that claims has read the session and
+// reserved the tokens already; a responder has done neither.
 func (r *runner) prepare(ctx context.Context) error {
 	c := r.claim
 	if c.Session == nil {
@@ -138,30 +143,31 @@ func (r *runner) agentOf(ctx context.Context) (*parley.Project, parley.AgentSett
 	return p, settings, err
 }
 
-// relay appends what the agent says until it has said everything. replyErr is
-// the agent's error, err that the run is no longer this runner's.
-func (r *runner) relay(ctx context.Context) (result agent.Result, replyErr, err error) {
+// appendReply logs the agent's text in flushes, its entries at once, and a beat
+// where it is silent, until the agent is done. replyErr is the agent's error;
+// err means that this runner has lost the run.
+func (r *runner) appendReply(ctx context.Context) (result agent.Result, replyErr, err error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := r.Now()
 		wait := r.last.Add(r.Beat).Sub(now)
-		if r.in.waiting() {
+		if r.buffer.hasText() {
 			wait = r.nextFlush().Sub(now)
 		}
 		timer.Reset(max(wait, 0))
 		select {
 		case <-ctx.Done():
 			return result, nil, errFenced
-		case <-r.in.news:
+		case <-r.buffer.news:
 		case <-timer.C:
 		}
-		if err := r.record(ctx); err != nil {
+		if err := r.appendPending(ctx); err != nil {
 			return result, nil, err
 		}
-		text, done := r.in.peek()
+		text, done := r.buffer.peek()
 		if done {
-			result, replyErr = r.in.outcome()
+			result, replyErr = r.buffer.returned()
 			return result, replyErr, nil
 		}
 		now = r.Now()
@@ -177,9 +183,10 @@ func (r *runner) relay(ctx context.Context) (result agent.Result, replyErr, err 
 	}
 }
 
-// record makes durable what the agent wants to be, and lets it go on.
-func (r *runner) record(ctx context.Context) error {
-	for _, k := range r.in.wanted() {
+// appendPending logs the entries that the agent asked for, each of which it
+// waits for.
+func (r *runner) appendPending(ctx context.Context) error {
+	for _, k := range r.buffer.takePending() {
 		err := r.append(ctx, k.entry)
 		k.done <- err
 		if err != nil {
@@ -189,7 +196,8 @@ func (r *runner) record(ctx context.Context) error {
 	return nil
 }
 
-// nextFlush is when collected text becomes an entry: the first at once.
+// nextFlush is when the collected text becomes an entry. The first text is
+// flushed at once, for a visitor waits to see something.
 func (r *runner) nextFlush() time.Time {
 	if r.first.IsZero() {
 		return time.Time{}
@@ -197,10 +205,10 @@ func (r *runner) nextFlush() time.Time {
 	return r.last.Add(r.Flush(r.last.Sub(r.first)))
 }
 
-// flush makes collected text durable, in one entry, and only then offers it to
-// readers. What comes meanwhile waits for the next.
+// flush logs the collected text as one entry, and only then shows it to readers:
+// what anybody has seen must survive a crash.
 func (r *runner) flush(ctx context.Context) error {
-	text := r.in.take(parley.MaxChunkBytes)
+	text := r.buffer.takeText(parley.MaxChunkBytes)
 	if err := r.append(ctx, parley.LogEntry{Kind: parley.LogText, Text: text}); err != nil {
 		return err
 	}
@@ -208,20 +216,22 @@ func (r *runner) flush(ctx context.Context) error {
 		r.first = r.last
 	}
 	r.reply.WriteString(text)
-	r.feed.text(text)
+	r.live.add(text)
 	return nil
 }
 
-// end stores the reply. A reply that failed keeps the text it has.
+// end ends the run with the reply. Where the agent failed in the middle, the
+// text so far is kept and marked as incomplete; where it failed before any text,
+// an apology stands in its place.
 func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) error {
-	rest := strings.ToValidUTF8(r.in.rest(), "\uFFFD")
+	rest := strings.ToValidUTF8(r.buffer.takeAll(), "\uFFFD")
 	for len(rest) > parley.MaxChunkBytes {
 		n := cutAt(rest, parley.MaxChunkBytes)
 		if err := r.append(ctx, parley.LogEntry{Kind: parley.LogText, Text: rest[:n]}); err != nil {
 			return err
 		}
 		r.reply.WriteString(rest[:n])
-		r.feed.text(rest[:n])
+		r.live.add(rest[:n])
 		rest = rest[n:]
 	}
 	e := parley.End{Status: parley.StatusDone, Unflushed: rest, Text: r.reply.String() + rest,
@@ -235,7 +245,7 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 	case replyErr != nil && e.Text == "":
 		return r.fail(ctx, parley.TextApology, replyErr)
 	case replyErr != nil:
-		r.complain(ctx, replyErr)
+		r.logFailure(ctx, replyErr)
 		e.Status, e.Reason, e.Goodbye, e.LikelyResolved = parley.StatusIncomplete, replyErr.Error(), false, false
 		e.Handover, e.HandoverReason = r.tools.handover != "", r.tools.handover
 	case e.Text == "" && !e.Handover && !asksForm(e.Calls):
@@ -250,13 +260,14 @@ func asksForm(calls []parley.ActionCall) bool {
 
 var errEmpty = errors.New("the agent said nothing")
 
-// fail ends a run that has no text with a sentence of Parley's own.
+// fail ends a run without any text of the agent, with one of the project's own
+// sentences.
 func (r *runner) fail(ctx context.Context, text string, reason error) error {
 	p, err := r.store.Project(ctx, r.ref.Project)
 	if err != nil {
 		return err
 	}
-	r.complain(ctx, reason)
+	r.logFailure(ctx, reason)
 	said := p.Say(text, r.claim.Session.Language)
 	e := parley.End{Status: parley.StatusFailed, System: true, Text: said, Unflushed: said, Reason: reason.Error()}
 	if r.tools != nil {
@@ -265,9 +276,9 @@ func (r *runner) fail(ctx context.Context, text string, reason error) error {
 	return r.finish(ctx, e)
 }
 
-// complain tells the log why a reply failed: as an error where the provider
-// refuses, which does not pass by itself.
-func (r *runner) complain(ctx context.Context, reason error) {
+// logFailure logs why a reply failed. It is an error where the provider refused,
+// since that needs somebody to mend it, and a warning otherwise.
+func (r *runner) logFailure(ctx context.Context, reason error) {
 	level := slog.LevelWarn
 	if errors.Is(reason, agent.ErrProvider) {
 		level = slog.LevelError
@@ -275,11 +286,12 @@ func (r *runner) complain(ctx context.Context, reason error) {
 	r.Log.LogAttrs(ctx, level, "reply failed", slog.String("project", string(r.ref.Project)), slog.String("reason", reason.Error()))
 }
 
-// endTries bounds how often an end is tried before the run is left to whoever
-// finds it dead.
+// endTries is how often ending a run is tried. After that its readers and the
+// sweep find it dead and end it.
 const endTries = 10
 
-// finish ends the run, against entries that others append meanwhile.
+// finish ends the run. It tries again while the table is unavailable, and gives
+// up once somebody else has appended to the log.
 func (r *runner) finish(ctx context.Context, e parley.End) error {
 	e.Of = r.claim.First.Of
 	session := r.claim.Session
@@ -289,7 +301,7 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 		var s *parley.Standing
 		switch {
 		case err == nil:
-			r.feed.finish(e.Unflushed, &End{Status: ended.Status, Entry: &ended.Entry, Session: ended.Session})
+			r.live.finish(e.Unflushed, &End{Status: ended.Status, Entry: &ended.Entry, Session: ended.Session})
 			r.Ask(ctx, ended.Next)
 			return nil
 		case errors.As(err, &s), errors.Is(err, parley.ErrConflict), errors.Is(err, parley.ErrNotFound):
@@ -305,8 +317,8 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 	return errFenced
 }
 
-// settle gives back what the run did not use of the budgets.
-func (r *runner) settle(ctx context.Context, used agent.Usage) {
+// settleBudget gives back the reserved tokens that the run did not use.
+func (r *runner) settleBudget(ctx context.Context, used agent.Usage) {
 	tokens := int64(used.Input + used.Output)
 	r.claim.reservation.Release(tokens)
 	if err := r.store.Settle(ctx, r.ref.Project, r.claim.First, tokens); err != nil {

@@ -7,33 +7,38 @@ import (
 	"parley/shared/parley"
 )
 
-// Reader is where Relay writes a run. Its functions are called by one goroutine,
-// and no more once one of them has returned an error: then nobody reads any more.
+// Reader is the client that a run is delivered to, as the functions that write
+// to it. One goroutine calls them, and stops for good once one of them has
+// returned an error, which means that the client has left.
 type Reader struct {
-	// Event takes what comes, Beat is called when nothing has come for Every.
+	// Event gets each event of the run. Beat is called when none has come for the
+	// time Every, to tell the client that the connection lives.
 	Event func(Event) error
 	Beat  func() error
 	Every time.Duration
 }
 
-// Relay is Stream for a reader that has to be told that nothing comes. It
-// returns when the engine is done with the run, which may be long after the
-// reader has left: then the error is the Reader's, or nil where the run ended first.
+// Relay is Stream for a client that also needs signs of life. It returns when
+// the engine is done with the run, which may be long after the client has left.
+// Then the error is the Reader's, or nil where the run ended before the next
+// write.
 func (e *Engine) Relay(ctx context.Context, ref parley.RunRef, from int, claim *Claim, r Reader) error {
-	return r.read(func(deliver func(Event) error) error { return e.Stream(ctx, ref, from, claim, deliver) })
+	return r.deliver(func(deliver func(Event) error) error { return e.Stream(ctx, ref, from, claim, deliver) })
 }
 
-// Watch is Relay for a reader who generates nothing: a run that nobody
-// generates is asked for.
+// Watch is Relay without the duty to generate: where nobody generates the run,
+// the responder is asked to.
 func (d *Dispatcher) Watch(ctx context.Context, ref parley.RunRef, from int, r Reader) error {
-	return r.read(func(deliver func(Event) error) error {
-		f := &follower{Dispatcher: d, ref: ref, from: from, deliver: deliver}
-		return f.follow(ctx)
+	return r.deliver(func(deliver func(Event) error) error {
+		to := &delivery{Dispatcher: d, ref: ref, from: from, deliver: deliver}
+		return to.pollLog(ctx)
 	})
 }
 
-// read passes on what stream delivers, until it returns.
-func (r Reader) read(stream func(deliver func(Event) error) error) error {
+// deliver passes the events of stream on to the client, with beats between them,
+// until stream returns. Even after the client has left it waits for stream,
+// which may be generating the run.
+func (r Reader) deliver(stream func(deliver func(Event) error) error) error {
 	events, done := make(chan Event), make(chan error, 1)
 	reading, leave := context.WithCancelCause(context.Background())
 	defer leave(nil)

@@ -1,7 +1,9 @@
-// Package run drives the generation of replies. A run is a log that everybody
-// appends to under the same condition, so whoever appends first decides; this
-// package is what a runner, a reader, a responder and whoever finds a dead run
-// do with it. All of it is safe for concurrent use, in one process or many.
+// Package run generates replies. A run is the generation of one reply. It is a
+// log that anybody may append to, each entry under the condition that nobody
+// else wrote it first; so the first to append decides what happened. This
+// package is what a runner, a reader, a responder, and whoever finds a run dead
+// do with that log. All of it is safe for concurrent use, in one process or
+// many.
 package run
 
 import (
@@ -19,45 +21,50 @@ import (
 type Config struct {
 	// Store is required.
 	Store *parley.Store
-	// Agent returns who answers for an agent of a project. An Engine requires it,
-	// a Dispatcher does not ask.
+	// Agent returns the agent to ask for given settings. An Engine requires it; a
+	// Dispatcher never calls it.
 	Agent func(p *parley.Project, a parley.AgentSettings) (agent.Agent, error)
-	// Respond has another process generate a run, without waiting for it. A
-	// Dispatcher requires it; an Engine without it uses a goroutine of this process,
-	// which suits one that keeps running.
+	// Respond asks another process to generate a run, and does not wait for it. A
+	// Dispatcher requires it. An Engine without it generates in a goroutine of its
+	// own process, which suits a server but not a function, which is frozen when
+	// it has answered.
 	Respond func(ctx context.Context, ref parley.RunRef) error
-	// Act carries out a call of an action; its error is that of ctx alone. Nil
-	// means that the agents are offered no actions.
+	// Act carries out a call of an action; its only error is that of ctx,
+	// everything else is in the result. With nil, agents are offered no actions.
 	Act func(ctx context.Context, r parley.ActionRequest) (parley.ActionResult, error)
-	// Flush returns how long text is collected before the next entry, given how
-	// long ago the first text came. Nil means 200 ms in the first second, then
-	// 400 ms: our choice, some 18 entries for a reply of 6 s, 140 ms mean delay.
+	// Flush returns how long text is collected before it becomes a log entry;
+	// since is the time from the first text on. Nil means 200 ms in the first
+	// second, then 400 ms. Our choice: about 18 entries for a reply of 6 s, and a
+	// mean delay of 140 ms.
 	Flush func(since time.Duration) time.Duration
-	// Beat is how often a silent runner says that it lives; zero means 2 s.
+	// Beat is how often a runner without text logs that it is alive; zero means 2
+	// s.
 	Beat time.Duration
-	// Lease is how long a log may be silent before its runner counts as dead;
-	// zero means parley.Lease. It must be several beats.
+	// Lease is how long a log may be silent before its runner counts as dead; zero
+	// means parley.Lease. It must be several beats, since one may be delayed.
 	Lease time.Duration
-	// PollMin and PollMax bound how often a reader looks, after text and in
-	// silence; zero means 100 ms and 500 ms.
+	// PollMin and PollMax bound the interval at which readers poll the log:
+	// shortest after new text, longer in silence. Zero means 100 ms and 500 ms.
 	PollMin, PollMax time.Duration
-	// MaxRun caps a run's time; zero means 100 s: below the chat function's timeout.
+	// MaxRun is the longest that an agent may take for a reply; zero means 100 s,
+	// which is below the timeout of the function chat.
 	MaxRun time.Duration
-	// Now and Epoch are the clock and the source of epochs; nil means the real ones.
+	// Now is the clock. Epoch names a runner, differently each time. Nil means the
+	// real clock and random text; tests replace them.
 	Now   func() time.Time
 	Epoch func() string
-	// Log takes what nobody else is told; nil means slog.Default.
+	// Log takes errors that no caller is told of; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Dispatcher does with runs what needs no agent: it shows them, has them
-// generated elsewhere, cancels them, and ends those whose runner died.
+// Dispatcher does what needs no agent: it delivers runs to readers, asks for
+// their generation elsewhere, cancels them, and ends those whose runner died.
 type Dispatcher struct {
 	Config
 	store *parley.Store
 }
 
-// Engine is a Dispatcher that generates runs itself.
+// Engine is a Dispatcher that also generates runs itself.
 type Engine struct{ *Dispatcher }
 
 // New returns an Engine.
@@ -83,7 +90,7 @@ func NewDispatcher(c Config) (*Dispatcher, error) {
 func newDispatcher(c Config) *Dispatcher {
 	d := &Dispatcher{Config: c, store: c.Store}
 	if d.Flush == nil {
-		d.Flush = flushPace
+		d.Flush = flushInterval
 	}
 	for _, v := range []struct {
 		value *time.Duration
@@ -106,7 +113,7 @@ func newDispatcher(c Config) *Dispatcher {
 	return d
 }
 
-func flushPace(since time.Duration) time.Duration {
+func flushInterval(since time.Duration) time.Duration {
 	if since < time.Second {
 		return 200 * time.Millisecond
 	}
@@ -123,13 +130,15 @@ func (e *Engine) respondHere(ctx context.Context, ref parley.RunRef) error {
 	return nil
 }
 
-// Event is what a reader gets: some text, or the end.
+// Event is a piece of text, or the end, as it is delivered to a reader.
 type Event struct {
-	// Text continues the reply; Upto is the length in bytes of all text so far.
+	// Text continues the reply. Upto is the length of the reply up to its end, in
+	// bytes.
 	Text string
 	Upto int
-	// With is how the run ended where this text came together with the end, which
-	// the next event tells; else "".
+	// With is how the run ended, where this text was stored together with the end:
+	// a reader may want to treat the last text differently, such as an apology. It
+	// is "" for all other text; the end itself follows in the next event.
 	With parley.RunStatus
 	// End is set in the last event, which has no text.
 	End *End
@@ -138,15 +147,16 @@ type Event struct {
 // End says how a run ended.
 type End struct {
 	Status parley.RunStatus
-	// Entry is the reply as stored, or the event that stands for none; nil if
-	// the session was erased.
+	// Entry is the reply as stored, or the event stored in its place if there is
+	// no reply; nil if the session was erased.
 	Entry *parley.Entry
 	// Session is the session after it; nil if it was erased.
 	Session *parley.Session
 }
 
-// Ask has a run generated by the responder. If that cannot be reached, the
-// sweep will see to the run within two minutes.
+// Ask asks the responder to generate a run. If it cannot be reached that is only
+// logged, since the sweep finds the run within two minutes. Without a run in ref
+// it does nothing.
 func (d *Dispatcher) Ask(ctx context.Context, ref parley.RunRef) {
 	if ref.Run == "" {
 		return
@@ -156,9 +166,9 @@ func (d *Dispatcher) Ask(ctx context.Context, ref parley.RunRef) {
 	}
 }
 
-// Send is parley.Store.Send, with the budgets that visitors share reserved in
-// the same wave. If the result holds a claim, the caller must call Stream with
-// it; if the run is pending, Ask.
+// Send is parley.Store.Send, and reserves tokens from the budgets that visitors
+// share at the same time, to save a round trip. If it returns a claim the caller
+// must call Stream with it; if the run is pending, Ask.
 func (e *Engine) Send(ctx context.Context, c parley.Caller, r parley.SendRequest) (parley.Sent, *Claim, error) {
 	p, err := e.store.Project(ctx, c.Project)
 	if err != nil {
@@ -176,7 +186,8 @@ func (e *Engine) Send(ctx context.Context, c parley.Caller, r parley.SendRequest
 				early <- reserved{err: err}
 				return
 			}
-			// A run whose message is stored is answered, though its sender has left.
+			// The message may be stored by the time its sender leaves, and then its
+			// run needs the tokens.
 			detached, cancel := detach(ctx)
 			defer cancel()
 			got, err := e.store.Reserve(detached, p, e.store.AddressHash(c), settings)
@@ -201,32 +212,34 @@ type Claim struct {
 	denied      error
 }
 
-// Cancel is parley.Store.Cancel; the run that gets its turn is asked for.
+// Cancel is parley.Store.Cancel, and asks for the queued run whose turn it now
+// is.
 func (d *Dispatcher) Cancel(ctx context.Context, c parley.Caller, id parley.SessionID, only parley.RunID) (parley.Stopped, error) {
 	stopped, err := d.store.Cancel(ctx, c, id, only)
 	d.Ask(ctx, stopped.Next)
 	return stopped, err
 }
 
-// Respond generates a run that nobody generates, and returns when it has
-// ended. A run that is over or alive is left alone.
+// Respond generates a run that nobody generates, and returns when it has ended.
+// It does nothing for a run that is over or alive, so it may be called twice.
 func (e *Engine) Respond(ctx context.Context, ref parley.RunRef) error {
-	claim, err := e.take(ctx, ref, false)
+	claim, err := e.claimRun(ctx, ref, false)
 	if err != nil || claim == nil {
 		return err
 	}
 	return e.Stream(ctx, ref, 0, claim, func(Event) error { return nil })
 }
 
-// Revive sees to a run that may be dead: one with text is ended as incomplete,
-// one without is asked for. A run that is over or alive is left alone.
+// Revive deals with a run that may be dead: with text in its log the run is
+// ended as incomplete, without text the responder is asked to start over. It
+// does nothing for a run that is over or alive.
 func (d *Dispatcher) Revive(ctx context.Context, ref parley.RunRef) error {
 	log, err := d.store.ReadLog(ctx, ref, 0, true)
 	if err != nil {
 		return err
 	}
-	switch d.judge(log) {
-	case stuck:
+	switch d.conditionOf(log) {
+	case deadWithText:
 		return d.endDead(ctx, ref, log)
 	case unclaimed, dead:
 		d.Ask(ctx, ref)

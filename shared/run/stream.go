@@ -8,29 +8,32 @@ import (
 	"parley/shared/parley"
 )
 
-// Stream delivers what follows the first from bytes of a run's reply, and then
-// its end, in order, each byte once. With a claim it generates the run. Without
-// one it follows the log, and generates the run itself if it gets the claim: when
-// the run's turn comes, or when its runner has died; with little time left the
-// responder is asked instead. An error from deliver, or
-// the end of ctx, ends the delivery and is returned; but Stream does not return
-// before a run that it generates has ended, for a function that has answered is
-// frozen. Cancelling ctx therefore does not stop a run; its deadline does, which
-// must leave time to store what was said.
+// Stream delivers a run's reply from byte from on, and then its end: in order,
+// each byte once.
+//
+// With a claim it generates the run. Without one it reads the log, and claims
+// the run itself when nobody generates it: its turn has come, or its runner has
+// died. If the request has little time left, the responder is asked instead.
+//
+// An error from deliver, or the end of ctx, ends the delivery and is returned.
+// But a run that Stream generates it generates to its end before it returns,
+// because a function that has answered is frozen. So cancelling ctx does not
+// stop a run; only its deadline does, which must leave time to store what was
+// said.
 func (e *Engine) Stream(ctx context.Context, ref parley.RunRef, from int, claim *Claim, deliver func(Event) error) error {
-	f := &follower{Dispatcher: e.Dispatcher, ref: ref, from: from, deliver: deliver}
+	to := &delivery{Dispatcher: e.Dispatcher, ref: ref, from: from, deliver: deliver}
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > claimTime {
-		f.generator = e
+		to.generator = e
 	}
 	if claim != nil {
-		return e.drive(ctx, f, claim)
+		return e.generateAndDeliver(ctx, to, claim)
 	}
-	return f.follow(ctx)
+	return to.pollLog(ctx)
 }
 
-// claimTime is the least that must be left of a request's time for it to begin
-// the generation of a run that it reads: more than a host which answers whole
-// ever gives it.
+// claimTime is the least time that a request must have left to begin generating
+// a run that it came to read. Hosts that do not stream never give a request that
+// much.
 const claimTime = 30 * time.Second
 
 // Wait follows a run that somebody else generates, for at most this long. It
@@ -40,36 +43,38 @@ func (d *Dispatcher) Wait(ctx context.Context, ref parley.RunRef, atMost time.Du
 	defer cancel()
 	var text []byte
 	var end *End
-	f := &follower{Dispatcher: d, ref: ref, deliver: func(ev Event) error {
+	to := &delivery{Dispatcher: d, ref: ref, deliver: func(ev Event) error {
 		text, end = append(text, ev.Text...), ev.End
 		return nil
 	}}
-	err := f.follow(ctx)
+	err := to.pollLog(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		err = nil
 	}
 	return string(text), end, err
 }
 
-// drive generates a claimed run and reads it from memory meanwhile.
-func (e *Engine) drive(ctx context.Context, f *follower, claim *Claim) error {
+// generateAndDeliver generates a claimed run in a goroutine and delivers it from
+// memory as it grows.
+func (e *Engine) generateAndDeliver(ctx context.Context, to *delivery, claim *Claim) error {
 	detached, cancel := detach(ctx)
 	defer cancel()
-	said := newFeed()
+	said := newLiveText()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		e.generate(detached, claim, said)
 	}()
-	over, err := f.listen(ctx, said)
+	over, err := to.readLive(ctx, said)
 	<-done
 	if over || err != nil {
 		return err
 	}
-	return f.follow(ctx) // this runner was fenced: the log tells what happened
+	return to.pollLog(ctx) // this runner lost the run: its log tells what became of it
 }
 
-// detach keeps the deadline of a request and nothing else of its context.
+// detach returns a context with the deadline of ctx but without its
+// cancellation: the reply is generated though its reader leaves.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	free := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -78,19 +83,20 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(free)
 }
 
-// listen delivers what this process generates; over means up to the end.
-func (f *follower) listen(ctx context.Context, said *feed) (over bool, err error) {
+// readLive delivers what a runner in this process logs. over means that the end
+// was among it.
+func (d *delivery) readLive(ctx context.Context, said *liveText) (over bool, err error) {
 	for {
-		text, end, closed, news := said.after(f.at)
+		text, end, closed, news := said.after(d.at)
 		if end != nil {
-			f.with = end.Status
+			d.endStatus = end.Status
 		}
-		if err := f.say(text); err != nil {
+		if err := d.deliverText(text); err != nil {
 			return false, err
 		}
 		switch {
 		case end != nil:
-			return true, f.deliver(Event{Upto: f.at, End: end})
+			return true, d.deliver(Event{Upto: d.at, End: end})
 		case closed:
 			return false, nil
 		case text != "":

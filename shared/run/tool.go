@@ -10,32 +10,34 @@ import (
 	"parley/shared/parley"
 )
 
-// toolbox carries out what the agent calls: the project's actions, and the
-// entering and leaving of modes. Its methods are called by the agent, one after
-// the other; what they leave behind is read when the agent has ended.
+// toolbox carries out the calls of the agent: the project's actions, and
+// entering and leaving modes. The agent calls its methods one after the other;
+// the runner reads the fields once the agent has ended.
 type toolbox struct {
 	runner  *runner
 	project *parley.Project
 
 	calls []parley.ActionCall
-	mode  *string // nil: as it was
-	// handover is why a call gives the session to a human, "" if none does.
+	mode  *string // the mode to be in after the reply; nil leaves it as it was
+	// handover is the reason for giving the session to a human after this reply,
+	// because a call demanded it; "" if none did.
 	handover string
 }
 
-// tools are what the agent is offered in a session.
+// tools returns what the agent may call in a session: actions, and the ways into
+// and out of modes.
 func (t *toolbox) tools(session *parley.Session) []agent.Tool {
 	var all []agent.Tool
 	if t.runner.Act != nil {
 		for _, a := range t.project.Actions {
-			all = append(all, agent.Tool{Name: string(a.ID), Description: described(a), Parameters: parametersOf(a)})
+			all = append(all, agent.Tool{Name: string(a.ID), Description: describe(a), Parameters: parametersOf(a)})
 		}
 	}
 	if _, in := t.project.Mode(session.Mode); in {
 		all = append(all, agent.Tool{Name: string(parley.LeaveMode), Parameters: noParameters,
 			Description: "Leave the mode that the conversation is in, when its purpose is fulfilled or the visitor wants something else."})
 	}
-	if enter, ok := t.enter(session); ok {
+	if enter, ok := t.enterTool(session); ok {
 		all = append(all, enter)
 	}
 	return all
@@ -50,15 +52,16 @@ func parametersOf(a parley.Action) json.RawMessage {
 	return a.Parameters
 }
 
-func described(a parley.Action) string {
+func describe(a parley.Action) string {
 	if a.Form {
 		return a.Description + "\nThis shows the visitor a form; give what you know of its fields, or nothing."
 	}
 	return a.Description
 }
 
-// enter offers the modes that say when they are for.
-func (t *toolbox) enter(session *parley.Session) (agent.Tool, bool) {
+// enterTool offers the modes that have a description. Without one the agent
+// could not know when to choose it.
+func (t *toolbox) enterTool(session *parley.Session) (agent.Tool, bool) {
 	var ids []string
 	text := "Enter a mode of the conversation, in which you follow further instructions. The modes:"
 	for _, m := range t.project.Modes {
@@ -88,7 +91,7 @@ func (t *toolbox) use(ctx context.Context, c agent.Call) (agent.Outcome, error) 
 	}
 	call := parley.ActionCall{ID: fmt.Sprint(len(t.calls) + 1), Action: a.ID, Name: a.Label(), Arguments: c.Arguments}
 	if a.Form {
-		return t.ask(ctx, a, call)
+		return t.offerForm(ctx, a, call)
 	}
 	return t.act(ctx, a, call)
 }
@@ -104,19 +107,21 @@ func (t *toolbox) enterMode(arguments json.RawMessage) agent.Outcome {
 	return agent.Outcome{Text: "There is no such mode.", Failed: true}
 }
 
-// ask puts a form into the reply.
-func (t *toolbox) ask(ctx context.Context, a parley.Action, call parley.ActionCall) (agent.Outcome, error) {
-	call.Arguments = fitting(a, call.Arguments)
+// offerForm adds a form to the reply, for the visitor to fill in and send.
+func (t *toolbox) offerForm(ctx context.Context, a parley.Action, call parley.ActionCall) (agent.Outcome, error) {
+	call.Arguments = validArguments(a, call.Arguments)
 	call.Form = &parley.Form{Parameters: parametersOf(a)}
-	if err := t.keep(ctx, call); err != nil {
+	if err := t.record(ctx, call); err != nil {
 		return agent.Outcome{}, err
 	}
 	t.calls = append(t.calls, call)
 	return agent.Outcome{Text: "The visitor sees a form below your reply. Nothing has been done yet: tell the visitor to fill it in and send it."}, nil
 }
 
-// fitting keeps of a model's arguments what the schema has a place for.
-func fitting(a parley.Action, arguments json.RawMessage) json.RawMessage {
+// validArguments returns those of a model's arguments that the action's schema
+// accepts, to fill the form with: the model knows some of the fields, and may be
+// wrong about others.
+func validArguments(a parley.Action, arguments json.RawMessage) json.RawMessage {
 	var all, known map[string]json.RawMessage
 	s, err := a.Schema()
 	if err != nil || json.Unmarshal(arguments, &all) != nil {
@@ -137,11 +142,12 @@ func fitting(a parley.Action, arguments json.RawMessage) json.RawMessage {
 	return text
 }
 
-// act has a request made. That it begins is durable before it does, and what
-// came of it before the agent hears of it: a run that somebody ends meanwhile
-// knows what it has done, and one whose runner dies is not begun anew.
+// act makes the request of an action. A log entry before it says that it begins,
+// and one after it what came of it, before the agent is told. So whoever ends
+// the run meanwhile knows what was done, and no other runner repeats a request
+// that may have been an order.
 func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCall) (agent.Outcome, error) {
-	if err := t.keep(ctx, call); err != nil {
+	if err := t.record(ctx, call); err != nil {
 		return agent.Outcome{}, err
 	}
 	claim := t.runner.claim
@@ -151,7 +157,7 @@ func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCa
 		return agent.Outcome{}, err
 	}
 	call.Result, call.Error = result.Result, result.Error
-	if err := t.keep(ctx, call); err != nil {
+	if err := t.record(ctx, call); err != nil {
 		return agent.Outcome{}, err
 	}
 	t.calls = append(t.calls, call)
@@ -161,12 +167,12 @@ func (t *toolbox) act(ctx context.Context, a parley.Action, call parley.ActionCa
 	return outcome(call), nil
 }
 
-// keep makes a call as it stands durable in the run's log.
-func (t *toolbox) keep(ctx context.Context, call parley.ActionCall) error {
-	return t.runner.in.keep(ctx, parley.LogEntry{Kind: parley.LogCall, Call: &call})
+// record logs a call in its present state.
+func (t *toolbox) record(ctx context.Context, call parley.ActionCall) error {
+	return t.runner.buffer.record(ctx, parley.LogEntry{Kind: parley.LogCall, Call: &call})
 }
 
-// outcome is what an agent is told of a call.
+// outcome returns what the agent is told of a call.
 func outcome(c parley.ActionCall) agent.Outcome {
 	text := string(c.Result)
 	switch {
@@ -180,8 +186,9 @@ func outcome(c parley.ActionCall) agent.Outcome {
 	return agent.Outcome{Text: text}
 }
 
-// earlier are the calls of a session's entries, as the agent is told of them.
-func earlier(entries []parley.Entry) []agent.Call {
+// earlierCalls returns the calls in a session's entries in the form that agents
+// are told of.
+func earlierCalls(entries []parley.Entry) []agent.Call {
 	var calls []agent.Call
 	for _, e := range entries {
 		for _, part := range e.Parts {

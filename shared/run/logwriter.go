@@ -10,17 +10,19 @@ import (
 	"parley/shared/table"
 )
 
-// errFenced means that the log belongs to somebody else, or that nobody knows
-// whether an entry arrived: the runner falls silent.
+// errFenced means that this runner must append nothing more: another one has
+// claimed the run, or nobody knows whether its own last entry arrived.
 var errFenced = errors.New("fenced")
 
-// endedError means that the log has ended.
+// endedError means that somebody else has ended the run; end is the entry that
+// did.
 type endedError struct{ end parley.LogEntry }
 
 func (e *endedError) Error() string { return "run ended as " + string(e.end.Status) }
 
-// writer appends to a log as one epoch.
-type writer struct {
+// logWriter appends to a run's log on behalf of one runner, which its epoch
+// names.
+type logWriter struct {
 	engine *Engine
 	ref    parley.RunRef
 	epoch  string
@@ -33,9 +35,10 @@ type writer struct {
 // two seconds, well within a lease.
 const appendTries = 10
 
-// append adds one entry. A write with an unknown outcome is tried again as it
-// was. errFenced and *endedError are for good.
-func (w *writer) append(ctx context.Context, l parley.LogEntry) error {
+// append adds one entry. A write with an unknown outcome is repeated with the
+// very same entry, so that the log can tell that it has it already. After
+// errFenced or an *endedError every further append fails too.
+func (w *logWriter) append(ctx context.Context, l parley.LogEntry) error {
 	l.By, l.At, l.N = w.epoch, w.engine.Now().UnixMilli(), w.next
 	pause := 10 * time.Millisecond
 	for try := 1; try <= appendTries; try++ {

@@ -1,0 +1,184 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"unicode/utf8"
+
+	"parley/shared/agent"
+	"parley/shared/parley"
+)
+
+// replyBuffer stands between an agent and the runner that logs its reply: the
+// agent adds text at its own speed, the runner takes it out for the next log
+// entry. The agent never waits for the table, except where it asks for an entry
+// of its own.
+type replyBuffer struct {
+	limit int // bytes of the whole reply
+	news  chan struct{}
+	done  chan struct{} // closed when the agent has said everything
+
+	mu      sync.Mutex
+	buf     []byte
+	total   int            // bytes added, those taken included
+	stopped bool           // nothing more is accepted
+	ended   bool           // Reply has returned; result and err are set
+	pending []pendingEntry // in the order they were asked for
+	result  agent.Result
+	err     error
+}
+
+func newReplyBuffer(limit int) *replyBuffer {
+	return &replyBuffer{limit: limit, news: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+var (
+	errStopped = errors.New("the run is over")
+	errFull    = errors.New("the reply has reached its limit")
+)
+
+// collect calls the agent's Reply and keeps what it returns. Reaching the limit
+// is not a failure: the reply is stored as far as it goes and marked as
+// truncated.
+func (b *replyBuffer) collect(reply func() (agent.Result, error)) {
+	result, err := reply()
+	if errors.Is(err, errFull) {
+		result.Truncated, err = true, nil
+	}
+	b.mu.Lock()
+	b.ended, b.result, b.err = true, result, err
+	b.mu.Unlock()
+	close(b.done)
+	b.wake()
+}
+
+// pendingEntry is a log entry that the agent asked for; done receives the result
+// of appending it.
+type pendingEntry struct {
+	entry parley.LogEntry
+	done  chan error
+}
+
+// record asks the runner to append an entry, and returns once it is durable.
+// After an error nobody knows whether it is: this runner has lost the run, or
+// ctx has ended.
+func (b *replyBuffer) record(ctx context.Context, l parley.LogEntry) error {
+	k := pendingEntry{l, make(chan error, 1)}
+	b.mu.Lock()
+	if b.stopped {
+		b.mu.Unlock()
+		return errStopped
+	}
+	b.pending = append(b.pending, k)
+	b.mu.Unlock()
+	b.wake()
+	select {
+	case err := <-k.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// takePending removes and returns the entries that are still to be appended.
+func (b *replyBuffer) takePending() []pendingEntry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.pending
+	b.pending = nil
+	return all
+}
+
+// wake never blocks: news holds one signal, and one is enough for any number of
+// changes.
+func (b *replyBuffer) wake() {
+	select {
+	case b.news <- struct{}{}:
+	default:
+	}
+}
+
+// add is the emit function that the agent calls with each delta. Text beyond the
+// limit is cut off, and the error makes the agent stop.
+func (b *replyBuffer) add(delta string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return errStopped
+	}
+	full := b.total+len(delta) > b.limit
+	if full {
+		delta = delta[:cutAt(delta, b.limit-b.total)]
+	}
+	b.buf = append(b.buf, delta...)
+	b.total += len(delta)
+	b.wake()
+	if full {
+		return errFull
+	}
+	return nil
+}
+
+// stop makes every later call of the agent fail, so that it ends soon.
+func (b *replyBuffer) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+}
+
+// completeBytes returns how much of the buffer can be stored as UTF-8. A
+// provider may split a code point between two deltas; its first bytes wait for
+// the rest.
+func (b *replyBuffer) completeBytes() int {
+	n := len(b.buf)
+	for back := 1; back <= min(3, n); back++ {
+		c := b.buf[n-back]
+		if c < utf8.RuneSelf {
+			return n
+		}
+		if utf8.RuneStart(c) {
+			if utf8.FullRune(b.buf[n-back:]) {
+				return n
+			}
+			return n - back
+		}
+	}
+	return n
+}
+
+func (b *replyBuffer) hasText() bool { text, _ := b.peek(); return text }
+
+// peek reports whether there is text to flush, and whether the agent is done.
+func (b *replyBuffer) peek() (text, done bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.completeBytes() > 0, b.ended
+}
+
+// takeText removes and returns at most n bytes, cut between code points.
+func (b *replyBuffer) takeText(n int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	text := string(b.buf[:b.completeBytes()])
+	text = text[:cutAt(text, n)]
+	b.buf = b.buf[len(text):]
+	return text
+}
+
+// takeAll removes and returns everything, an incomplete code point at the end
+// included.
+func (b *replyBuffer) takeAll() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	text := string(b.buf)
+	b.buf = nil
+	return text
+}
+
+// returned is what the agent's Reply returned; call it once the agent is done.
+func (b *replyBuffer) returned() (agent.Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.result, b.err
+}
