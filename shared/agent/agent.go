@@ -1,6 +1,7 @@
-// Package agent is the port to whoever answers automatically, and what its
-// implementations share. An implementation streams the reply of one turn:
-// agent/docs quotes help articles, agent/openai and agent/bedrock ask a model.
+// Package agent is the interface to whoever answers automatically, and the code
+// that its implementations share. An implementation streams the reply to one
+// message: agent/docs quotes help articles, agent/openai and agent/bedrock ask a
+// model.
 package agent
 
 import (
@@ -29,36 +30,37 @@ type Conversation struct {
 	// Persona is who answers.
 	Persona Persona
 	// Turns are the newest public messages, oldest first; the last one is to be
-	// answered. What earlier turns say is the server's record, never the client's claim.
+	// answered. All of them come from the server's record: earlier messages that a
+	// client sends along are never believed.
 	Turns []Turn
 	// Language is the visitor's BCP 47 tag, or "" if unknown.
 	Language string
 	// Page is where the visitor is; both may be "".
 	Page Page
-	// Metadata is what the visitor's browser said of the session: a hint, never an
-	// authority. Attributes are what the project's people and server said.
+	// Metadata is what the visitor's browser said of the session, which may be
+	// false. Attributes are what the project's people and server said.
 	Metadata, Attributes map[string]string
 	// Checkpoint is the newest state checkpoint, a JSON object, or "".
 	Checkpoint string
-	// Context is what the visitor's page says for the agent, a JSON object, or "".
+	// Context is what the visitor's page tells the agent, a JSON object, or "".
 	Context string
-	// Contact is what the customer's server says for the agent of a visitor whom
-	// it vouches for, a JSON object, or "".
+	// Contact is what the customer's server tells the agent of a visitor whose
+	// identity it has proven, a JSON object, or "".
 	Contact string
 	// Mode is the mode the session is in; zero if it is in none.
 	Mode Mode
-	// Earlier are the newest calls of earlier turns, oldest first.
+	// Earlier are the newest tool calls of earlier replies, oldest first.
 	Earlier []Call
 	// Tools are what the agent may use, under distinct names.
 	Tools []Tool
-	// Use carries out one call, one after the other; required where there are
-	// Tools. An error of Use ends the reply with that error: what went wrong with
-	// the call itself is an Outcome, for the model to read.
+	// Use carries out a call; calls come one after the other. It is required where
+	// there are Tools. Its error ends the reply. A call that merely failed is no
+	// error: its Outcome tells the model.
 	Use func(ctx context.Context, c Call) (Outcome, error)
 	// MaxTokens is the cap on output tokens of the whole reply, above 0.
 	MaxTokens int
-	// MaxSpend is the cap on all tokens, in and out, of a reply that takes
-	// several rounds: past it none is begun. Zero is none.
+	// MaxSpend is the cap on all tokens, in and out, of a reply that takes several
+	// rounds: no round begins that could exceed it. Zero means no cap.
 	MaxSpend int
 }
 
@@ -108,15 +110,16 @@ type Result struct {
 	LikelyResolved bool
 	// Sources are the articles the reply rests on, best first.
 	Sources []Source
-	// Truncated says that the output limit cut the reply.
+	// Truncated says that the limit on output tokens cut the reply.
 	Truncated bool
-	// Calls are the calls that were carried out, in order. Those that were
-	// refused before, for their arguments for instance, are not among them.
+	// Calls are the calls that were carried out, in order. Calls that were
+	// rejected before that, because of their arguments for instance, are not among
+	// them.
 	Calls []Call
 }
 
-// Usage counts tokens, over all rounds of a reply. Estimated is true where the
-// provider did not say, of one round at least.
+// Usage counts tokens over all rounds of a reply. Estimated is true if the
+// provider did not report them for at least one round.
 type Usage struct {
 	Input, Output int
 	Estimated     bool
@@ -126,7 +129,7 @@ func (u Usage) plus(v Usage) Usage {
 	return Usage{u.Input + v.Input, u.Output + v.Output, u.Estimated || v.Estimated}
 }
 
-// Source is an article that a reply rests on. URL may be relative.
+// Source is an article that a reply is based on. URL may be relative.
 type Source struct{ Title, URL string }
 
 // Passage is a section of a help article, found by a query.
@@ -137,7 +140,7 @@ type Passage struct {
 	Article, Section string
 	// Text is the section's own text, Markdown.
 	Text string
-	// Score is how much of the query it covers, from 0 to 1.
+	// Score is how much of the query the passage covers, from 0 to 1.
 	Score float64
 }
 

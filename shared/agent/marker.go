@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// The control markers that a model is told to write. They reach no visitor.
+// The control markers that the prompt asks a model to write. No visitor sees
+// them.
 const (
 	markHandover  = "[HANDOVER]"
 	markGoodbye   = "[GOODBYE]"
@@ -13,9 +14,9 @@ const (
 	markColleague = "[COLLEAGUE]" // before a human's turn in a prompt; a model may imitate it
 )
 
-// markers are all that are cut out, in any mix of upper and lower case, and
-// what each means. Besides ours there are the spellings of Hissuno's prompts,
-// which a project may bring along in its instructions.
+// markers are all markers that are cut out, in upper or lower case, with what
+// each means. Besides our own there are the spellings of Hissuno's prompts,
+// which a project may have copied into its instructions.
 var markers = map[string]func(*Result){
 	markHandover:        proposeHandover,
 	"[HUMAN_TAKEOVER]":  proposeHandover,
@@ -33,14 +34,15 @@ func proposeHandover(r *Result) {
 // maxMarker is the length of the longest marker, in bytes.
 const maxMarker = len("[SESSION_GOODBYE]")
 
-// Filter passes text on without control markers and without the white space
-// that stands before one, at the beginning or at the end of the text. It holds
-// back no more than may still belong to one of these, and lets it go as soon as
-// it cannot. What it passes on does not depend on how the text is cut into deltas.
-// A Filter is for one goroutine.
+// Filter removes control markers from streamed text, and the white space before
+// a marker and at either end of the text.
+//
+// It holds back only what may still turn out to be one of these, and passes it
+// on as soon as it cannot. The result does not depend on how the text is cut
+// into deltas. A Filter is for one goroutine.
 type Filter struct {
 	emit   func(string) error
-	held   []byte // not passed on: white space, then what may begin a marker
+	held   []byte // held back: white space, then what may begin a marker
 	tail   []byte // the last bytes passed on, at most maxMarker - 1
 	result Result
 }
@@ -64,7 +66,7 @@ func (f *Filter) Write(delta string) error {
 	return f.pass(out)
 }
 
-// Close ends the text: what is held and turned out to be no marker is passed on.
+// Close ends the text: what is held back is no marker then, and is passed on.
 func (f *Filter) Close() error {
 	return f.pass(f.release(nil, len(bytes.TrimRight(f.held, space))))
 }
@@ -76,9 +78,10 @@ const space = " \t\r\n"
 
 func isSpace(c byte) bool { return strings.IndexByte(space, c) >= 0 }
 
-// cut removes a marker that ends the held text and the white space before it.
-// A marker may have begun in text that was passed on before another marker
-// inside of it was cut; then what is held of it goes, so that it stays incomplete.
+// cut removes a marker at the end of the held text, and the white space before
+// it. If the marker began in text already passed on (possible when one marker
+// stood inside another), only its held part can be removed; what the reader sees
+// of it stays incomplete.
 func (f *Filter) cut() bool {
 	text := f.lastBracket()
 	act, ok := markers[text]
@@ -90,7 +93,8 @@ func (f *Filter) cut() bool {
 	return true
 }
 
-// undecided returns where in the held text that begins which may still be cut.
+// undecided returns the position in the held text from which on it may still be
+// cut.
 func (f *Filter) undecided() int {
 	start := len(f.held)
 	if text := f.lastBracket(); text != "" && beginsMarker(text) {
@@ -99,9 +103,9 @@ func (f *Filter) undecided() int {
 	return len(bytes.TrimRight(f.held[:start], space))
 }
 
-// lastBracket returns what follows the last '[', itself included, in upper
-// case, as far as a marker is long; "" if there is none so near to the end. It
-// sees the text as a reader would, were all that is held passed on.
+// lastBracket returns the text from the last '[' on, in upper case, or "" if no
+// '[' is within the length of a marker from the end. It also looks at text
+// passed on before, as the reader would see both joined.
 func (f *Filter) lastBracket() string {
 	text := f.held[max(0, len(f.held)-maxMarker):]
 	text = append(f.tail[:len(f.tail):len(f.tail)], text...)

@@ -9,20 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a prompt, in bytes. Our choice: together with the turns that the
-// engine hands over they stay far below the smallest context window in use
-// (8,192 tokens) and leave room for the reply.
+// Limits of a prompt, in bytes. Our choice: with the turns that the engine
+// passes on, a prompt stays far below the smallest context window in use (8,192
+// tokens) and leaves room for the reply.
 const (
-	// MaxGrounding is the longest text of all help articles in a prompt.
+	// MaxGrounding is the longest total text of help articles in a prompt.
 	MaxGrounding = 6_000
-	// maxCheckpoint is the longest checkpoint; a longer one is left out, for
-	// half an object would mislead.
+	// maxCheckpoint is the longest checkpoint. A longer one is left out, since
+	// half a JSON object would mislead.
 	maxCheckpoint = 4_000
 	// maxMetadata is the longest metadata, and the longest attributes, keys and
-	// values; what goes beyond is left out.
+	// values together; further ones are left out.
 	maxMetadata = 2_000
-	// maxEarlier is the longest text of all earlier calls; the newest that fit
-	// are told, each cut to maxEarlierCall.
+	// maxEarlier is the longest total text of earlier calls; the newest that fit
+	// are shown, each cut to maxEarlierCall.
 	maxEarlier     = 4_000
 	maxEarlierCall = 1_500
 	// maxField is the longest of any other field; the rest is cut off.
@@ -37,7 +37,7 @@ type Prompt struct {
 	Model     string // "" is the provider's default
 	MaxTokens int
 	Tools     []Tool
-	// Rounds follow the messages: what the model has called so far, and got.
+	// Rounds follow the messages: the model's calls so far, and their outcomes.
 	Rounds []Round
 	// Closing says that the model must answer now and call nothing more.
 	Closing bool
@@ -50,9 +50,9 @@ type Message struct {
 }
 
 // NewPrompt builds the prompt for the last turn of c, grounded in passages, best
-// first. What the project wrote stands in it as it is; what may come from a
-// visitor or a browser is either a visitor's message or JSON in a fence that it
-// cannot close.
+// first. The project's own words stand in it as they are. Whatever a visitor or
+// a browser may have written is either a visitor's message, or JSON between tags
+// that it cannot close.
 func NewPrompt(c Conversation, passages []Passage) Prompt {
 	var b strings.Builder
 	if c.Persona.Instructions != "" {
@@ -108,7 +108,7 @@ func writeArticles(b *strings.Builder, passages []Passage) {
 	b.WriteString("\n# Help articles that may hold the answer\n<articles>\n")
 	room := MaxGrounding
 	for _, p := range passages {
-		text := fenced.Replace(clip(p.Text, room))
+		text := escapeArticle.Replace(clip(p.Text, room))
 		room -= min(room, len(p.Text))
 		if text == "" {
 			break
@@ -118,11 +118,11 @@ func writeArticles(b *strings.Builder, passages []Passage) {
 	b.WriteString("</articles>\n")
 }
 
-// fenced keeps an article that writes about such tags from closing its own.
-var fenced = strings.NewReplacer("</article", "< /article")
+// escapeArticle keeps an article that contains such a tag from closing its own.
+var escapeArticle = strings.NewReplacer("</article", "< /article")
 
-// sessionData is what is known of the session besides its turns. In JSON as
-// encoding/json writes it, '<' and '>' are escaped: no value can close the fence.
+// sessionData is what is known of the session besides its turns. encoding/json
+// escapes '<' and '>', so no value can close the tag around it.
 type sessionData struct {
 	Language   string            `json:"language,omitempty"`
 	PageURL    string            `json:"page_url,omitempty"`
@@ -149,9 +149,9 @@ func writeSessionData(b *strings.Builder, c Conversation) {
 		PageURL:    clip(c.Page.URL, maxField),
 		PageTitle:  clip(c.Page.Title, maxField),
 		Mode:       clip(c.Mode.Name, maxField),
-		Metadata:   bounded(c.Metadata),
-		Attributes: bounded(c.Attributes),
-		Earlier:    earlier(c.Earlier),
+		Metadata:   firstFields(c.Metadata),
+		Attributes: firstFields(c.Attributes),
+		Earlier:    newestCalls(c.Earlier),
 	}
 	for _, object := range []struct {
 		to   *json.RawMessage
@@ -166,8 +166,8 @@ func writeSessionData(b *strings.Builder, c Conversation) {
 	}
 }
 
-// earlier keeps the newest calls that fit, oldest first.
-func earlier(calls []Call) []earlierCall {
+// newestCalls returns the newest calls that fit, oldest first.
+func newestCalls(calls []Call) []earlierCall {
 	var kept []earlierCall
 	room := maxEarlier
 	for _, c := range slices.Backward(calls) {
@@ -187,8 +187,8 @@ func earlier(calls []Call) []earlierCall {
 	return kept
 }
 
-// bounded keeps the first keys in order that fit.
-func bounded(metadata map[string]string) map[string]string {
+// firstFields returns as many entries as fit, in the order of their keys.
+func firstFields(metadata map[string]string) map[string]string {
 	kept, room := map[string]string{}, maxMetadata
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		value := clip(metadata[key], maxField)
@@ -200,10 +200,11 @@ func bounded(metadata map[string]string) map[string]string {
 	return kept
 }
 
-// What a provider that wants a visitor's message first, or last, is given where there is none.
+// Stand-ins for a visitor's message: Bedrock demands that the first and the last
+// message are a visitor's, and some conversations have none there.
 const (
-	opened  = "(The visitor has opened the chat.)"
-	waiting = "(The visitor waits for an answer.)"
+	openedChat     = "(The visitor has opened the chat.)"
+	waitingVisitor = "(The visitor waits for an answer.)"
 )
 
 func messages(turns []Turn) []Message {
@@ -215,13 +216,13 @@ func messages(turns []Turn) []Message {
 		case n > 0 && all[n-1].Role == m.Role:
 			all[n-1].Text += "\n\n" + m.Text
 		case n == 0 && m.Role == AI:
-			all = append(all, Message{Visitor, opened}, m)
+			all = append(all, Message{Visitor, openedChat}, m)
 		default:
 			all = append(all, m)
 		}
 	}
 	if n := len(all); n == 0 || all[n-1].Role == AI {
-		all = append(all, Message{Visitor, waiting})
+		all = append(all, Message{Visitor, waitingVisitor})
 	}
 	return all
 }
@@ -257,8 +258,8 @@ func clip(text string, n int) string {
 
 func quote(text string) string { return encode(text) }
 
-// encode returns v as JSON. Only strings, maps of them and valid raw JSON come
-// here: none of it can fail.
+// encode returns v as JSON. It is called with strings, maps of them and valid
+// raw JSON only, none of which can fail.
 func encode(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {

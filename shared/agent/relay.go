@@ -11,32 +11,35 @@ import (
 )
 
 // Default deadlines, our choice: a visitor who sees nothing for longer gives up,
-// and a function waits no longer than it must for a provider that hangs.
+// and a function pays for every second it waits for a provider that hangs.
 const (
 	DefaultFirstToken    = 20 * time.Second
 	DefaultBetweenTokens = 15 * time.Second
 )
 
-// usageWait is how long a reply that is complete may take to say what it cost.
+// usageWait is how long to wait, after a complete reply, for the provider to
+// report its usage.
 const usageWait = 2 * time.Second
 
-// maxTokenBytes is more than any provider's token holds on average. A reply
-// beyond MaxTokens such tokens comes from a provider that ignores the cap.
+// maxTokenBytes is more than a token of any provider has on average. A reply
+// longer than MaxTokens times this comes from a provider that ignores the cap.
 const maxTokenBytes = 32
 
-// Event is what a model's stream brought.
+// Event is one event of a model's stream.
 type Event struct {
-	// Text is to be passed on.
+	// Text is for the visitor.
 	Text string
-	// Thinking says that the event is a token that nobody is to see. An event
-	// with neither is no token and moves no deadline.
+	// Thinking says that the model produced a token that nobody is to see. An
+	// event with neither text nor thinking is no token, and does not reset the
+	// deadline.
 	Thinking bool
 	// Calls are pieces of calls that the model makes.
 	Calls []CallDelta
-	// End says that the provider declared the answer complete, Truncated that
-	// the output limit ended it, Calling that it waits for what its calls bring.
+	// End says that the provider declared the answer complete; Truncated, that the
+	// output limit ended it; Calling, that the model waits for the outcomes of its
+	// calls.
 	End, Truncated, Calling bool
-	// Usage, where not nil, is what the call cost. It may come after End.
+	// Usage, if not nil, is what the request cost. It may come after End.
 	Usage *Usage
 }
 
@@ -50,23 +53,24 @@ type Stream interface {
 	Close() error
 }
 
-// Relay carries one model's replies to visitors: it has what all providers
-// share, so that each of them only opens and translates a stream. It is safe for
-// concurrent use if its functions are.
+// Relay passes the replies of one model on to visitors. It contains what all
+// providers have in common, so that each provider's package only opens and
+// translates a stream. It is safe for concurrent use if its functions are.
 type Relay struct {
-	// Open sends a prompt. It may retry; it returns when the stream is open or
+	// Open sends a prompt, and may retry. It returns when the stream is open, or
 	// an error that wraps one of this package. Required.
 	Open func(ctx context.Context, p Prompt) (Stream, error)
-	// Ground finds passages of help articles for a visitor's question, best
-	// first; nil is none.
+	// Ground finds passages of help articles for a visitor's question, best first;
+	// nil means none.
 	Ground func(query string) []Passage
-	// FirstToken is the longest time from the question to the first token, the
-	// tries of Open included; BetweenTokens from one to the next. Zero is the default.
+	// FirstToken is the longest time from the question to the first token,
+	// including retries of Open; BetweenTokens is that from one token to the next.
+	// Zero means the default.
 	FirstToken, BetweenTokens time.Duration
 }
 
-// Reply is Agent.Reply over Open. A reply that is complete but empty, without
-// a marker either, is ErrProvider.
+// Reply implements Agent.Reply with Open. A complete reply that has neither text
+// nor a marker is an ErrProvider.
 func (r *Relay) Reply(ctx context.Context, c Conversation, emit func(string) error) (Result, error) {
 	if len(c.Turns) == 0 || c.MaxTokens <= 0 {
 		return Result{}, fmt.Errorf("%w: asked with %d turns for %d tokens", ErrProvider, len(c.Turns), c.MaxTokens)
@@ -79,23 +83,23 @@ func (r *Relay) Reply(ctx context.Context, c Conversation, emit func(string) err
 	return result, err
 }
 
-// transfer asks a model and passes on what it answers, which it also returns
+// transfer asks a model, emits its answer as it comes, and also returns it as a
 // whole.
 func (r *Relay) transfer(ctx context.Context, c Conversation, p Prompt, passages []Passage, emit func(string) error) (Result, string, error) {
-	streamCtx, watch := newWatch(ctx)
-	defer watch.close()
-	t := &transfer{relay: r, watch: watch, conversation: c, maxBytes: c.MaxTokens * maxTokenBytes, prompt: p, passages: passages}
+	streamCtx, deadline := newDeadline(ctx)
+	defer deadline.close()
+	t := &transfer{relay: r, deadline: deadline, conversation: c, maxBytes: c.MaxTokens * maxTokenBytes, prompt: p, passages: passages}
 	t.filter = NewFilter(func(delta string) error {
 		t.text.WriteString(delta)
-		t.refused = emit(delta)
-		return t.refused
+		t.callerErr = emit(delta)
+		return t.callerErr
 	})
 	err := t.run(streamCtx)
 	switch {
 	case err == nil:
 		return t.result(), t.text.String(), nil
-	case t.refused != nil:
-		err = t.refused
+	case t.callerErr != nil:
+		err = t.callerErr
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case errors.Is(context.Cause(streamCtx), ErrTimeout):
@@ -106,56 +110,56 @@ func (r *Relay) transfer(ctx context.Context, c Conversation, p Prompt, passages
 	return t.partial(), "", err
 }
 
-// transfer is one reply on its way.
+// transfer is a reply while it is being streamed.
 type transfer struct {
 	relay        *Relay
-	watch        *watch
+	deadline     *deadline
 	conversation Conversation
 	prompt       Prompt
 	passages     []Passage
 	maxBytes     int
 
-	filter    *Filter
-	text      strings.Builder // what was emitted
-	received  int             // bytes of text and calls that came, markers included
-	begun     bool            // a token came
-	refused   error           // what emit or Use returned
-	truncated bool
-	rounds    int    // that are over
-	usage     Usage  // of these
-	made      []Call // that were carried out
-	heard     int    // bytes of outcomes that the model was told
+	filter       *Filter
+	text         strings.Builder // what was emitted
+	received     int             // bytes of text and calls from the provider, markers included
+	begun        bool            // a token came
+	callerErr    error           // what emit or Use returned
+	truncated    bool
+	rounds       int   // complete ones
+	usage        Usage // of the complete rounds
+	carriedOut   []Call
+	outcomeBytes int // of all outcomes shown to the model
 
-	// Of the round under way:
-	told    bytes.Buffer // its text as it came
-	tokens  int          // an estimate of its output
-	calls   []*asked
-	cost    *Usage // as the provider says
-	settled bool   // its cost is in usage
+	// Of the current round:
+	roundText bytes.Buffer // its text, markers included
+	tokens    int          // an estimate of its output
+	calls     []*partialCall
+	reported  *Usage // by the provider
+	counted   bool   // its tokens are in usage
 }
 
-// partial is what is known of a reply that failed: nothing, if that was in its
-// first round.
+// partial is what is known of a reply that failed. In the first round that is
+// nothing: Usage is then estimated by the engine, which knows what was emitted.
 func (t *transfer) partial() Result {
 	if t.rounds == 0 {
 		return Result{}
 	}
 	usage := t.usage
-	if !t.settled {
-		usage = usage.plus(t.spent())
+	if !t.counted {
+		usage = usage.plus(t.roundUsage())
 	}
-	return Result{Usage: usage, Calls: t.made}
+	return Result{Usage: usage, Calls: t.carriedOut}
 }
 
 func (t *transfer) result() Result {
 	result := t.filter.Result()
 	result.Truncated = t.truncated
 	result.Sources = linked(t.text.String(), t.passages)
-	result.Usage, result.Calls = t.usage, t.made
+	result.Usage, result.Calls = t.usage, t.carriedOut
 	return result
 }
 
-// linked are the passages that the reply links to, best first.
+// linked returns the passages that the reply links to, best first.
 func linked(text string, passages []Passage) []Source {
 	var sources []Source
 	for _, p := range passages {
@@ -166,11 +170,13 @@ func linked(text string, passages []Passage) []Source {
 	return sources
 }
 
-// shortQuestion is fewer words than a question that stands on its own mostly has.
+// shortQuestion is how many words a question needs to be understood without the
+// message before it.
 const shortQuestion = 5
 
-// groundQuery is what the visitor asks: the last message, and for one that is
-// too short to stand alone ("and on a phone?") the visitor's message before it.
+// groundQuery is the question to search the articles for: the visitor's last
+// message, preceded by the one before if it is too short to stand alone ("and on
+// a phone?").
 func groundQuery(turns []Turn) string {
 	var query string
 	for i := len(turns) - 1; i >= 0; i-- {
@@ -188,25 +194,26 @@ func groundQuery(turns []Turn) string {
 	return query
 }
 
-// DefaultAttempts is how often a request is sent at most: a visitor waits, so a
-// second try is all that the first-token deadline has room for.
+// DefaultAttempts is how often a request is sent at most. A visitor is waiting:
+// the first-token deadline leaves time for one retry.
 const DefaultAttempts = 2
 
-// firstPause is the longest wait before a second try.
+// firstPause is the longest wait before the first retry.
 const firstPause = 400 * time.Millisecond
 
-// Backoff is how long to wait after a failed try, the first being 1: a random
-// time, at least half of the longest, which doubles from try to try up to 6.4 s.
+// Backoff is how long to wait after the given attempt, counted from 1. It is
+// random, between half of a maximum and all of it; the maximum doubles each
+// time, up to 6.4 s.
 func Backoff(try int) time.Duration {
 	longest := firstPause << min(max(try-1, 0), 4)
 	return longest/2 + rand.N(longest/2)
 }
 
-// maxReason is the longest text of a provider in an error, in bytes.
+// maxReason is the longest part of a provider's message in an error, in bytes.
 const maxReason = 300
 
-// Fail wraps kind, one of the errors of this package, with what a provider
-// said: on one line and cut to 300 bytes. Errors are logged: reason must hold no
+// Fail wraps kind, one of the errors of this package, with a provider's message
+// on one line, cut to maxReason. Errors are logged, so reason must contain no
 // secret and nothing that a visitor wrote.
 func Fail(kind error, reason string) error {
 	reason = strings.Join(strings.Fields(strings.ToValidUTF8(reason, "?")), " ")

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Reviewer sums up a conversation that has ended, for the people whose agent
-// led it. Implementations are safe for concurrent use.
+// Reviewer sums up a conversation that has ended, for the team whose agent held
+// it. Implementations are safe for concurrent use.
 type Reviewer interface {
 	// Review makes at most one call of a model. The error is, or wraps, one of the
 	// errors of this package or the context's; the Review has the Usage then, if known.
@@ -27,14 +27,14 @@ type Transcript struct {
 	Turns []Turn
 	// Language is the BCP 47 tag in which to write.
 	Language string
-	// Tags are those to choose from; none leaves the choice free.
+	// Tags are the tags to choose from; with none the choice is free.
 	Tags []string
 }
 
-// Verdict says whether the visitor's matter was settled.
+// Verdict says whether the visitor's problem was solved.
 type Verdict string
 
-// The verdicts. Unknown is what cannot be told from the conversation.
+// The verdicts. Unknown means that the conversation does not show it.
 const (
 	Resolved   Verdict = "resolved"
 	Unresolved Verdict = "unresolved"
@@ -44,7 +44,7 @@ const (
 // Sentiment is the visitor's mood at the end.
 type Sentiment string
 
-// The sentiments. SentimentUnknown is what nobody has judged.
+// The sentiments. SentimentUnknown means that nobody has judged it.
 const (
 	Positive         Sentiment = "positive"
 	Neutral          Sentiment = "neutral"
@@ -58,7 +58,7 @@ type Review struct {
 	Summary   string
 	Outcome   Verdict
 	Sentiment Sentiment
-	// Tags are at most MaxReviewTags, each at most MaxTagBytes, and of
+	// Tags are at most MaxReviewTags, each of at most MaxTagBytes. They are among
 	// Transcript.Tags if there are any.
 	Tags  []string
 	Usage Usage
@@ -73,16 +73,16 @@ const (
 	// ReviewTokens is the cap on a model's tokens for one review.
 	ReviewTokens = 500
 	// maxReviewTurn is the longest text of one turn that a model is shown,
-	// maxReviewed that of all turns: the newest that fit.
+	// maxReviewed of all turns together: the newest that fit.
 	maxReviewTurn = 1_500
 	maxReviewed   = 12_000
 )
 
-// quoted is the longest quotation in an Extract, in bytes.
-const quoted = 300
+// maxQuotation is the longest quotation in an Extract, in bytes.
+const maxQuotation = 300
 
-// Extract is the review that needs no model and invents nothing: it quotes the
-// first question and the last answer, and judges nothing.
+// Extract makes a review without a model, which therefore invents nothing: it
+// quotes the first question and the last answer, and judges neither.
 func Extract(t Transcript) Review {
 	var question, answer string
 	for _, turn := range t.Turns {
@@ -98,13 +98,14 @@ func Extract(t Transcript) Review {
 	var parts []string
 	for _, text := range []string{question, answer} {
 		if text != "" {
-			parts = append(parts, "“"+shortened(text, quoted)+"”")
+			parts = append(parts, "“"+shortened(text, maxQuotation)+"”")
 		}
 	}
 	return Review{Summary: strings.Join(parts, " – "), Outcome: Unknown, Sentiment: SentimentUnknown}
 }
 
-// shortened cuts text between words, if there is a place, and says so.
+// shortened cuts text to n bytes, between words where possible, and adds an
+// ellipsis.
 func shortened(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -131,8 +132,8 @@ func (r *Relay) Review(ctx context.Context, t Transcript) (Review, error) {
 	return review, err
 }
 
-// reviewPrompt asks for a review. The conversation is JSON, in which nothing can
-// close the fence that it stands in.
+// reviewPrompt asks for a review. The conversation stands in it as JSON, which
+// cannot close the tag around it.
 func reviewPrompt(t Transcript) Prompt {
 	type said struct {
 		By   Role   `json:"by"`
@@ -180,7 +181,8 @@ func reviewRules(t Transcript) string {
 
 var errUnreadable = errors.New("a review that is not as it was asked for")
 
-// readReview takes a model's answer for what it is: text from outside.
+// readReview parses a model's answer, and checks all of it as input from
+// outside.
 func readReview(text string, allowed []string) (Review, error) {
 	start := strings.IndexByte(text, '{')
 	if start < 0 {
@@ -192,7 +194,8 @@ func readReview(text string, allowed []string) (Review, error) {
 		Sentiment Sentiment `json:"sentiment"`
 		Tags      []string  `json:"tags"`
 	}
-	// Nothing of the error is told: it may repeat what the visitor wrote.
+	// The error itself is not wrapped: it may repeat what the visitor wrote, and
+	// errors are logged.
 	if json.NewDecoder(strings.NewReader(text[start:])).Decode(&said) != nil {
 		return Review{}, fmt.Errorf("%w: %w: no JSON", ErrProvider, errUnreadable)
 	}
@@ -209,7 +212,8 @@ func readReview(text string, allowed []string) (Review, error) {
 		Sentiment: said.Sentiment, Tags: readTags(said.Tags, allowed)}, nil
 }
 
-// readTags keeps what are tags: of the list, as the list writes them, or short.
+// readTags keeps the tags that are on the list, spelled as on the list; or,
+// without a list, those that are short enough.
 func readTags(said, allowed []string) []string {
 	var tags []string
 	for _, tag := range said {

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// run asks the model, has its calls carried out and asks again, until it has
-// answered.
+// run asks the model, carries out the calls it makes, and asks again with their
+// outcomes, until the model has answered.
 func (t *transfer) run(ctx context.Context) error {
 	for {
 		calls, err := t.round(ctx)
@@ -18,7 +18,7 @@ func (t *transfer) run(ctx context.Context) error {
 		if t.prompt.Closing {
 			return fmt.Errorf("%w: more than %d rounds", ErrLoop, MaxRounds)
 		}
-		if err := t.use(ctx, calls); err != nil {
+		if err := t.useTools(ctx, calls); err != nil {
 			return err
 		}
 		if t.usage.Output >= t.conversation.MaxTokens {
@@ -30,21 +30,21 @@ func (t *transfer) run(ctx context.Context) error {
 			return fmt.Errorf("%w: the next round would cost more than the %d tokens set aside", ErrLoop, most)
 		}
 		t.prompt.Closing = len(t.prompt.Rounds) == MaxRounds
-		if err := t.filter.Write(between); err != nil {
+		if err := t.filter.Write(roundSeparator); err != nil {
 			return err
 		}
 	}
 }
 
-// between parts what a model says before and after a call; a Filter lets it go
-// only if something stands on either side of it.
-const between = "\n\n"
+// roundSeparator stands between what a model says before and after a call. The
+// Filter drops it where one of them is empty.
+const roundSeparator = "\n\n"
 
-// round opens a stream and passes it on until the provider ends it. It returns
+// round streams one answer of the model until the provider ends it. It returns
 // the calls that the model makes; none means that the reply is complete.
-func (t *transfer) round(ctx context.Context) ([]*asked, error) {
-	t.begin()
-	t.watch.arm(orDefault(t.relay.FirstToken, DefaultFirstToken), "first token")
+func (t *transfer) round(ctx context.Context) ([]*partialCall, error) {
+	t.beginRound()
+	t.deadline.arm(orDefault(t.relay.FirstToken, DefaultFirstToken), "first token")
 	stream, err := t.relay.Open(ctx, t.prompt)
 	if err != nil {
 		return nil, err
@@ -58,34 +58,34 @@ func (t *transfer) round(ctx context.Context) ([]*asked, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := t.take(event); err != nil {
+		if err := t.accept(event); err != nil {
 			return nil, err
 		}
 		if event.End {
-			return t.ended(stream, event)
+			return t.finishRound(stream, event)
 		}
 	}
 }
 
-// begin makes room for what the next round brings.
-func (t *transfer) begin() {
-	t.told, t.tokens, t.calls, t.cost, t.settled = bytes.Buffer{}, 0, nil, nil, false
+// beginRound resets what is counted for each round.
+func (t *transfer) beginRound() {
+	t.roundText, t.tokens, t.calls, t.reported, t.counted = bytes.Buffer{}, 0, nil, nil, false
 }
 
-// take passes an event's text on and collects its calls. The clock stands still
-// while emit works.
-func (t *transfer) take(event Event) error {
+// accept emits an event's text and collects its calls. The deadline is off
+// meanwhile: a slow reader is not the provider's fault.
+func (t *transfer) accept(event Event) error {
 	if event.Usage != nil {
-		t.cost = event.Usage
+		t.reported = event.Usage
 	}
 	if event.Text == "" && !event.Thinking && len(event.Calls) == 0 {
 		return nil
 	}
-	t.watch.disarm()
-	defer t.watch.arm(orDefault(t.relay.BetweenTokens, DefaultBetweenTokens), "further token")
+	t.deadline.disarm()
+	defer t.deadline.arm(orDefault(t.relay.BetweenTokens, DefaultBetweenTokens), "further token")
 	t.begun = true
 	for _, d := range event.Calls {
-		t.calls = collect(t.calls, d)
+		t.calls = addDelta(t.calls, d)
 		t.received += len(d.Name) + len(d.Arguments)
 		t.tokens += textTokens(d.Name) + textTokens(d.Arguments)
 	}
@@ -94,22 +94,22 @@ func (t *transfer) take(event Event) error {
 	switch {
 	case t.received > t.maxBytes:
 		return fmt.Errorf("%w: over %d bytes of text for %d tokens", ErrProvider, t.maxBytes, t.conversation.MaxTokens)
-	case len(t.calls) > maxAsked:
-		return fmt.Errorf("%w: over %d calls at once", ErrProvider, maxAsked)
+	case len(t.calls) > maxRoundCalls:
+		return fmt.Errorf("%w: over %d calls at once", ErrProvider, maxRoundCalls)
 	case len(t.calls) > 0 && len(t.prompt.Tools) == 0:
 		return fmt.Errorf("%w: a call of a tool, of which there is none", ErrProvider)
 	}
-	t.told.WriteString(event.Text)
+	t.roundText.WriteString(event.Text)
 	return t.filter.Write(event.Text)
 }
 
-// ended settles a round that the provider has declared over.
-func (t *transfer) ended(stream Stream, event Event) ([]*asked, error) {
-	t.watch.disarm()
+// finishRound counts a round that the provider has declared complete.
+func (t *transfer) finishRound(stream Stream, event Event) ([]*partialCall, error) {
+	t.deadline.disarm()
 	t.truncated = event.Truncated
 	calls := t.calls
 	if event.Truncated {
-		calls = nil // the last one may be cut, and there is no room for an answer
+		calls = nil // the last one may be cut off, and no tokens are left to answer with its outcome
 	}
 	if event.Calling && len(calls) == 0 {
 		return nil, fmt.Errorf("%w: it ended the reply for a call that it did not make", ErrProvider)
@@ -119,45 +119,46 @@ func (t *transfer) ended(stream Stream, event Event) ([]*asked, error) {
 			return nil, err
 		}
 	}
-	t.watch.arm(usageWait, "usage")
-	for t.cost == nil {
+	t.deadline.arm(usageWait, "usage")
+	for t.reported == nil {
 		event, err := stream.Next()
 		if err != nil {
 			break
 		}
-		t.cost = event.Usage
+		t.reported = event.Usage
 	}
-	t.watch.disarm()
-	t.usage = t.usage.plus(t.spent())
-	t.rounds, t.settled = t.rounds+1, true
+	t.deadline.disarm()
+	t.usage = t.usage.plus(t.roundUsage())
+	t.rounds, t.counted = t.rounds+1, true
 	return calls, nil
 }
 
-// complete lets go what the filter held. The reply is complete: whatever
-// happens to the stream now cannot make it fail.
+// complete emits what the filter still holds. From here on the reply counts as
+// complete: an error of the stream cannot make it fail any more.
 func (t *transfer) complete() error {
 	if err := t.filter.Close(); err != nil {
 		return err
 	}
 	marked := t.filter.Result()
-	if t.text.Len() == 0 && len(t.made) == 0 && !marked.Handover && !marked.Goodbye && !marked.LikelyResolved {
+	if t.text.Len() == 0 && len(t.carriedOut) == 0 && !marked.Handover && !marked.Goodbye && !marked.LikelyResolved {
 		return fmt.Errorf("%w: empty reply", ErrProvider)
 	}
 	return nil
 }
 
-// spent is what the round under way costs.
-func (t *transfer) spent() Usage {
-	if t.cost != nil {
-		return *t.cost
+// roundUsage is what the current round costs: as the provider reported it, or
+// else an estimate.
+func (t *transfer) roundUsage() Usage {
+	if t.reported != nil {
+		return *t.reported
 	}
 	return Usage{Input: t.prompt.tokens(), Output: t.tokens, Estimated: true}
 }
 
-// use has the calls of a round carried out, one after the other, and adds them
-// to the prompt.
-func (t *transfer) use(ctx context.Context, calls []*asked) error {
-	round := Round{Text: t.told.String()}
+// useTools has the calls of a round carried out, one after the other, and adds
+// them to the prompt.
+func (t *transfer) useTools(ctx context.Context, calls []*partialCall) error {
+	round := Round{Text: t.roundText.String()}
 	seen := map[string]bool{}
 	for _, a := range calls {
 		c := Call{ID: a.id, Tool: a.name, Arguments: emptyObject}
@@ -173,12 +174,12 @@ func (t *transfer) use(ctx context.Context, calls []*asked) error {
 		if problem != "" {
 			c.Outcome = refused("Not carried out: %s.", problem)
 		} else {
-			if c.Outcome, t.refused = t.conversation.Use(ctx, c); t.refused != nil {
-				return t.refused
+			if c.Outcome, t.callerErr = t.conversation.Use(ctx, c); t.callerErr != nil {
+				return t.callerErr
 			}
-			t.made = append(t.made, c)
+			t.carriedOut = append(t.carriedOut, c)
 		}
-		c.Text = t.bounded(c.Text)
+		c.Text = t.clipOutcome(c.Text)
 		if !toolName().MatchString(c.Tool) {
 			c.Tool = "unknown"
 		}
@@ -190,8 +191,8 @@ func (t *transfer) use(ctx context.Context, calls []*asked) error {
 
 var emptyObject = []byte("{}")
 
-// objection says why a call is not carried out, "" if it is. The same call
-// again would only do again what it did, which may be an order or a payment.
+// objection says why a call is not carried out, "" if it is. A repeated call is
+// not: the first may have been an order or a payment.
 func (t *transfer) objection(c Call) string {
 	known := false
 	for _, tool := range t.prompt.Tools {
@@ -200,10 +201,10 @@ func (t *transfer) objection(c Call) string {
 	switch {
 	case !known:
 		return "there is no tool of this name"
-	case len(t.made) >= MaxCalls || len(t.prompt.Rounds) >= MaxRounds:
+	case len(t.carriedOut) >= MaxCalls || len(t.prompt.Rounds) >= MaxRounds:
 		return "there were too many calls; answer with what you have"
 	}
-	for _, m := range t.made {
+	for _, m := range t.carriedOut {
 		if m.Tool == c.Tool && bytes.Equal(m.Arguments, c.Arguments) {
 			return "you have made this very call before, see its result"
 		}
@@ -211,10 +212,10 @@ func (t *transfer) objection(c Call) string {
 	return ""
 }
 
-// bounded cuts what a model is told to what is left for all outcomes.
-func (t *transfer) bounded(text string) string {
-	left := maxTold - t.heard
-	if t.heard += len(text); len(text) <= left {
+// clipOutcome cuts an outcome to what is left of maxOutcomeBytes.
+func (t *transfer) clipOutcome(text string) string {
+	left := maxOutcomeBytes - t.outcomeBytes
+	if t.outcomeBytes += len(text); len(text) <= left {
 		return text
 	}
 	return clip(text, max(left, 0)) + " … (the rest is left out)"

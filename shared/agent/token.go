@@ -2,13 +2,10 @@ package agent
 
 import "unicode/utf8"
 
-// EstimateTokens is about how many tokens a model is sent for c: what a budget
-// reserves, together with c.MaxTokens for the reply, before the call is settled
-// by its Usage. It leans high: it has room for the longest grounding.
-//
-// The rule of thumb is four ASCII characters a token, as OpenAI documents for
-// English, and one token for any other character, which is about right for
-// Chinese and Japanese and generous for accents and Cyrillic.
+// EstimateTokens estimates how many tokens a model is sent for c. A budget
+// reserves that many, and c.MaxTokens for the reply, before the model is called;
+// the call's Usage settles it. The estimate is high on purpose: it includes the
+// longest possible grounding.
 func EstimateTokens(c Conversation) int {
 	return NewPrompt(c, nil).tokens() + MaxGrounding/4
 }

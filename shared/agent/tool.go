@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what one reply does with tools. Our choices: a visitor waits for all
-// of it, and every round pays for the whole conversation once more.
+// Limits on the tool calls of one reply. Our choices: the visitor waits for all
+// of them, and every round pays for the whole conversation again.
 const (
 	// MaxRounds is how many times a model may call tools before it must answer.
 	MaxRounds = 5
@@ -18,15 +18,15 @@ const (
 	MaxCalls = 8
 	// MaxArgumentBytes is the longest JSON of a call's arguments, in bytes.
 	MaxArgumentBytes = 4 << 10
-	// maxTold is how many bytes of outcomes a model is told in one reply; of what
-	// goes beyond it sees the beginning.
-	maxTold = 32 << 10
-	// maxAsked is how many calls one round may hold; a provider that sends more
-	// has lost its way.
-	maxAsked = 32
+	// maxOutcomeBytes is how much of all outcomes a model is shown in one reply,
+	// in bytes; longer ones are cut off.
+	maxOutcomeBytes = 32 << 10
+	// maxRoundCalls is how many calls one round may hold. A provider that sends
+	// more is broken.
+	maxRoundCalls = 32
 )
 
-// Tool is something that a model may have done.
+// Tool is something that a model may ask to have done.
 type Tool struct {
 	// Name is 1 to 64 letters, digits, "_" and "-": what every provider takes.
 	Name        string
@@ -37,11 +37,11 @@ type Tool struct {
 
 // Call is one use of a Tool.
 type Call struct {
-	// ID is the provider's, unique in the reply.
+	// ID is given by the provider, unique in the reply.
 	ID   string
 	Tool string
-	// Arguments is a JSON object of at most MaxArgumentBytes. Nobody has checked
-	// yet that it fits the tool's Parameters.
+	// Arguments is a JSON object of at most MaxArgumentBytes. It is not yet
+	// checked against the tool's Parameters.
 	Arguments json.RawMessage
 	// Outcome is what came of it.
 	Outcome
@@ -55,16 +55,17 @@ type Outcome struct {
 	Failed bool
 }
 
-// toolName is what every provider takes as the name of a tool: OpenAI's and
-// Bedrock's rule. A model may have made up another.
+// toolName matches the names that OpenAI and Bedrock accept. A model may have
+// invented another, and sending that back would fail the request.
 var toolName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`) })
 
 func refused(format string, args ...any) Outcome {
 	return Outcome{Text: fmt.Sprintf(format, args...), Failed: true}
 }
 
-// Round is one answer of a model that called tools: what it said, and its calls
-// with their outcomes. A refused call's Arguments are {}, whatever they were.
+// Round is one answer of a model that called tools: its text, and its calls with
+// their outcomes. A call that was rejected has {} as Arguments, since the real
+// ones may not be JSON.
 type Round struct {
 	Text  string
 	Calls []Call
@@ -79,16 +80,16 @@ type CallDelta struct {
 	ID, Name, Arguments string
 }
 
-// asked is a call as it comes in.
-type asked struct {
+// partialCall is a call whose pieces are still arriving.
+type partialCall struct {
 	index     int
 	id, name  string
 	arguments []byte
 }
 
-// collect adds a piece to the calls of a round. Some servers number all calls
-// of a round alike, or not at all: a piece with another id begins another call.
-func collect(calls []*asked, d CallDelta) []*asked {
+// addDelta adds a piece to the calls of a round. Some servers give all calls of
+// a round the same index, or none; there a new id begins a new call.
+func addDelta(calls []*partialCall, d CallDelta) []*partialCall {
 	for i := len(calls) - 1; i >= 0; i-- {
 		c := calls[i]
 		same := d.Index >= 0 && c.index == d.Index || d.Index < 0 && i == len(calls)-1
@@ -101,12 +102,12 @@ func collect(calls []*asked, d CallDelta) []*asked {
 		c.add(d)
 		return calls
 	}
-	c := &asked{index: d.Index}
+	c := &partialCall{index: d.Index}
 	c.add(d)
 	return append(calls, c)
 }
 
-func (a *asked) add(d CallDelta) {
+func (a *partialCall) add(d CallDelta) {
 	if a.id == "" {
 		a.id = d.ID
 	}
@@ -118,7 +119,7 @@ func (a *asked) add(d CallDelta) {
 
 // object returns a call's arguments as a JSON object, or what is wrong with
 // them. No arguments at all are an empty object.
-func (a *asked) object() (json.RawMessage, string) {
+func (a *partialCall) object() (json.RawMessage, string) {
 	text := bytes.TrimSpace(a.arguments)
 	switch {
 	case len(text) == 0:

@@ -1,5 +1,5 @@
-// Package agenttest is the test kit of what drives agents: an agent that follows
-// a script. Benchmarks use it too, for the same reply every time.
+// Package agenttest is the test kit for code that calls agents: an agent that
+// follows a script. Benchmarks use it too, to get the same reply every time.
 package agenttest
 
 import (
@@ -70,7 +70,7 @@ type Call struct {
 	Used []agent.Call
 }
 
-// Script is an agent that does as it is told. It is safe for concurrent use.
+// Script is an agent that follows a script. It is safe for concurrent use.
 type Script struct {
 	steps func(agent.Conversation) []Step
 
@@ -81,8 +81,8 @@ type Script struct {
 
 var _ agent.Agent = (*Script)(nil)
 
-// New returns an agent that asks steps, once a call, what to do. A reply whose
-// steps run out is complete, with a zero result. steps may be called concurrently.
+// New returns an agent that calls steps once for each reply, possibly
+// concurrently. A reply whose steps run out is complete, with a zero result.
 func New(steps func(agent.Conversation) []Step) *Script {
 	return &Script{steps: steps, changed: make(chan struct{})}
 }

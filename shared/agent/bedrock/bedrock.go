@@ -18,18 +18,19 @@ import (
 	"parley/shared/agent"
 )
 
-// Config says which model to ask, and how patiently.
+// Config says which model to ask, and how long to wait for it.
 type Config struct {
-	// AWS has the region, required, and the credentials. Its retryer is not used.
+	// AWS provides the region, required, and the credentials. Its retryer is not
+	// used; see newRetryer.
 	AWS aws.Config
-	// Model is the id of a model or an inference profile, asked where a persona
+	// Model is the id of a model or an inference profile, used where a persona
 	// names none. Required.
 	Model string
 	// FirstToken and BetweenTokens are the deadlines of agent.Relay; zero is its default.
 	FirstToken, BetweenTokens time.Duration
-	// Attempts is how often a request is sent at most before its stream opens;
-	// 0 is agent.DefaultAttempts. It is sent again only after a throttle (429),
-	// a server error (500, 502, 503, 504) or a connection that did not come about.
+	// Attempts is how often a request is sent at most before its stream opens; 0
+	// means agent.DefaultAttempts. It is repeated only after a throttle (429), a
+	// server error (500, 502, 503, 504), or where no connection could be made.
 	Attempts int
 	// Ground finds help articles for a question; nil is none.
 	Ground func(query string) []agent.Passage
@@ -61,7 +62,7 @@ func New(config Config) (*Agent, error) {
 	a := &Agent{
 		client: bedrockruntime.NewFromConfig(config.AWS, func(o *bedrockruntime.Options) {
 			o.Retryer = newRetryer(config.Attempts)
-			o.HTTPClient = written{o.HTTPClient}
+			o.HTTPClient = requestFirst{o.HTTPClient}
 		}),
 		model: config.Model,
 	}
@@ -92,9 +93,9 @@ func (a *Agent) open(ctx context.Context, p agent.Prompt) (agent.Stream, error) 
 	return &stream{output.GetStream()}, nil
 }
 
-// ownProtocol gives a request its own decoder of events. A client has one for
-// all its streams, which decodes into one buffer (smithy-go 1.28.7): two replies
-// at once would read each other's text.
+// ownProtocol gives each request a decoder of its own. A client's decoder is
+// shared by all its streams and decodes into one buffer (smithy-go 1.28.7), so
+// two concurrent replies would read each other's text.
 func ownProtocol(o *bedrockruntime.Options) {
 	o.Protocol = restjson1.New(schemas.AmazonBedrockFrontendService)
 }

@@ -13,9 +13,9 @@ import (
 	"parley/shared/agent"
 )
 
-// newRetryer sends a request again only where the model cannot have begun on
-// it. The SDK's own also does after a connection was lost, which may make one
-// question cost two calls, and waits up to 20 s.
+// newRetryer repeats a request only where the model cannot have begun to answer.
+// The SDK's own retryer also does so after a lost connection, which may pay for
+// one question twice, and waits up to 20 s.
 func newRetryer(attempts int) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = attempts
@@ -33,7 +33,7 @@ func newRetryer(attempts int) aws.Retryer {
 	})
 }
 
-// kinds says which exceptions mean that there was no capacity. Any other is
+// kinds are the exceptions that mean a lack of capacity. Any other is
 // agent.ErrProvider.
 var kinds = map[string]error{
 	"ThrottlingException":         agent.ErrThrottled,
@@ -41,16 +41,17 @@ var kinds = map[string]error{
 	"ModelNotReadyException":      agent.ErrThrottled,
 }
 
-// told are the exceptions whose message is about the model or the rights, and
-// worth logging: what others say may repeat what the visitor wrote.
-var told = map[string]bool{
+// harmless are the exceptions whose message is about the model or the
+// permissions, and may be logged. The messages of others may repeat what the
+// visitor wrote.
+var harmless = map[string]bool{
 	"AccessDeniedException":     true,
 	"ResourceNotFoundException": true,
 	"ValidationException":       true,
 }
 
-// translate explains an error of the SDK; what is no exception of the service
-// is of the kind fallback.
+// translate turns an error of the SDK into one of package agent; fallback is the
+// kind of errors that the service did not send.
 func translate(err, fallback error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -61,7 +62,7 @@ func translate(err, fallback error) error {
 		kind = agent.ErrProvider
 	}
 	reason := api.ErrorCode()
-	if told[reason] {
+	if harmless[reason] {
 		reason += ": " + api.ErrorMessage()
 	}
 	var response *awshttp.ResponseError

@@ -17,9 +17,9 @@ type stream struct {
 
 func (s *stream) Close() error { return s.from.Close() }
 
-// Next reports any end of the events without an error of the service as io.EOF:
-// the SDK tells a torn frame and a broken connection from a clean end no better,
-// so only MessageStop makes a reply complete.
+// Next returns io.EOF for any end of the events that is no error of the service.
+// The SDK reports a broken connection just like a clean end, so only MessageStop
+// makes a reply complete.
 func (s *stream) Next() (agent.Event, error) {
 	output, ok := <-s.from.Events()
 	if !ok {
@@ -41,7 +41,8 @@ func (s *stream) Next() (agent.Event, error) {
 	return agent.Event{}, nil
 }
 
-// started is the beginning of a block; only that of a call says anything.
+// started translates the beginning of a block, which matters only for a tool
+// call.
 func started(e types.ContentBlockStartEvent) agent.Event {
 	use, ok := e.Start.(*types.ContentBlockStartMemberToolUse)
 	if !ok {
@@ -65,7 +66,7 @@ func delta(block int32, d types.ContentBlockDelta) agent.Event {
 
 func stop(reason types.StopReason) (agent.Event, error) {
 	switch reason {
-	// A guardrail that intervened has put its own answer in the place of the model's.
+	// After a guardrail has intervened, the text is the guardrail's answer.
 	case types.StopReasonEndTurn, types.StopReasonStopSequence, types.StopReasonGuardrailIntervened:
 		return agent.Event{End: true}, nil
 	case types.StopReasonMaxTokens, types.StopReasonModelContextWindowExceeded:
@@ -76,8 +77,8 @@ func stop(reason types.StopReason) (agent.Event, error) {
 	return agent.Event{}, agent.Fail(agent.ErrProvider, "it ended the reply for "+string(reason))
 }
 
-// usage counts tokens read from or written to the cache as input, which
-// InputTokens leaves out.
+// usage adds the tokens read from and written to the cache to the input, since
+// InputTokens excludes them.
 func usage(u *types.TokenUsage) *agent.Usage {
 	if u == nil {
 		return nil

@@ -14,9 +14,9 @@ import (
 	"parley/shared/agent"
 )
 
-// addTools tells a request of the prompt's tools and of the rounds so far.
-// Converse has no way to forbid a call where there are tools, and wants them as
-// long as there are calls among the messages.
+// addTools adds the prompt's tools and its rounds so far. Converse cannot forbid
+// calls in a request that has tools, and demands the tools as long as the
+// messages contain calls.
 func addTools(input *bedrockruntime.ConverseStreamInput, p agent.Prompt) {
 	if len(p.Tools) > 0 {
 		input.ToolConfig = &types.ToolConfiguration{}
@@ -56,8 +56,8 @@ func result(c agent.Call) types.ToolResultBlock {
 	return block
 }
 
-// documentOf is valid JSON as a document of the SDK, which takes Go's own
-// values. Numbers stay as they are written: an order's may have 20 digits.
+// documentOf converts valid JSON to a document of the SDK, which is made of Go
+// values. Numbers keep their digits: an order number may have 20.
 func documentOf(text json.RawMessage) document.Interface {
 	var v any
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -68,7 +68,7 @@ func documentOf(text json.RawMessage) document.Interface {
 	return document.NewLazyDocument(withNumbers(v))
 }
 
-// withNumbers puts the SDK's type for numbers in the place of the decoder's.
+// withNumbers replaces the decoder's numbers by the SDK's type for them.
 func withNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:

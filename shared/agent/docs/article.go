@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// maxArticle is the longest article, in bytes. Our choice: a long manual has
-// 200 KB, and all articles are held in memory.
+// maxArticle is the longest article, in bytes. Our choice: a long manual has 200
+// KB, and all articles are kept in memory.
 const maxArticle = 1 << 20
 
-// section is what stands under one heading, up to the next one of any level.
+// section is the text under one heading, up to the next heading of any level.
 type section struct {
-	article string   // path in the file system
-	anchor  string   // of its heading; "" for the article's beginning
-	title   string   // the article's
-	path    []string // headings above it, outermost first, without the title
-	heading string   // its own; "" for the article's beginning
-	text    string   // Markdown, its links not yet resolved
-	topics  string   // keywords of the article, which no reader sees
-	also    string   // keywords of the section
+	article  string   // path in the file system
+	anchor   string   // of its heading; "" for the article's beginning
+	title    string   // the article's
+	path     []string // headings above it, outermost first, without the title
+	heading  string   // its own; "" for the article's beginning
+	text     string   // Markdown, its links not yet resolved
+	topics   string   // keywords of the article, searched but not shown
+	keywords string   // keywords of the section
 }
 
-// name is what a link to the section says.
+// name is the text of a link to the section.
 func (s *section) name() string {
 	if s.heading == "" {
 		return s.title
@@ -51,7 +51,7 @@ func readArticles(articles fs.FS) ([]section, error) {
 	return all, err
 }
 
-// splitter takes an article apart line by line.
+// splitter splits an article into sections, line by line.
 type splitter struct {
 	title    string
 	sections []section
@@ -67,11 +67,11 @@ type heading struct {
 	text  string
 }
 
-// split takes an article apart at its headings (#, not underlined ones). A
-// heading within a code block is none. The first heading, if of level 1, is the
-// article's title, and what stands under it the article's beginning. Front
-// matter may give a title and keywords, and a comment "<!-- keywords: … -->"
-// gives a section its own. Sections without text of their own are left out.
+// split splits an article at its headings: lines that begin with #, outside code
+// blocks, but not underlined ones. If the first heading has level 1 it is the
+// article's title, and the text under it the article's beginning. Front matter
+// may give a title and keywords, and a comment "<!-- keywords: … -->" gives its
+// section keywords. Sections without text are left out.
 func split(name, text string) []section {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n")
 	front, text := frontMatter(text)
@@ -91,7 +91,8 @@ func split(name, text string) []section {
 	return s.sections
 }
 
-// frontMatter reads "key: value" lines between a first and another line of dashes.
+// frontMatter reads "key: value" lines between two lines of dashes at the
+// beginning of a text. It returns them and the rest of the text.
 func frontMatter(text string) (map[string]string, string) {
 	body, ok := strings.CutPrefix(text, "---\n")
 	head, rest, closed := strings.Cut(body, "\n---\n")
@@ -121,7 +122,7 @@ func (s *splitter) line(line string) {
 			return
 		}
 		if c := comment().FindStringSubmatch(line); c != nil {
-			s.current.also += " " + c[1]
+			s.current.keywords += " " + c[1]
 			return
 		}
 	}
@@ -157,8 +158,9 @@ func (s *splitter) close() {
 
 var notInAnchor = lazy(`[^\p{L}\p{M}\p{N}\p{Pc} -]`)
 
-// anchor is the id that GitHub and most renderers give a heading: lower case,
-// no punctuation, hyphens for spaces, and a number from the second one on.
+// anchor returns the id that GitHub and most renderers give a heading: lower
+// case, no punctuation, hyphens for spaces, and a number if the same heading
+// came before.
 func (s *splitter) anchor(heading string) string {
 	base := strings.ReplaceAll(notInAnchor().ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 	anchor := base
@@ -180,8 +182,8 @@ func plain(heading string) string {
 	return strings.TrimSpace(marks.Replace(prose(heading)))
 }
 
-// prose is Markdown without the addresses of links and without tags: what its
-// reader sees, but for marks that are no words.
+// prose removes tags and the addresses of links from Markdown, leaving roughly
+// what a reader sees.
 func prose(text string) string {
 	return inlineTag().ReplaceAllString(inlineLink().ReplaceAllString(text, "$1"), "")
 }

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// block is a piece of Markdown that reads on its own.
+// block is a piece of Markdown that can stand alone, such as a paragraph.
 type block struct {
 	text string
 	kind blockKind
@@ -19,14 +19,14 @@ const (
 	code                       // never cut
 )
 
-// fence is the mark that opened the block of code in which a line stands; "" if
-// it stands in none.
+// fence is the line of backticks or tildes that opened the current code block;
+// "" outside one.
 type fence string
 
 var fenceLine = lazy("^ {0,3}(`{3,}|~{3,})(.*)$")
 
-// after returns what holds after a line: it may open a block or close this one
-// (CommonMark 0.31, section 4.5).
+// after returns the fence that applies after a line, which may open a code block
+// or close this one (CommonMark 0.31, section 4.5).
 func (f fence) after(line string) fence {
 	if !strings.Contains(line, "```") && !strings.Contains(line, "~~~") {
 		return f
@@ -45,8 +45,8 @@ func (f fence) after(line string) fence {
 	return f
 }
 
-// blocks takes a section's text apart at blank lines and around code. A block of
-// code that nothing closes ends with the text.
+// blocks splits a section's text at blank lines and around code blocks. A code
+// block that is never closed ends with the text.
 func blocks(text string) []block {
 	var all []block
 	var lines []string
@@ -97,8 +97,9 @@ func kindOf(lines []string) blockKind {
 	return paragraph
 }
 
-// unwrap joins the lines into which an author broke a paragraph or the item of a
-// list, for chats show the breaks. Those that Markdown itself shows stay.
+// unwrap joins the lines of a paragraph or a list item, because chat widgets
+// show line breaks that an article's renderer ignores. Line breaks that Markdown
+// itself keeps stay.
 func (b block) unwrap() string {
 	if b.kind == code {
 		return b.text
@@ -125,8 +126,8 @@ func (b block) unwrap() string {
 
 func startsTag(line string) bool { return strings.HasPrefix(line, "<") }
 
-// shorten cuts a block to at most room bytes; "" is a block of which nothing
-// that makes sense fits.
+// shorten cuts a block to at most room bytes. It returns "" if no sensible part
+// fits.
 func (b block) shorten(room int) string {
 	if len(b.text) <= room {
 		return b.text
@@ -140,7 +141,7 @@ func (b block) shorten(room int) string {
 	return ""
 }
 
-// sentences are as many as fit.
+// sentences returns as many whole sentences as fit into room bytes.
 func sentences(text string, room int) string {
 	end := 0
 	for i, r := range text {
@@ -156,7 +157,8 @@ func sentences(text string, room int) string {
 	return text[:end]
 }
 
-// abbreviated is whether a full stop after text ends an abbreviation.
+// abbreviated reports whether text ends with an abbreviation, so that a full
+// stop after it ends no sentence.
 func abbreviated(text string) bool {
 	for _, short := range []string{"e.g", "i.e", "etc", "vs", "approx", "No"} {
 		if before, ok := strings.CutSuffix(text, short); ok && (before == "" || strings.HasSuffix(before, " ") || strings.HasSuffix(before, "(")) {
@@ -166,7 +168,7 @@ func abbreviated(text string) bool {
 	return false
 }
 
-// firstRows are as many lines as fit. A line that goes on from the one before
+// firstRows returns as many lines as fit. A line that continues the one before
 // stays with it, and a table keeps at least one row under its head.
 func firstRows(text string, room int) string {
 	lines := strings.Split(text, "\n")

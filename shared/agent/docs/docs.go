@@ -17,11 +17,11 @@ import (
 	"parley/shared/agent"
 )
 
-// DefaultPace lets a reply visibly stream: about fifteen words a second, faster
+// DefaultPace streams about fifteen words a second: visibly a stream, yet faster
 // than most people read.
 const DefaultPace = 45 * time.Millisecond
 
-// Config says what the agent answers from.
+// Config says what the agent answers from, and how.
 type Config struct {
 	// Articles holds the articles: all its files named *.md, in folders too. Required.
 	Articles fs.FS
@@ -29,8 +29,9 @@ type Config struct {
 	// article's path and the anchor of its heading. It may be relative to the
 	// page, and "" makes all links relative.
 	BaseURL string
-	// Texts returns what to say for one of this package's keys in a language (a
-	// BCP 47 tag or ""); "" is the English text of this package. nil is English throughout.
+	// Texts returns the text for one of this package's keys in a language (a BCP
+	// 47 tag or ""). Where it returns "", and with a nil Texts, the English text
+	// of this package is used.
 	Texts func(key, language string) string
 	// Pace is the time between two pieces of a few words; 0 sends the whole
 	// reply without delay.
@@ -50,7 +51,8 @@ var (
 	_ agent.Reviewer = (*Agent)(nil)
 )
 
-// Review is agent.Reviewer's: a quotation, for there is nobody here who could judge.
+// Review implements agent.Reviewer with quotations: there is no model that could
+// judge.
 func (a *Agent) Review(_ context.Context, t agent.Transcript) (agent.Review, error) {
 	return agent.Extract(t), nil
 }
@@ -82,16 +84,19 @@ func New(config Config) (*Agent, error) {
 	return a, nil
 }
 
-// What a section must have to be an answer, and to be worth showing to a model.
-// Tuned as the ranking is: a wrong answer annoys more than none.
+// Thresholds for using a section as an answer, and for showing it to a model.
+// Tuned together with the ranking; strict, because a wrong answer annoys more
+// than none.
 const (
 	answerCoverage = 0.4
 	answerEvidence = 0.2
-	// answerScore is what many words found together must have. Of few words each
-	// must stand out more: one alone has to have answerScore + fewWordsScore.
+	// A question of h.words words needs a score of answerScore +
+	// fewWordsScore/h.words: the fewer words were found, the more each must stand
+	// out.
 	answerScore   = 0.2
 	fewWordsScore = 0.35
-	// A model can tell whether a passage helps, so it may see worse ones.
+	// A model can tell whether a passage helps, so it is shown less certain ones
+	// too.
 	passageCoverage = 0.3
 )
 
@@ -101,7 +106,7 @@ func (h hit) answers() bool {
 }
 
 // Search returns at most n passages that fit a query, best first; none if no
-// section has much of what is asked.
+// section covers enough of it.
 func (a *Agent) Search(query string, n int) []agent.Passage {
 	var passages []agent.Passage
 	for _, h := range a.index.find(query) {
@@ -124,7 +129,8 @@ func (a *Agent) source(s *section) agent.Source {
 	return agent.Source{Title: s.name(), URL: a.locate(&url.URL{Path: s.article, Fragment: s.anchor})}
 }
 
-// locate returns a link relative to the articles' root as one from anywhere.
+// locate turns a link relative to the articles' root into one that works from
+// anywhere.
 func (a *Agent) locate(link *url.URL) string {
 	if a.base.IsAbs() || strings.HasPrefix(a.base.Path, "/") {
 		return a.base.ResolveReference(link).String()
@@ -134,12 +140,13 @@ func (a *Agent) locate(link *url.URL) string {
 	return located.String()
 }
 
-// spanOrLink finds code spans, in which nothing is a link, links and images.
+// spanOrLink matches links and images, and also code spans, so that nothing
+// inside them is taken for a link.
 var spanOrLink = lazy("`[^`\n]*`|(!?)\\[([^\\]\n]*)\\]\\(([^)\\s]+)([^)\n]*)\\)")
 
-// readable prepares an article's text for being read elsewhere: relative links
-// lead where they should, images, which a chat cannot place, are dropped, and
-// paragraphs are not broken into lines.
+// readable prepares an article's text for a chat: relative links are resolved,
+// images are dropped because a chat has no place for them, and the lines of
+// paragraphs are joined.
 func (a *Agent) readable(article, text string) string {
 	all := blocks(text)
 	for i, b := range all {
@@ -161,7 +168,7 @@ func (a *Agent) readable(article, text string) string {
 	return join(all)
 }
 
-// resolve returns where a link in an article leads.
+// resolve returns the address that a link in an article leads to.
 func (a *Agent) resolve(article, link string) string {
 	to, err := url.Parse(link)
 	if err != nil || to.IsAbs() || strings.HasPrefix(link, "/") {

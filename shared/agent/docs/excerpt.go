@@ -2,46 +2,47 @@ package docs
 
 import "strings"
 
-// Lengths of an answer's quotation, in bytes. Our choice: a chat bubble that
-// one reads without scrolling on a phone holds about 1,000 characters.
+// Lengths of an answer's quotation, in bytes. Our choice: about 1,000 characters
+// can be read on a phone without scrolling.
 const (
 	maxExcerpt = 1_200
-	// maxCode is the longest block of code that is quoted whole even though the
-	// quotation then gets longer than maxExcerpt.
+	// maxCode is the longest code block that is quoted completely although that
+	// makes the quotation longer than maxExcerpt: half a command is of no use.
 	maxCode = 1_200
 )
 
-// more stands for text that was left out.
-const more = "…"
+// omission stands for text that was left out.
+const omission = "…"
 
-// excerpt quotes from a section what answers the query best: all of it if it is
-// short, and otherwise the blocks from where most of the query's words are.
+// excerpt quotes the part of a section that answers the query best: all of a
+// short one, otherwise from the block on where most words of the query follow.
 func (x *index) excerpt(s *section, query string) string {
 	all := blocks(s.text)
 	start := x.start(all, query)
 	var b strings.Builder
 	if start > 0 {
-		b.WriteString(more + "\n\n")
+		b.WriteString(omission + "\n\n")
 	}
 	quoted := quote(all[start:])
 	b.WriteString(quoted)
 	if len(quoted) < len(join(all[start:])) {
-		b.WriteString("\n\n" + more)
+		b.WriteString("\n\n" + omission)
 	}
 	return b.String()
 }
 
-// start is the block at which a quotation begins that has as much as possible of
-// what is asked: the section's first, or if others have more, the last of them,
-// which has the least before what is asked.
+// start returns the block to begin the quotation with: the one from which the
+// quotation covers most of the query. Of several equal ones it is the first
+// block of the section, so that nothing is left out, or else the last, which
+// comes closest to the answer.
 func (x *index) start(all []block, query string) int {
 	best, most := 0, 0.0
-	asked := x.query(query)
+	terms := x.query(query)
 	for i, b := range all {
 		if i > 0 && b.kind != paragraph {
 			continue // a list or code without what introduces it is hard to read
 		}
-		covered := coverage(asked, setOf(strings.Join(words(prose(quote(all[i:]))), " ")))
+		covered := coverage(terms, setOf(strings.Join(words(prose(quote(all[i:]))), " ")))
 		if covered > most || best > 0 && covered == most {
 			best, most = i, covered
 		}
@@ -49,8 +50,8 @@ func (x *index) start(all []block, query string) int {
 	return best
 }
 
-// coverage is how much the words found tell of what is asked.
-func coverage(query []asked, found map[string]bool) float64 {
+// coverage adds up the weights of the query's words that are among those found.
+func coverage(query []queryTerm, found map[string]bool) float64 {
 	covered := 0.0
 	for _, a := range query {
 		share := 0.0
@@ -64,7 +65,7 @@ func coverage(query []asked, found map[string]bool) float64 {
 	return covered
 }
 
-// quote joins blocks as far as there is room.
+// quote joins as many blocks as there is room for.
 func quote(all []block) string {
 	var quoted []block
 	room := maxExcerpt
@@ -87,8 +88,8 @@ func quote(all []block) string {
 	return join(quoted)
 }
 
-// clip cuts what has no place where it could be cut better: at a space, or, for
-// code and text without any, at a line or a code point.
+// clip shortens a block that cannot be cut at a better place: at a space, or
+// else at a line or a code point.
 func clip(text string) string {
 	text = strings.ToValidUTF8(text[:min(len(text), maxExcerpt)], "")
 	first, _, _ := strings.Cut(text, "\n")

@@ -7,31 +7,33 @@ import (
 	"strings"
 )
 
-// How sections are ranked: BM25 over three fields whose weighted frequencies
-// are added before saturation (BM25F, Robertson, Zaragoza and Taylor, 2004), and
-// something for words that stand together as in the question and for a heading
-// that is worded like it. The numbers are tuned on the questions of testdata and
-// on those that Parley's own documentation is asked.
+// How sections are ranked: by BM25 over three fields, whose weighted frequencies
+// are added before saturation (BM25F; Robertson, Zaragoza and Taylor, 2004).
+// Something is added where words are neighbours as in the question, and for a
+// heading worded like it. The numbers are tuned on the questions in testdata and
+// on those asked of Parley's own documentation.
 const (
 	// saturation (k1) is the weighted frequency at which a word has half its effect.
 	saturation = 0.9
-	// titleWeight counts words of the article's title and of the headings above.
+	// titleWeight is for words in the article's title and in the headings above.
 	titleWeight = 0.8
-	// headingWeight counts words of the section's heading and its keywords; for an
-	// article's beginning the title is the heading.
+	// headingWeight is for words in the section's heading and its keywords. The
+	// heading of an article's beginning is the title.
 	headingWeight = 3.0
-	// lengthEffect (b) is how much a long text thins its words out.
+	// lengthEffect (b) is how much less a word counts in a longer text.
 	lengthEffect = 0.5
-	// A word found by a synonym, or by another spelling, has this share of its effect.
+	// A word that was found by a synonym, or in another spelling, counts this much
+	// of a direct match.
 	synonymShare  = 0.6
 	spellingShare = 0.8
-	// unknownShare is what a word that no article has counts, of the most that a
-	// word can tell: the question may be about something else, or only worded
-	// otherwise. A name counts in full.
+	// unknownShare is the share of a word's full weight that a word of the
+	// question counts if no article contains it. The question may be about
+	// something else, or only worded differently. An unknown name counts in full.
 	unknownShare = 0.6
-	// likenessShare is added for a heading in the very words of the question,
-	// aboutShare for one that is about nothing but what is asked, and nearShare for
-	// a section in which all neighbouring words of the question are neighbours.
+	// likenessShare is added for a heading with exactly the words of the question,
+	// aboutShare for a heading that contains nothing else than words of the
+	// question, and nearShare if all neighbouring words of the question are
+	// neighbours in the section. Partial matches add their part of it.
 	likenessShare = 0.15
 	aboutShare    = 0.15
 	nearShare     = 0.1
@@ -46,7 +48,7 @@ type index struct {
 	headings []map[string]bool    // by section: all words of the heading
 }
 
-// posting says that a word stands in a section, and its weighted frequency there.
+// posting says that a section contains a word, with its weighted frequency.
 type posting struct {
 	section int
 	weight  float64
@@ -74,7 +76,7 @@ func newIndex(sections []section) *index {
 		for word := range setOf(strings.Join(words(s.title+" "+s.topics+" "+strings.Join(s.path, " ")), " ")) {
 			weights[word] += titleWeight
 		}
-		for word := range setOf(strings.Join(words(heading+" "+s.also), " ")) {
+		for word := range setOf(strings.Join(words(heading+" "+s.keywords), " ")) {
 			weights[word] += headingWeight
 		}
 		x.pairs = append(x.pairs, neighbours(words(heading), bodies[i]))
@@ -87,7 +89,7 @@ func newIndex(sections []section) *index {
 	return x
 }
 
-// neighbours are the pairs of words that follow each other in a text.
+// neighbours returns the pairs of words that follow each other in a text.
 func neighbours(texts ...[]string) map[string]bool {
 	pairs := map[string]bool{}
 	for _, words := range texts {
@@ -98,7 +100,7 @@ func neighbours(texts ...[]string) map[string]bool {
 	return pairs
 }
 
-// overlap is the share of a's members that b has.
+// overlap is the share of a's members that are also in b.
 func overlap(a, b map[string]bool) float64 {
 	common := 0
 	for member := range a {
@@ -109,13 +111,16 @@ func overlap(a, b map[string]bool) float64 {
 	return float64(common) / float64(max(1, len(a)))
 }
 
-// likeness is how much of two sets is common to both: 0 to 1.
+// likeness is the size of the intersection divided by that of the union
+// (Jaccard): 0 to 1.
 func likeness(a, b map[string]bool) float64 {
 	common := overlap(a, b) * float64(len(a))
 	return common / max(1, float64(len(a)+len(b))-common)
 }
 
-// idf is how much a word tells: the fewer sections have it, the more; most if none has.
+// idf is the inverse document frequency of a word: the fewer sections contain
+// it, the more it says about a question. It is highest for a word that none
+// contains.
 func (x *index) idf(word string) float64 {
 	n, df := float64(len(x.sections)), float64(len(x.postings[word]))
 	return math.Log(1 + (n-df+0.5)/(df+0.5))
@@ -124,16 +129,16 @@ func (x *index) idf(word string) float64 {
 // hit is a section that a query found.
 type hit struct {
 	section int
-	// score is the section's BM25 value divided by the highest that any section
-	// could have, and what likeness to the question adds: 0 to 1.5.
+	// score is the section's BM25 value divided by the highest possible, plus what
+	// likeness to the question adds: 0 to 1.5.
 	score float64
-	// coverage is the share of the query's words that stand in the section, each
-	// counted by how much it tells: 0 to 1.
+	// coverage is the share of the query's words that the section contains,
+	// weighted by idf: 0 to 1.
 	coverage float64
-	// evidence is how much the words found tell, measured in words that no other
-	// section has. A question of one common word has little of it.
+	// evidence is the total weight of the words found, in units of a word that no
+	// section contains. A question of one common word has little evidence.
 	evidence float64
-	// words is how many of the query's words were found; a weak one is half a word.
+	// words is how many of the query's words were found; a weak word counts half.
 	words float64
 }
 
@@ -141,29 +146,29 @@ type hit struct {
 func (x *index) find(query string) []hit {
 	hits := map[int]*hit{}
 	var total float64
-	for _, asked := range x.query(query) {
-		total += asked.idf
-		for section, found := range x.matches(asked) {
+	for _, term := range x.query(query) {
+		total += term.idf
+		for section, found := range x.matches(term) {
 			h := hits[section]
 			if h == nil {
 				h = &hit{section: section}
 				hits[section] = h
 			}
-			h.score += asked.idf * found.effect
-			h.coverage += asked.idf * found.share
-			if asked.weak {
+			h.score += term.idf * found.effect
+			h.coverage += term.idf * found.share
+			if term.weak {
 				h.words += 0.5
 			} else {
 				h.words++
 			}
 		}
 	}
-	asked, terms, pairs := setOf(bare(query)), setOf(strings.Join(words(query), " ")), neighbours(words(query))
+	queryWords, terms, pairs := setOf(bare(query)), setOf(strings.Join(words(query), " ")), neighbours(words(query))
 	all := make([]hit, 0, len(hits))
 	for _, h := range hits {
 		h.evidence = h.score / x.idf("")
 		h.score /= total
-		alike := likenessShare * likeness(asked, x.headings[h.section])
+		alike := likenessShare * likeness(queryWords, x.headings[h.section])
 		h.evidence += alike
 		h.score += alike + aboutShare*overlap(x.topics[h.section], terms) + nearShare*overlap(pairs, x.pairs[h.section])
 		h.coverage /= total
@@ -175,9 +180,9 @@ func (x *index) find(query string) []hit {
 	return all
 }
 
-// asked is a word of a query: the words of articles that may stand for it, each
-// with the share of the effect that it has.
-type asked struct {
+// queryTerm is a word of a query. Its variants are the words of articles that
+// may stand for it, each with the share of its weight that a match has.
+type queryTerm struct {
 	variants map[string]float64
 	idf      float64
 	weak     bool
@@ -185,8 +190,9 @@ type asked struct {
 
 type match struct{ effect, share float64 }
 
-// matches are the sections with a variant of the word; the best one counts.
-func (x *index) matches(a asked) map[int]match {
+// matches returns the sections that contain a variant of the word, with the best
+// match of each.
+func (x *index) matches(a queryTerm) map[int]match {
 	found := map[int]match{}
 	for variant, share := range a.variants {
 		for _, p := range x.postings[variant] {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// intent is what a message wants that is no question to the articles.
+// intent is what a message wants.
 type intent int
 
 const (
@@ -17,12 +17,12 @@ const (
 	goodbye
 	whoIsThis
 	wantsHuman
-	agrees  // "yes": to the offer of a human, if one was made
-	refuses // "no": to the question whether there is anything else
+	agrees  // "yes", which accepts a human if one was offered
+	refuses // "no", which ends the conversation if "anything else?" was asked
 )
 
-// maxSmallTalk is the most words of a message that is taken for more than a
-// question: a longer one tells of a problem, whatever else it says.
+// maxSmallTalk is the longest message, in words, that can be anything but a
+// question: a longer one describes a problem, whatever else it says.
 const maxSmallTalk = 25
 
 const person = `(?:human|person|people|agent|operator|representative|rep|someone|somebody|staff|employee|colleague|` +
@@ -35,8 +35,8 @@ type phrase struct {
 	match  *regexp.Regexp
 }
 
-// phrases are looked for in order in a message in lower case, without
-// punctuation and accents.
+// phrases are tried in order on the message in lower case, without punctuation
+// and accents.
 var phrases = sync.OnceValue(func() []phrase {
 	return []phrase{
 		{whoIsThis, regexp.MustCompile(`\b(?:are you|is this|am i (?:talking|speaking|chatting) (?:to|with)) ` + real +
@@ -79,8 +79,8 @@ var phrases = sync.OnceValue(func() []phrase {
 	}
 })
 
-// aboutOthers shows that a message asks what visitors of the reader's own site
-// can do, not what the writer wants.
+// aboutOthers matches messages that ask what the visitors of the reader's own
+// site can do ("can visitors talk to a person?"), not for a person.
 var aboutOthers = lazy(`\b(?:visitors?|customers|users?|clients?|callers?|contacts?|(?:a|my|our|the|each|every) customer)\b`)
 
 // intentOf says what a message wants.
@@ -97,7 +97,8 @@ func intentOf(text string) intent {
 	return question
 }
 
-// bare is text in lower case with single spaces for all that is no letter or digit.
+// bare returns text in lower case, with a single space in place of anything but
+// letters and digits.
 func bare(text string) string {
 	return strings.Join(strings.FieldsFunc(fold(text), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)

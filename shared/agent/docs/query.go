@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// query takes a question apart into what is asked for, each word once. Two
-// words that articles write as one ("dynamo db") may each stand for that one.
-func (x *index) query(text string) []asked {
+// query returns the words of a question, each once. Two neighbouring words that
+// articles write as one ("dynamo db") may each stand for that one.
+func (x *index) query(text string) []queryTerm {
 	terms, names := words(text), names(text)
 	seen := map[string]bool{}
-	var all []asked
+	var all []queryTerm
 	for i, term := range terms {
 		if seen[term] {
 			continue
@@ -24,7 +24,7 @@ func (x *index) query(text string) []asked {
 		if i+1 < len(terms) {
 			joined = append(joined, term+terms[i+1])
 		}
-		a := x.ask(term, joined)
+		a := x.term(term, joined)
 		if len(a.variants) == 0 && !a.weak && !names[term] {
 			a.idf *= unknownShare
 		}
@@ -33,9 +33,9 @@ func (x *index) query(text string) []asked {
 	return all
 }
 
-// names are the terms that are written with a capital letter within a sentence:
-// mostly names. One that no article knows says more plainly than other words
-// that the question is about something else.
+// names returns the words that have a capital letter but do not begin a
+// sentence: mostly names. A name that no article contains is a strong sign that
+// the question is about something else.
 func names(text string) map[string]bool {
 	found := map[string]bool{}
 	for _, sentence := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".!?:;\n", r) }) {
@@ -49,11 +49,11 @@ func names(text string) map[string]bool {
 	return found
 }
 
-// ask finds what may stand for a word and how much it tells. A word that no
-// article knows tells most, for the question is likely about something else;
-// a weak one tells nothing then.
-func (x *index) ask(term string, joined []string) asked {
-	a := asked{variants: x.variants(term, joined), weak: isWeak(term)}
+// term looks up a word. One that no article contains has the highest weight, for
+// the question is likely to be about something else; but a weak word that none
+// contains has no weight.
+func (x *index) term(term string, joined []string) queryTerm {
+	a := queryTerm{variants: x.variants(term, joined), weak: isWeak(term)}
 	for word := range a.variants {
 		a.idf = max(a.idf, x.idf(word))
 	}
@@ -70,8 +70,8 @@ func (x *index) ask(term string, joined []string) asked {
 	return a
 }
 
-// variants are the word itself, joined ones and its synonyms, as far as articles
-// have them, or if they have none, words that are spelled nearly so.
+// variants returns the word itself, joined words and synonyms, as far as
+// articles contain them; if they contain none of these, similarly spelled words.
 func (x *index) variants(term string, joined []string) map[string]float64 {
 	found := map[string]float64{}
 	for _, other := range joined {
@@ -98,12 +98,12 @@ func (x *index) variants(term string, joined []string) map[string]float64 {
 	return found
 }
 
-// minAlike is the fewest letters at which one wrong letter is taken for a slip:
-// shorter words differ from others by one letter too often.
+// minAlike is the length from which on one wrong letter is taken for a typing
+// mistake: shorter words too often differ from others by one letter.
 const minAlike = 5
 
-// alike is whether two ASCII words differ by one letter that was typed wrong,
-// left out, added, or swapped with the next one. The first letter must be right.
+// alike reports whether two ASCII words differ by one letter that is wrong,
+// missing, added, or swapped with the next. The first letter must be right.
 func alike(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a

@@ -8,15 +8,15 @@ import (
 	"parley/shared/agent"
 )
 
-// maxAlso is how many further sections an answer leads to, and alsoScore what
-// they must have of the best one's score.
+// maxAlso is how many further sections an answer links to, and alsoScore the
+// share of the best section's score that they must have.
 const (
 	maxAlso   = 2
 	alsoScore = 0.6
 )
 
-// Reply is agent.Agent's. It fails only with the error of ctx or emit. What is
-// said costs no tokens.
+// Reply implements agent.Agent. It fails only with the error of ctx or emit, and
+// uses no tokens.
 func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
 	text, result := a.answer(c)
 	if err := a.stream(ctx, text, emit); err != nil {
@@ -25,7 +25,7 @@ func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(strin
 	return result, nil
 }
 
-// answer decides what to say to the visitor's last message.
+// answer chooses the reply to the visitor's last message.
 func (a *Agent) answer(c agent.Conversation) (string, agent.Result) {
 	asked, before := lastMessage(c.Turns)
 	say := func(key string) string { return a.text(key, c.Language) }
@@ -55,7 +55,8 @@ func (a *Agent) answer(c agent.Conversation) (string, agent.Result) {
 	return a.quotation(asked, hits, say)
 }
 
-// lastMessage is what the visitor said last, and what was said to them before.
+// lastMessage returns the visitor's last message, and the message to the visitor
+// before it.
 func lastMessage(turns []agent.Turn) (asked, before string) {
 	for i := len(turns) - 1; i >= 0; i-- {
 		switch {
@@ -68,8 +69,8 @@ func lastMessage(turns []agent.Turn) (asked, before string) {
 	return asked, ""
 }
 
-// answers are the sections that answer a question, best first: the one to quote
-// and those to name.
+// answers returns the sections that answer a question, best first: the one to
+// quote, and further ones to link to.
 func (a *Agent) answers(question string) []hit {
 	var good []hit
 	for _, h := range a.index.find(question) {
@@ -100,12 +101,12 @@ func (a *Agent) quotation(question string, hits []hit, say func(key string) stri
 	return text, result
 }
 
-// escape keeps a title from ending the link that it names.
+// escape keeps brackets in a title from ending the link.
 func escape(title string) string {
 	return strings.NewReplacer("[", `\[`, "]", `\]`).Replace(title)
 }
 
-// pieces are up to three words and the white space after each.
+// pieces matches up to three words, with the white space after each.
 var pieces = lazy(`\s*(?:\S+\s*){1,3}`)
 
 // stream emits text in pieces of a few words at the agent's pace.

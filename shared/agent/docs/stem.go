@@ -2,11 +2,11 @@ package docs
 
 import "strings"
 
-// stem cuts the endings of English inflection, and of the nouns in -ment and
-// -ion, so that "erases", "erased" and "erasing", "configure" and
-// "configuration" meet. It is lighter than Porter's: it leaves alone what would
-// join words of different meaning, such as user and use. Words of other
-// languages lose an ending now and then, the same in a question and in an article.
+// stem cuts off the endings of English inflection, and of nouns in -ment and
+// -ion, so that "erases", "erased" and "erasing" become the same, and so do
+// "configure" and "configuration". It cuts less than Porter's algorithm does, in
+// order not to merge words of different meaning, such as user and use. Words of
+// other languages sometimes lose an ending, in questions and articles alike.
 func stem(word string) string {
 	if len(word) <= 3 || !isASCII(word) {
 		return word
@@ -37,8 +37,8 @@ func singular(word string) string {
 	return word
 }
 
-// verb cuts -ing, -ed and -ion, and with them the -ate of the verbs that form
-// their noun in -ation: configuration, configure; installation, install.
+// verb cuts off -ing, -ed and -ion, and the -at(e) of nouns in -ation:
+// configuration, configure; installation, install.
 func verb(word string) string {
 	for _, suffix := range []string{"ational", "ation", "ating", "ated", "ate"} {
 		if root, ok := cutSuffix(word, suffix, 4); ok {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// synonyms are words that visitors and articles use for one another, a group a
-// line. A word that stands in for another counts for less than the word itself.
+// synonyms are words that visitors and articles use for one another, one group a
+// line. A synonym counts for less than the word itself.
 var synonyms = sync.OnceValue(func() map[string][]string {
 	return groupsOf(`
 price pricing cost fee charge bill pay expensive cheap money

@@ -2,8 +2,8 @@ package docs
 
 import "maps"
 
-// The keys of what the agent itself says; all else is quoted from articles. A
-// project may say each of them otherwise, in any language.
+// The keys of the agent's own sentences; all other text is quoted from articles.
+// A project may replace each of them, in any language.
 const (
 	TextGreeting = "docs.greeting"
 	// TextFrom names the source of a quotation; {article} stands for its link.
@@ -33,9 +33,9 @@ var english = map[string]string{
 // Texts returns the English texts by key: the defaults.
 func Texts() map[string]string { return maps.Clone(english) }
 
-// WithTexts returns an agent that says what Config.Texts says of texts, and
-// shares everything else with a: it costs nothing to make one for each reply, in
-// the words of its project.
+// WithTexts returns an agent with other texts that shares everything else with
+// a. It costs nothing, so that each reply can have one with the texts of its
+// project.
 func (a *Agent) WithTexts(texts func(key, language string) string) *Agent {
 	other := *a
 	other.texts = texts

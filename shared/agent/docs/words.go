@@ -7,18 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// words are the search terms of a text: folded to lower case without accents,
-// without stop words, each cut to its stem. An identifier such as sendBeacon
-// gives its parts and the whole; Chinese, Japanese and Korean, which put no
-// spaces between words, give pairs of characters.
-//
-// Two words that mean one thing together, such as "try again", give that too.
+// words returns the search terms of a text: in lower case, without accents and
+// stop words, each cut to its stem. An identifier such as sendBeacon yields its
+// parts and the whole. Chinese, Japanese and Korean, which are written without
+// spaces, yield pairs of characters.
 func words(text string) []string {
 	var terms []string
 	all := fields(text)
 	for i, raw := range all {
 		if i+1 < len(all) {
-			if meant := phrasal[fold(raw)+" "+fold(all[i+1])]; meant != "" {
+			if meant := phraseTerms[fold(raw)+" "+fold(all[i+1])]; meant != "" {
 				terms = append(terms, stem(meant))
 			}
 		}
@@ -32,8 +30,8 @@ func words(text string) []string {
 	return terms
 }
 
-// fields cuts text at everything that is neither letter nor digit. What follows
-// an apostrophe ("what's", "don't") is dropped.
+// fields splits text at everything that is neither a letter nor a digit, and
+// drops what follows an apostrophe ("what's", "don't").
 func fields(text string) []string {
 	text = strings.ReplaceAll(text, "’", "'")
 	var all []string
@@ -48,7 +46,7 @@ func fields(text string) []string {
 	return all
 }
 
-// parts are the words within a field.
+// parts returns the words in a field.
 func parts(field string) []string {
 	first, _ := utf8.DecodeRuneInString(field)
 	if withoutSpaces(first) {
@@ -86,8 +84,8 @@ func withoutSpaces(r rune) bool {
 
 func isDigit(word string) bool { return len(word) == 1 && word[0] >= '0' && word[0] <= '9' }
 
-// accents are the letters of Western and Central European languages as people
-// type them without the marks.
+// accents maps the accented letters of Western and Central European languages to
+// what people type instead.
 var accents = strings.NewReplacer(
 	"à", "a", "á", "a", "â", "a", "ã", "a", "ä", "a", "å", "a", "ą", "a", "æ", "ae",
 	"ç", "c", "ć", "c", "č", "c", "ď", "d", "è", "e", "é", "e", "ê", "e", "ë", "e", "ę", "e", "ě", "e",
@@ -105,8 +103,8 @@ func fold(word string) string {
 	return accents.Replace(word)
 }
 
-// stopWords say nothing of what a question is about. Besides the words of
-// grammar they are those in which questions are wrapped.
+// stopWords say nothing about the subject of a question: grammar, and the words
+// that questions are wrapped in.
 var stopWords = sync.OnceValue(func() map[string]bool {
 	return setOf(`
 a an the and or but nor of to in on at by for with from into onto as is are was were be been being am
@@ -124,8 +122,9 @@ hi hello hey thanks thank ok okay sorry question wonder wondering
 s t re ve ll d m don doesn didn isn aren wasn won couldn shouldn wouldn dont doesnt cant im ive whats hows`)
 })
 
-// phrasal are pairs of words of which one or both alone say something else.
-var phrasal = map[string]string{
+// phraseTerms are pairs of words that mean something neither of them means
+// alone.
+var phraseTerms = map[string]string{
 	"try again": "retry", "tried again": "retry",
 	"log in": "login", "logged in": "login", "sign in": "login", "signed in": "login", "signs in": "login", "logs in": "login",
 	"switch off": "disable", "turn off": "disable", "turned off": "disable", "switch on": "enable", "turn on": "enable",
@@ -135,8 +134,8 @@ var phrasal = map[string]string{
 	"set up": "setup", "sign up": "register",
 }
 
-// weakWords say a little of what a question is about, and are so common in any
-// text that to find one, or not to, means less than its rarity in the articles suggests.
+// weakWords say little about the subject of a question. They are so common in
+// all texts that their rarity in the articles is chance.
 var weakWords = sync.OnceValue(func() map[string]bool {
 	return stemsOf(`
 accept allow allowed available valid support supported possible require required necessary
@@ -150,10 +149,10 @@ today tomorrow week month year hour minute old young
 write read call ask build made halfway middle plain`)
 })
 
-// weakness is what a weak word has left of what it tells.
+// weakness is the share of its weight that a weak word keeps.
 const weakness = 0.4
 
-// isWeak is whether a term is a weak word or a number of one or two digits.
+// isWeak reports whether a term is a weak word or a number of one or two digits.
 func isWeak(term string) bool {
 	return weakWords()[term] || len(term) <= 2 && strings.Trim(term, "0123456789") == ""
 }

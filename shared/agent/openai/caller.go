@@ -14,22 +14,22 @@ import (
 
 // Limits of a call, our choice.
 const (
-	// maxPause is the longest that a server may ask us to wait. A visitor is
-	// better served by an error now than by a reply that comes too late.
+	// maxPause is the longest Retry-After that is obeyed. A visitor is better
+	// served by an error now than by a reply that comes too late.
 	maxPause = 2 * time.Second
 	// maxErrorBody is how much of a refusal is read, in bytes.
 	maxErrorBody = 64 << 10
 )
 
-// caller sends a request, again if it was refused before a stream opened, and
-// tidies what comes back.
-type caller struct {
+// retryClient repeats requests that were refused before a stream opened, and
+// limits and cleans up the responses.
+type retryClient struct {
 	client   *http.Client
 	attempts int
 }
 
 // Do is go-openai's HTTPDoer.
-func (c *caller) Do(request *http.Request) (*http.Response, error) {
+func (c *retryClient) Do(request *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		response, err := c.client.Do(request)
 		if err == nil && response.StatusCode < http.StatusBadRequest {
@@ -38,7 +38,7 @@ func (c *caller) Do(request *http.Request) (*http.Response, error) {
 		}
 		pause, again := retryAfter(response, err, try)
 		if !again || try >= c.attempts {
-			return bounded(response), err
+			return limitBody(response), err
 		}
 		if response != nil {
 			response.Body.Close()
@@ -54,8 +54,8 @@ func (c *caller) Do(request *http.Request) (*http.Response, error) {
 	}
 }
 
-// retryAfter says whether the same request may fare better, and when. One that
-// the server may have begun to answer is never sent again.
+// retryAfter says whether to send the same request again, and when. A request
+// that the server may have begun to answer is never repeated.
 func retryAfter(response *http.Response, err error, try int) (time.Duration, bool) {
 	if err != nil {
 		var op *net.OpError
@@ -72,7 +72,7 @@ func retryAfter(response *http.Response, err error, try int) (time.Duration, boo
 	return pause, pause <= maxPause
 }
 
-// rewound is the same request with its body at the start.
+// rewound returns the request with its body at the start again.
 func rewound(request *http.Request) (*http.Request, error) {
 	body, err := request.GetBody()
 	if err != nil {
@@ -83,8 +83,8 @@ func rewound(request *http.Request) (*http.Request, error) {
 	return request, nil
 }
 
-// bounded lets no refusal fill the memory.
-func bounded(response *http.Response) *http.Response {
+// limitBody bounds how much of a refusal is read into memory.
+func limitBody(response *http.Response) *http.Response {
 	if response == nil {
 		return nil
 	}

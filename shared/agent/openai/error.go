@@ -39,8 +39,9 @@ func refusal(status int, reason, key string) error {
 	return agent.Fail(kind, text)
 }
 
-// describe names an error by what cannot hold the visitor's words; only what
-// the key or the model's name brought about is told in full.
+// describe returns the parts of an error that cannot contain the visitor's
+// words. The message is among them only where the key or the model's name caused
+// the error.
 func describe(api *chat.APIError) string {
 	words := []string{api.Type}
 	if api.Code != nil {
@@ -63,13 +64,13 @@ func without(key, text string) string {
 	return strings.ReplaceAll(text, key, "(key)")
 }
 
-// noCapacity is whether a status means that another time may do: too many
-// requests, service unavailable, or 529, Anthropic's "overloaded".
+// noCapacity reports whether a request may succeed later: too many requests,
+// service unavailable, or 529, which is Anthropic's "overloaded".
 func noCapacity(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable || status == 529
 }
 
-// streamError explains why an open stream went no further.
+// streamError returns the reason why an open stream ended.
 func streamError(err error) error {
 	var api *chat.APIError
 	var syntax *json.SyntaxError

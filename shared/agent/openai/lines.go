@@ -7,16 +7,17 @@ import (
 	"io"
 )
 
-// maxLine is the longest line of a stream, in bytes: a chunk of a few tokens has
-// some hundred, and a server that sends the whole reply at once stays below.
+// maxLine is the longest line of a stream, in bytes. A chunk of a few tokens has
+// some hundred; a server that sends the whole reply in one chunk stays below it
+// too.
 const maxLine = 1 << 20
 
 var errLongLine = errors.New("line over 1 MiB in the stream")
 
-// dataLines reads an event stream and leaves of it the data lines, each followed
-// by an empty one. Comments, which servers send as heartbeats, and other fields
-// would end up in the error texts of go-openai's reader, which then understands
-// no error, and each counts against a limit there.
+// dataLines passes on only the data lines of an event stream, each followed by
+// an empty line. go-openai's reader counts other lines, such as comments that
+// servers send as heartbeats, against a limit, and mixes them into error texts
+// that it then cannot parse.
 type dataLines struct {
 	body io.ReadCloser
 	from *bufio.Reader
@@ -42,8 +43,8 @@ func (d *dataLines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next returns the next data line, or nothing for any other line. A last line
-// without an end is not given out: it may be cut.
+// next returns the next line if it is a data line, else nothing. A last line
+// without a line end is dropped, for it may be incomplete.
 func (d *dataLines) next() ([]byte, error) {
 	var line []byte
 	for {

@@ -1,5 +1,5 @@
 // Package openai answers with a model behind OpenAI's chat completions, at
-// OpenAI or at any server that speaks the same: most model servers do.
+// OpenAI or at any other server with the same API, as most model servers have.
 package openai
 
 import (
@@ -17,22 +17,22 @@ import (
 // DefaultBaseURL is OpenAI's own.
 const DefaultBaseURL = "https://api.openai.com/v1"
 
-// Config says which model to ask, and how patiently.
+// Config says which model to ask, and how long to wait for it.
 type Config struct {
 	// BaseURL ends before /chat/completions; "" is DefaultBaseURL.
 	BaseURL string
-	// Key is the bearer token; "" sends none, as local servers want it.
+	// Key is the bearer token; with "" none is sent, as local servers expect.
 	Key string
-	// Model is asked where a persona names none. Required.
+	// Model is used where a persona names none. Required.
 	Model string
-	// HTTPClient sends the requests; nil is a client of our own. It must have
-	// no Timeout, for that would cut long replies.
+	// HTTPClient sends the requests; nil means a client of our own. It must have
+	// no Timeout, which would cut off long replies.
 	HTTPClient *http.Client
 	// FirstToken and BetweenTokens are the deadlines of agent.Relay; zero is its default.
 	FirstToken, BetweenTokens time.Duration
-	// Attempts is how often a request is sent at most before its stream opens;
-	// 0 is agent.DefaultAttempts. It is sent again only after a refusal for lack of
-	// capacity (429), a server error (5xx) or a connection that did not come about.
+	// Attempts is how often a request is sent at most before its stream opens; 0
+	// means agent.DefaultAttempts. It is repeated only after a refusal for lack of
+	// capacity (429), a server error (5xx), or where no connection could be made.
 	Attempts int
 	// Ground finds help articles for a question; nil is none.
 	Ground func(query string) []agent.Passage
@@ -72,7 +72,7 @@ func New(config Config) (*Agent, error) {
 	}
 	settings := chat.DefaultConfig(config.Key)
 	settings.BaseURL = config.BaseURL
-	settings.HTTPClient = &caller{client: config.HTTPClient, attempts: config.Attempts}
+	settings.HTTPClient = &retryClient{client: config.HTTPClient, attempts: config.Attempts}
 	a := &Agent{
 		client: chat.NewClientWithConfig(settings),
 		model:  config.Model,
@@ -159,8 +159,9 @@ func (s *stream) Next() (agent.Event, error) {
 	choice := chunk.Choices[0]
 	event.Text = choice.Delta.Content + choice.Delta.Refusal
 	event.Calls = callDeltas(choice.Delta.ToolCalls)
-	// Only the first chunk, which names the role, comes before the model is at
-	// work; any later one without text is thought, in whatever field a server puts it.
+	// Only the first chunk, which names the role, can come before the model works.
+	// Any later chunk without text is thinking, whatever field a server puts it
+	// in.
 	event.Thinking = s.begun || choice.Delta.ReasoningContent != ""
 	s.begun = true
 	switch reason := choice.FinishReason; reason {

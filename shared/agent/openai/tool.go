@@ -6,7 +6,7 @@ import (
 	"parley/shared/agent"
 )
 
-// addTools tells a request of the prompt's tools and of the rounds so far.
+// addTools adds the prompt's tools and its rounds so far.
 func addTools(request *chat.ChatCompletionRequest, p agent.Prompt) {
 	for _, t := range p.Tools {
 		request.Tools = append(request.Tools, chat.Tool{Type: chat.ToolTypeFunction,
@@ -21,15 +21,15 @@ func addTools(request *chat.ChatCompletionRequest, p agent.Prompt) {
 		for _, c := range round.Calls {
 			said.ToolCalls = append(said.ToolCalls, chat.ToolCall{ID: c.ID, Type: chat.ToolTypeFunction,
 				Function: chat.FunctionCall{Name: c.Tool, Arguments: string(c.Arguments)}})
-			results = append(results, chat.ChatCompletionMessage{Role: chat.ChatMessageRoleTool, ToolCallID: c.ID, Content: told(c)})
+			results = append(results, chat.ChatCompletionMessage{Role: chat.ChatMessageRoleTool, ToolCallID: c.ID, Content: outcomeText(c)})
 		}
 		request.Messages = append(append(request.Messages, said), results...)
 	}
 }
 
-// told is what a model is told of a call. A tool's message has no field for
-// failure, and must not be empty.
-func told(c agent.Call) string {
+// outcomeText is the content of a tool's message. Such a message has no field
+// for failure, and must not be empty.
+func outcomeText(c agent.Call) string {
 	switch {
 	case c.Failed:
 		return "Error: " + c.Text

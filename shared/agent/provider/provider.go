@@ -1,5 +1,5 @@
 // Package provider chooses who answers for an agent of a project: the help
-// articles always, and the model that the deployment has.
+// articles, which every deployment has, or the model that it is configured with.
 package provider
 
 import (
@@ -22,24 +22,24 @@ const (
 	Bedrock = "bedrock"
 )
 
-// Config says what a deployment has.
+// Config says which providers a deployment has.
 type Config struct {
-	// Standard answers where an agent names no provider; "" is Docs. No other
-	// model can be named.
+	// Standard is the provider of agents that name none; "" is Docs. Agents may
+	// name Docs or this one and no other.
 	Standard string
-	// Articles are the help articles; nil means Parley's own. Others are read at
-	// once, for they may be wrong.
+	// Articles are the help articles; nil means Parley's own. Others are parsed by
+	// New, so that mistakes in them show at the start.
 	Articles fs.FS
 	// ArticlesURL is where people can read them; "" makes links relative.
 	ArticlesURL string
-	// OpenAI and Bedrock say how to reach that model, with no Ground; only the one
-	// that is Standard is asked.
+	// OpenAI and Bedrock return the model's configuration, without Ground. Only
+	// the one that is Standard is called.
 	OpenAI  func() (openai.Config, error)
 	Bedrock func() (bedrock.Config, error)
 }
 
-// passages is how many passages of help articles a model is given. Our choice:
-// more than one question is about, few enough to be read.
+// passages is how many passages of help articles a model is given. Our choice: a
+// question is rarely about more, and each costs tokens.
 const passages = 4
 
 // New returns a run.Config.Agent.
@@ -73,9 +73,9 @@ func New(c Config) (func(*parley.Project, parley.AgentSettings) (agent.Agent, er
 	}, nil
 }
 
-// library returns the agent of the help articles, which also grounds the models.
-// Parley's own are indexed by the first call, some milliseconds that a start which
-// answers no message need not wait for.
+// library returns the agent that answers from help articles; it also grounds the
+// models. Parley's own articles are indexed when first used, since that takes
+// some milliseconds and most function starts answer no message.
 func (c Config) library() (func() (*docs.Agent, error), error) {
 	own := c.Articles == nil
 	if own {
@@ -91,7 +91,7 @@ func (c Config) library() (func() (*docs.Agent, error), error) {
 	return help, err
 }
 
-// model returns the model that answers as a rule, nil where the articles do.
+// model returns the model of the deployment, nil if it has none.
 func (c Config) model(ground func(query string) []agent.Passage) (agent.Agent, error) {
 	switch c.Standard {
 	case "", Docs:
