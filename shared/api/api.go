@@ -1,6 +1,6 @@
-// Package api is what the functions of the native HTTP API share: the way from
-// a request to a caller, from an error to a problem document, and from the
-// domain's nouns to JSON. OpenAPI describes the whole of it.
+// Package api is what the functions of the native HTTP API share: authenticating
+// callers, turning errors into problem documents and the domain's types into
+// JSON. OpenAPI describes the whole API.
 package api
 
 import (
@@ -21,15 +21,15 @@ import (
 // Config is what an API needs. Store and Keys are required.
 type Config struct {
 	Store *parley.Store
-	// Keys checks the tokens of visitors, and issues them.
+	// Keys issues and checks the tokens of visitors.
 	Keys *token.Keyring
-	// URLs are the bases under which clients reach the functions; an empty one
-	// is the base of the request at hand.
+	// URLs are the bases under which clients reach the functions. Where one is
+	// empty, the base of the current request is used.
 	URLs URLs
 	// Log takes one line a request; nil means slog.Default.
 	Log *slog.Logger
-	// RequestID returns the id that the platform gave a request, "" if it gave
-	// none; then, and where this is nil, a random one is made.
+	// RequestID returns the id that the platform gave a request, or "". Then, and
+	// with a nil RequestID, a random id is used.
 	RequestID func(context.Context) string
 }
 
@@ -49,34 +49,34 @@ func New(c Config) (*API, error) {
 	return &API{c}, nil
 }
 
-// HandlerFunc answers a request, or returns an error before it has written
-// anything; the error is then sent as a problem document.
+// HandlerFunc answers a request. If it returns an error it must not have written
+// anything, for the error is then sent as a problem document.
 type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
-// Route is one call of a function: a pattern of http.ServeMux with a method,
-// such as "POST /chat/{session}/cancel", and what answers it. Path values named
+// Route is one endpoint of a function: a pattern of http.ServeMux with a method,
+// such as "POST /chat/{session}/cancel", and its handler. Path values named
 // session and run are logged as hashes.
 type Route struct {
 	Pattern string
 	Handle  HandlerFunc
 }
 
-// Handler serves the routes, with all that every call needs: it recovers from
-// panics, logs, answers preflights, and lets every origin read the answer,
-// which is a refusal where the project does not list the origin. A path may have
-// doubled slashes and one at its end.
+// Handler serves the routes, with what every endpoint needs: it recovers from
+// panics, logs requests, and answers preflights. Every origin may read every
+// answer; for an origin that the project does not list, that answer is a
+// refusal. A path may contain doubled slashes and end with one.
 func (a *API) Handler(routes ...Route) http.Handler {
 	return a.Dialect(func(w http.ResponseWriter, _ *http.Request, p Problem) {
 		write(w, p.Status, "application/problem+json", p)
 	}, routes...)
 }
 
-// Refusal answers a request with an error, in the shape of a dialect. The
-// headers that go with the problem are set already.
+// Refusal writes an error in the format of a dialect. The headers that belong to
+// the problem are already set.
 type Refusal func(w http.ResponseWriter, r *http.Request, p Problem)
 
-// Dialect is Handler for an API that is not the native one: refuse writes every
-// error of it.
+// Dialect is Handler for an API other than the native one: refuse writes all of
+// its errors.
 func (a *API) Dialect(refuse Refusal, routes ...Route) http.Handler {
 	mux := http.NewServeMux()
 	var methods []string
@@ -93,26 +93,26 @@ func (a *API) Dialect(refuse Refusal, routes ...Route) http.Handler {
 	methods = slices.Compact(methods)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &response{ResponseWriter: rw}
-		l := &line{request: a.requestID(r.Context()), refuse: refuse}
-		r = r.WithContext(context.WithValue(r.Context(), lineKey{}, l))
+		l := &logLine{request: a.requestID(r.Context()), refuse: refuse}
+		r = r.WithContext(context.WithValue(r.Context(), logLineKey{}, l))
 		defer a.log(w, r, l, time.Now())
 		defer a.recover(w, r)
 		w.Header().Set(RequestIDHeader, l.request)
-		readable(w, r)
+		allowReading(w, r)
 		if preflight(w, r) {
 			return
 		}
 		cleanPath(r)
 		if _, pattern := mux.Handler(r); pattern == "" {
-			a.fail(w, r, unrouted(w, r, mux, methods))
+			a.fail(w, r, noRoute(w, r, mux, methods))
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// cleanPath removes doubled slashes and one at the end, without the redirect
-// with which http.ServeMux would answer them.
+// cleanPath removes doubled slashes and one at the end, without the redirect of
+// http.ServeMux, after which a client may send a GET instead of a POST.
 func cleanPath(r *http.Request) {
 	escaped := path.Clean("/" + r.URL.EscapedPath())
 	plain, err := url.PathUnescape(escaped)
@@ -124,8 +124,9 @@ func cleanPath(r *http.Request) {
 	r.URL = &u
 }
 
-// unrouted says why no route takes a request.
-func unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, methods []string) error {
+// noRoute says why no route matches a request: the address is unknown, or it
+// takes other methods.
+func noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, methods []string) error {
 	var allowed []string
 	for _, method := range methods {
 		try := *r
@@ -141,9 +142,9 @@ func unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, method
 	return &parley.Error{Kind: parley.ErrInvalid, Code: "method_not_allowed", Text: "this address takes " + strings.Join(allowed, ", ")}
 }
 
-// Lasting is the context of what a request sets going and what is done whether or
-// not the client stays to hear of it: until the host's deadline, or for at most
-// so long where the host sets none.
+// Lasting returns a context for work that must be finished whether or not the
+// client stays: it ends with the host's deadline, or after most if the host sets
+// none.
 func Lasting(r *http.Request, most time.Duration) (context.Context, context.CancelFunc) {
 	free := context.WithoutCancel(r.Context())
 	if deadline, ok := r.Context().Deadline(); ok {

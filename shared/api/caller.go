@@ -13,12 +13,13 @@ import (
 // KeyHeader carries the project's public key.
 const KeyHeader = "Parley-Key"
 
-// ErrTicketOver is returned for a ticket that has expired. Whoever follows a
-// stream with it is answered 204, which makes an EventSource stop.
+// ErrTicketOver is returned for an expired ticket. A stream that was opened with
+// it is answered with 204, the status that tells an EventSource to stop
+// reconnecting.
 var ErrTicketOver error = &parley.Error{Kind: parley.ErrDenied, Code: "token_expired", Text: "the ticket has expired"}
 
-// Project returns the project that the request's key names. The error is
-// unknown_key or origin_refused.
+// Project returns the project of the request's key. The error is unknown_key or
+// origin_refused.
 func (a *API) Project(r *http.Request) (*parley.Project, error) {
 	return a.projectOf(r, r.Header.Get(KeyHeader))
 }
@@ -28,19 +29,19 @@ func (a *API) projectOf(r *http.Request, key string) (*parley.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	lineOf(r).project = p.ID
+	logLineOf(r).project = p.ID
 	return p, checkOrigin(r, p, key)
 }
 
 // Caller returns who makes the request: the project by its key, the visitor by
-// the token. Whether the token still stands is for the domain to say, with what
-// the call does. The error is one of Project's, token_missing, token_invalid or
-// token_expired.
+// the token. Whether the token has been revoked the domain checks, together with
+// whatever the call does. The error is one of Project's, token_missing,
+// token_invalid or token_expired.
 func (a *API) Caller(r *http.Request) (parley.Caller, *parley.Project, error) {
 	return a.CallerOf(r, r.Header.Get(KeyHeader), bearer(r))
 }
 
-// CallerOf is Caller with a key and a token from elsewhere in the request.
+// CallerOf is Caller with a key and a token from another place in the request.
 func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parley.Project, error) {
 	p, err := a.projectOf(r, key)
 	if err != nil {
@@ -57,8 +58,8 @@ func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parle
 	return c, p, nil
 }
 
-// Newcomer is Caller for a visitor who may have no token yet: then it names the
-// project and the address only.
+// Newcomer is Caller for a visitor who may not have a token yet. Without one the
+// caller has only a project and an address.
 func (a *API) Newcomer(r *http.Request) (parley.Caller, *parley.Project, error) {
 	if bearer(r) != "" {
 		return a.Caller(r)
@@ -70,9 +71,10 @@ func (a *API) Newcomer(r *http.Request) (parley.Caller, *parley.Project, error) 
 	return parley.Caller{Project: p.ID, Address: address(r)}, p, nil
 }
 
-// Reader returns who reads a session, by key and token or, where no header can
-// be set, by a ticket in the query alone. The error is one of Caller's,
-// ErrTicketOver, or not_found for a session that is not the ticket's.
+// Reader returns who reads a session: by key and token, or by a ticket in the
+// query where the client cannot set headers, as EventSource cannot. The error is
+// one of Caller's, ErrTicketOver, or not_found for a session that the ticket is
+// not for.
 func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, *parley.Project, error) {
 	text := r.URL.Query().Get("ticket")
 	if text == "" || bearer(r) != "" {
@@ -99,14 +101,14 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 	return t.Caller, p, nil
 }
 
-// Ticket returns a ticket for the session under the key of the request.
+// Ticket returns a ticket for the session, bound to the key of the request.
 func (a *API) Ticket(r *http.Request, c parley.Caller, session parley.SessionID) (string, error) {
 	c.Address = ""
 	return a.Keys.Ticket(token.Ticket{Key: r.Header.Get(KeyHeader), Caller: c, Session: session})
 }
 
-// Identity returns what a signature of the project's backend says of a person.
-// The error is identity_invalid or identity_expired.
+// Identity returns what the project's backend has signed about a person. The
+// error is identity_invalid or identity_expired.
 func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) {
 	i, err := a.Keys.ReadIdentity(p, text)
 	if err != nil {
@@ -115,7 +117,7 @@ func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) 
 	return i, nil
 }
 
-// refusal is the error for a token of which the keyring said why it is none.
+// refusal is the error for a token that the keyring did not accept.
 func refusal(what string, err error) error {
 	if errors.Is(err, token.ErrExpired) {
 		return denied(what+"_expired", "the "+what+" has expired")

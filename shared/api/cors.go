@@ -8,20 +8,22 @@ import (
 	"parley/shared/parley"
 )
 
-// Whether an origin may call is decided on the request, when the project is
-// known, and not by the browser: a preflight carries no key. So every origin
-// may ask and may read the answer, be it a refusal, and no answer holds
-// anything that a browser sent by itself: there are no cookies.
+// Whether an origin may call is decided with the request itself, when its key
+// tells the project; a preflight carries no key. So every origin passes the
+// preflight and may read the answer, even a refusal. That is safe because there
+// are no cookies: an answer contains nothing that a browser authorised by
+// itself.
 
-// preflightLife is how long a browser may remember the answer to a preflight:
-// a day, the longest that any of them does (Firefox; Chromium caps it at 2 h).
+// preflightLife is how many seconds a browser may remember a preflight: a day,
+// the longest that any of them does (Firefox; Chromium 2 h).
 const preflightLife = "86400"
 
-// exposed are the response headers that a page may read besides the usual ones.
+// exposed are the response headers that a page may read besides those that it
+// always may.
 const exposed = "Allow, Retry-After, " + RequestIDHeader
 
-// readable lets the page that asks read the answer.
-func readable(w http.ResponseWriter, r *http.Request) {
+// allowReading lets the page that made the request read the answer.
+func allowReading(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Vary", "Origin")
 	if origin := r.Header.Get("Origin"); origin != "" {
@@ -46,21 +48,21 @@ func preflight(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// testPrefix is how keys begin that also work from a developer's machine.
+// testPrefix begins the keys that also work on a developer's machine.
 const testPrefix = "pk_test_"
 
 // checkOrigin returns an origin_refused error unless the request's origin may
-// use the key. A request without an origin is no page's of another site, but
-// one of the site that serves the API, or no browser's: both may.
+// use the key. A request without an origin comes from the site that serves the
+// API, or from no browser, and is allowed.
 func checkOrigin(r *http.Request, p *parley.Project, key string) error {
 	origin := r.Header.Get("Origin")
-	if origin == "" || listed(origin, p.Origins) || Developing(origin, key) {
+	if origin == "" || originListed(origin, p.Origins) || Developing(origin, key) {
 		return nil
 	}
 	return &parley.Error{Kind: parley.ErrDenied, Code: "origin_refused", Text: "the project does not allow this origin"}
 }
 
-func listed(origin string, list []string) bool {
+func originListed(origin string, list []string) bool {
 	for _, entry := range list {
 		if allows(entry, origin) {
 			return true
@@ -69,10 +71,10 @@ func listed(origin string, list []string) bool {
 	return false
 }
 
-// allows reports whether an entry of a project's list covers an origin. An
-// entry is "*", or a host with what else is to be compared: a scheme before it,
-// a port after it. Without a scheme both of the web's will do, without a port
-// only the scheme's own. "*." before the host covers it and all below it.
+// allows reports whether an entry of a project's list covers an origin. An entry
+// is "*", or a host, optionally with a scheme before it and a port after it.
+// Without a scheme both http and https match; without a port only the scheme's
+// default does. "*." before the host covers it and all its subdomains.
 func allows(entry, origin string) bool {
 	if entry == "*" {
 		return true
@@ -96,11 +98,11 @@ func allows(entry, origin string) bool {
 	return from.host == to.host || below && strings.HasSuffix(from.host, "."+to.host)
 }
 
-// site is an origin in parts, folded as hosts and schemes are compared.
+// site is an origin in parts, in lower case for comparison.
 type site struct{ scheme, host, port string }
 
-// parseOrigin takes an origin apart; ok is false for what is none, such as
-// "null", which pages without one send.
+// parseOrigin splits an origin. ok is false for anything else, such as the
+// "null" that pages without an origin send.
 func parseOrigin(text string) (s site, ok bool) {
 	u, err := url.Parse(strings.ToLower(text))
 	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "" {
@@ -113,11 +115,11 @@ func parseOrigin(text string) (s site, ok bool) {
 	return s, true
 }
 
-// Developing reports whether a page on the machine of whoever develops calls
-// with a key for that: then no list of origins is asked.
+// Developing reports whether a page on a developer's own machine calls with a
+// test key. Then the project's list of origins does not apply.
 func Developing(origin, key string) bool { return strings.HasPrefix(key, testPrefix) && local(origin) }
 
-// local reports whether an origin is on the machine of whoever develops.
+// local reports whether an origin is on the machine of the browser itself.
 func local(origin string) bool {
 	s, ok := parseOrigin(origin)
 	return ok && (s.scheme == "http" || s.scheme == "https") &&

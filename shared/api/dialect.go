@@ -6,7 +6,8 @@ import (
 	"parley/shared/parley"
 )
 
-// ProjectOf is Project for a dialect whose clients send the key elsewhere.
+// ProjectOf is Project for a dialect whose clients send the key in another
+// place.
 func (a *API) ProjectOf(r *http.Request, key string) (*parley.Project, error) {
 	return a.projectOf(r, key)
 }
@@ -30,12 +31,12 @@ func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Pro
 	return c, p, nil
 }
 
-// PrivateKey returns the private key that a request of the customer's server
-// carries as its bearer token; an unknown_key error if it is none.
+// PrivateKey returns the private key that the customer's server sends as its
+// bearer token. The error is unknown_key.
 func (a *API) PrivateKey(r *http.Request) (parley.PrivateKey, error) {
 	k, err := a.Store.PrivateKeyOf(r.Context(), bearer(r))
 	if err == nil {
-		lineOf(r).project = k.Project
+		logLineOf(r).project = k.Project
 	}
 	return k, err
 }

@@ -9,11 +9,11 @@ import (
 	"parley/shared/parley"
 )
 
-// RunEnd is the place in the id of a run's last event.
+// RunEnd stands in the id of a run's last event, instead of a number.
 const RunEnd = "end"
 
-// RunEventID is the id of an event of a run: place is the bytes of the reply's
-// text up to its end, or RunEnd.
+// RunEventID returns the id of a run's event. place is the length in bytes of
+// the reply's text up to there, or RunEnd.
 func RunEventID(run parley.RunID, place string) string {
 	return url.PathEscape(string(run)) + "/" + place
 }
@@ -24,9 +24,9 @@ type Position struct {
 	Ended bool
 }
 
-// PositionOf reads the last event id that a reader saw of a run; the header wins
-// over the query, which is for those who can set none. The error is
-// invalid_field.
+// PositionOf reads which event of a run the reader saw last. The header wins
+// over the query parameter, which is for clients that cannot set headers. The
+// error is invalid_field.
 func PositionOf(r *http.Request, id parley.RunID) (Position, error) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {

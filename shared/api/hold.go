@@ -11,17 +11,20 @@ import (
 	"parley/shared/sse"
 )
 
-// Hold keeps an answer open that has told all there is, and tells what comes.
+// Hold keeps the answer to a request open and writes news as it comes, so that
+// the client need not ask again.
 type Hold struct {
-	// For is how long, Poll how often it looks, Heartbeat how long it may be silent.
+	// For is how long the answer stays open, Poll how often Look is called, and
+	// Heartbeat the longest silence before a comment is written.
 	For, Poll, Heartbeat time.Duration
 	Now                  func() time.Time
-	// Look tells what has come, and whether it wrote anything. enough ends the
-	// hold. A table that cannot be reached is asked again.
+	// Look writes what is new, and returns whether it wrote anything. enough ends
+	// the hold. ErrUnavailable does not: the next Look tries again.
 	Look func(ctx context.Context) (wrote, enough bool, err error)
 }
 
-// Wait holds the answer. The error is why nothing more can be told.
+// Wait keeps the answer open until For has passed. An error is the reason for
+// ending earlier.
 func (h Hold) Wait(ctx context.Context, out *sse.Writer) error {
 	over, cancel := context.WithTimeout(ctx, h.For)
 	defer cancel()
@@ -52,9 +55,9 @@ func (h Hold) Wait(ctx context.Context, out *sse.Writer) error {
 	}
 }
 
-// Cut logs why a stream ended without its end, where that is nobody's choice:
-// not that the client left or the time of its request was over, nor that the
-// session was erased or the token revoked.
+// Cut logs why a stream ended early, if that was a fault. It is none that the
+// client left or its request timed out, that the session was erased, or that the
+// token was revoked.
 func (a *API) Cut(r *http.Request, p parley.ProjectID, err error) {
 	if err == nil || r.Context().Err() != nil || errors.Is(err, sse.ErrLeft) || errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrDenied) {
 		return

@@ -13,14 +13,14 @@ import (
 	"parley/shared/parley"
 )
 
-// MaxBodyBytes is the longest body of a request. Our choice: the longest
-// message with everything around it, escaped, has room.
+// MaxBodyBytes is the longest body of a request. Our choice: room for the
+// longest message, escaped, and all other fields.
 const MaxBodyBytes = 128 << 10
 
-// Decode reads the request's body, JSON that is announced as such, into v, a
+// Decode reads the request's body, which must be declared as JSON, into v, a
 // pointer to a struct. Unknown fields are ignored. The error is too_large,
-// unsupported_media_type, invalid_json, or invalid_field for a field of another
-// type than v's.
+// unsupported_media_type, invalid_json, or invalid_field for a field of the
+// wrong type.
 func Decode(r *http.Request, v any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
@@ -29,11 +29,12 @@ func Decode(r *http.Request, v any) error {
 	return DecodeAny(r, v)
 }
 
-// DecodeAny is Decode for a body under any name: what navigator.sendBeacon
-// sends without a preflight is called text/plain.
+// DecodeAny is Decode for a body of any declared type: navigator.sendBeacon can
+// only send text/plain without a preflight.
 func DecodeAny(r *http.Request, v any) error { return DecodeUpTo(r, MaxBodyBytes, v) }
 
-// DecodeUpTo is DecodeAny for a body that a dialect allows to be of another length.
+// DecodeUpTo is DecodeAny with another maximum length, for a dialect that allows
+// longer bodies.
 func DecodeUpTo(r *http.Request, max int64, v any) error {
 	body, err := readBody(r, max)
 	if err != nil {
@@ -56,8 +57,8 @@ func DecodeOptional(r *http.Request, v any) error {
 func readBody(r *http.Request, max int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, max))
 	if errors.As(err, new(*http.MaxBytesError)) {
-		// A server that answers while its client still writes ends the connection,
-		// and the client may never read why: so as much again is thrown away.
+		// If a server answers and closes while the client is still writing, the
+		// client may never see the answer. So as much again is read and dropped.
 		_, _ = io.CopyN(io.Discard, r.Body, max)
 		return nil, &parley.Error{Kind: parley.ErrInvalid, Code: "too_large", Text: "the body is longer than " + strconv.FormatInt(max, 10) + " bytes"}
 	}
@@ -89,8 +90,8 @@ func invalidJSON(text string) error {
 	return &parley.Error{Kind: parley.ErrInvalid, Code: "invalid_json", Text: text}
 }
 
-// Number returns a whole number of the query, 0 if it is absent. The error is
-// invalid_field.
+// Number returns a non-negative integer of the query, 0 if it is absent. The
+// error is invalid_field.
 func Number(r *http.Request, name string) (int64, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -103,12 +104,12 @@ func Number(r *http.Request, name string) (int64, error) {
 	return n, nil
 }
 
-// InvalidField is the error of an input that has a value it cannot have.
+// InvalidField is the error of an input whose value is not allowed.
 func InvalidField(name, text string) error {
 	return &parley.Error{Kind: parley.ErrInvalid, Code: "invalid_field", Field: name, Text: text}
 }
 
-// Page returns what the query says of a page of a list.
+// Page reads the limit and the cursor of a list from the query.
 func Page(r *http.Request) (parley.PageRequest, error) {
 	limit, err := Number(r, "limit")
 	if err == nil && r.URL.Query().Has("limit") && (limit < 1 || limit > parley.MaxPage) {
@@ -117,7 +118,7 @@ func Page(r *http.Request) (parley.PageRequest, error) {
 	return parley.PageRequest{Limit: int(limit), Cursor: r.URL.Query().Get("cursor")}, err
 }
 
-// JSON answers with v, which must not be stored.
+// JSON answers with v, and forbids caches to store it.
 func JSON(w http.ResponseWriter, status int, v any) error {
 	write(w, status, "application/json", v)
 	return nil
@@ -128,7 +129,7 @@ func write(w http.ResponseWriter, status int, mediaType string, v any) {
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, Encode(v)) // whoever has left needs no answer
+	_, _ = io.WriteString(w, Encode(v)) // an error means that the client has left
 }
 
 // Encode returns v, one of this package's or a function's wire types, as JSON.

@@ -16,9 +16,9 @@ import (
 // RequestIDHeader tells clients the id under which their request is in the log.
 const RequestIDHeader = "Parley-Request-Id"
 
-// line is what the log says of a request besides what the request and its
-// answer do, and how it is told of errors.
-type line struct {
+// logLine collects, while a request is served, what its line in the log will
+// say, and holds the function that writes its errors.
+type logLine struct {
 	request string
 	refuse  Refusal
 	project parley.ProjectID
@@ -27,27 +27,26 @@ type line struct {
 	level   slog.Level
 }
 
-type lineKey struct{}
+type logLineKey struct{}
 
-// lineOf returns the line of a request that a Handler serves.
-func lineOf(r *http.Request) *line { return r.Context().Value(lineKey{}).(*line) }
+// logLineOf returns the line of a request that a Handler serves.
+func logLineOf(r *http.Request) *logLine { return r.Context().Value(logLineKey{}).(*logLine) }
 
-// About names the session and the run that a request turned out to be about,
-// for its line in the log; "" is none.
+// About sets the session and the run in the request's log line, where they are
+// not path values; "" for none.
 func About(r *http.Request, session parley.SessionID, run parley.RunID) {
-	l := lineOf(r)
+	l := logLineOf(r)
 	l.session, l.run = session, run
 }
 
-// AboutProject names the project that a request turned out to be about, for its
-// line in the log.
-func AboutProject(r *http.Request, p parley.ProjectID) { lineOf(r).project = p }
+// AboutProject sets the project in the request's log line.
+func AboutProject(r *http.Request, p parley.ProjectID) { logLineOf(r).project = p }
 
-// Routine says that a request asked for news and there was none. Most requests
-// of a page that stays open are of that kind, and their lines would cost more
-// than all else that they do: they have the level DEBUG, which is left out unless
-// the log is told otherwise.
-func Routine(r *http.Request) { lineOf(r).level = slog.LevelDebug }
+// Routine marks a request that asked for news when there were none. Most
+// requests of an open page are like that, and their log lines would cost more
+// than everything else they do; so they get the level DEBUG, which is normally
+// not written.
+func Routine(r *http.Request) { logLineOf(r).level = slog.LevelDebug }
 
 func (a *API) requestID(ctx context.Context) string {
 	if a.RequestID != nil {
@@ -58,9 +57,9 @@ func (a *API) requestID(ctx context.Context) string {
 	return rand.Text()
 }
 
-// log writes the line of a request that has been answered: no address, no
-// query, no content, and ids that open something only as a hash.
-func (a *API) log(w *response, r *http.Request, l *line, began time.Time) {
+// log writes the line of an answered request. It contains no address, query or
+// content, and ids that grant access only as a hash.
+func (a *API) log(w *response, r *http.Request, l *logLine, began time.Time) {
 	if l.session == "" {
 		l.session = parley.SessionID(r.PathValue("session"))
 	}
@@ -78,7 +77,7 @@ func (a *API) log(w *response, r *http.Request, l *line, began time.Time) {
 	a.Log.LogAttrs(r.Context(), l.level, "request", attrs...)
 }
 
-// method names the request's method unless a stranger made it up.
+// method returns the request's method, or "other" for one that a client made up.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -87,7 +86,7 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// hash stands for an id in the log: the same id, the same hash.
+// hash replaces an id in the log; equal ids have equal hashes.
 func (a *API) hash(id string) string {
 	if id == "" {
 		return ""
@@ -95,8 +94,8 @@ func (a *API) hash(id string) string {
 	return hex.EncodeToString(a.Keys.Derive("log", id)[:6])
 }
 
-// recover answers a request whose handler panicked, and cuts an answer that
-// had begun. A panic with http.ErrAbortHandler is the host's to deal with.
+// recover answers a request whose handler panicked, or cuts the answer off if it
+// has begun. A panic with http.ErrAbortHandler is left to the host.
 func (a *API) recover(w *response, r *http.Request) {
 	v := recover()
 	if v == nil {
@@ -105,16 +104,16 @@ func (a *API) recover(w *response, r *http.Request) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	a.Log.LogAttrs(r.Context(), slog.LevelError, "handler panicked", slog.String("request", lineOf(r).request),
+	a.Log.LogAttrs(r.Context(), slog.LevelError, "handler panicked", slog.String("request", logLineOf(r).request),
 		slog.String("panic", panicText(v)), slog.String("stack", string(debug.Stack())))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	lineOf(r).refuse(w, r, newProblem("internal", 0, "The error has been logged under this request's id.", 0))
+	logLineOf(r).refuse(w, r, newProblem("internal", 0, "The error has been logged under this request's id.", 0))
 }
 
-// panicText describes a panic without what it may quote: only the runtime's own
-// words, and those of this code, are known to be free of contents.
+// panicText describes a panic without values that it may quote: only texts of
+// the runtime and of this code are known to be free of content.
 func panicText(v any) string {
 	switch v := v.(type) {
 	case runtime.Error:
@@ -125,7 +124,7 @@ func panicText(v any) string {
 	return "a value of another type"
 }
 
-// response remembers the status that was sent, 0 while none was.
+// response remembers the status that was sent; 0 before that.
 type response struct {
 	http.ResponseWriter
 	status int

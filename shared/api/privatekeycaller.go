@@ -8,25 +8,25 @@ import (
 	"parley/shared/parley"
 )
 
-// OperatorHeader names, beside a key of the project's server, the operator who
-// acts.
+// OperatorHeader names the operator who acts, in a request with a key of the
+// project's server.
 const OperatorHeader = "Parley-Operator"
 
-// testPrivatePrefix is how private keys begin that also work from pages on a
+// testPrivatePrefix begins the private keys that also work from pages on a
 // developer's machine.
 const testPrivatePrefix = "sk_test_"
 
-// Staff is who makes a call with a private key.
+// Staff is who makes a request with a private key.
 type Staff struct {
 	Caller  parley.Caller
 	Project *parley.Project
 	Key     parley.PrivateKey
-	// Operator is the person who acts; nil for a server that names nobody.
+	// Operator is the person who acts; nil where a server names nobody.
 	Operator *parley.Operator
 }
 
-// Author is who writes what the call stores: the operator as they are now, or
-// the project where a server names nobody.
+// Author is the author of what the request stores: the operator, or the project
+// where a server names nobody.
 func (s Staff) Author() parley.Author {
 	if s.Operator != nil {
 		return s.Operator.Author()
@@ -34,7 +34,7 @@ func (s Staff) Author() parley.Author {
 	return parley.Author{Kind: parley.AuthorHuman, Name: s.Project.Name}
 }
 
-// Staff returns who makes the request with a private key that has the scope.
+// Staff returns who makes the request, with a private key that has the scope.
 // The error is unknown_key, origin_refused, scope_missing or operator_unknown.
 func (a *API) Staff(r *http.Request, scope parley.Scope) (Staff, error) {
 	secret := bearer(r)
@@ -46,7 +46,7 @@ func (a *API) Staff(r *http.Request, scope parley.Scope) (Staff, error) {
 	if err != nil {
 		return Staff{}, err
 	}
-	lineOf(r).project = p.ID
+	logLineOf(r).project = p.ID
 	if !a.ownPage(r, secret) {
 		return Staff{}, denied("origin_refused", "private keys are not for pages of other sites")
 	}
@@ -76,10 +76,11 @@ func errOperatorUnknown() error {
 	return denied("operator_unknown", "the key does not act for this operator, or there is none of this id")
 }
 
-// ownPage reports whether no page of another site makes the request: a browser
-// that shows one names its origin. Behind a distribution a function does not
-// know its own; then the browser's word counts that both are the same, which a
-// page cannot put there (Fetch Metadata Request Headers, section 2.3).
+// ownPage reports whether the request does not come from a page of another site,
+// for such a page must not use a private key. A browser names the page's origin.
+// Behind a distribution a function does not know its own origin; then
+// Sec-Fetch-Site is believed, which a page cannot set (Fetch Metadata Request
+// Headers, section 2.3).
 func (a *API) ownPage(r *http.Request, secret string) bool {
 	origin := r.Header.Get("Origin")
 	switch {

@@ -14,7 +14,7 @@ import (
 
 // Problem is an error as clients see it (RFC 9457).
 type Problem struct {
-	// Type is the address of the code's description, relative to the API's.
+	// Type is the address of the code's description, relative to that of the API.
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -24,19 +24,20 @@ type Problem struct {
 	Field string `json:"field,omitempty"`
 	// RetryAfter is in seconds.
 	RetryAfter int `json:"retryAfter,omitempty"`
-	// Session and Run name what stands in the way.
+	// Session and Run name what is in the way, such as a run that is still being
+	// written.
 	Session parley.SessionID `json:"session,omitempty"`
 	Run     parley.RunID     `json:"run,omitempty"`
 }
 
-// meaning is what a code stands for.
+// meaning is the status and the title of a code.
 type meaning struct {
 	status int
 	title  string
 }
 
-// codes are all codes that the native API sends. They are stable: a code may be
-// added, none changes its meaning.
+// codes are all codes that the native API sends. Clients rely on them: codes may
+// be added, but none changes its meaning.
 var codes = map[string]meaning{
 	"invalid_json":           {http.StatusBadRequest, "The body is not the JSON that is expected"},
 	"invalid_field":          {http.StatusBadRequest, "A field has a value that is not allowed"},
@@ -90,7 +91,8 @@ var codes = map[string]meaning{
 	"unavailable":            {http.StatusServiceUnavailable, "A part of the service cannot be reached"},
 }
 
-// kinds are the statuses of codes that are not in the table.
+// kinds are the statuses of errors whose code is not in the table, by their
+// kind.
 var kinds = []struct {
 	kind   error
 	status int
@@ -100,8 +102,8 @@ var kinds = []struct {
 	{parley.ErrLimit, http.StatusTooManyRequests},
 }
 
-// problemOf says what a client is told of an error, and whether the error is
-// one of those that it is not told.
+// problemOf returns the problem that a client is shown for an error. hidden
+// means that the error itself is not shown, and must be logged.
 func problemOf(err error) (p Problem, hidden bool) {
 	switch {
 	case errors.Is(err, parley.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -129,13 +131,13 @@ func newProblem(code string, status int, detail string, retryAfter time.Duration
 		RetryAfter: int(math.Ceil(retryAfter.Seconds()))}
 }
 
-// fail answers a request with the problem that an error is. Once an answer has
-// begun there is no place for it, and the connection is cut instead.
+// fail answers a request with the problem for an error. If an answer has begun
+// already, it can only cut the connection.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, hidden := problemOf(err)
 	if hidden {
 		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
-			slog.String("request", lineOf(r).request), slog.String("code", p.Code), slog.String("error", err.Error()))
+			slog.String("request", logLineOf(r).request), slog.String("code", p.Code), slog.String("error", err.Error()))
 	}
 	if begun(w) {
 		panic(http.ErrAbortHandler)
@@ -147,5 +149,5 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer") // RFC 9110, section 11.6.1, demands one
 	}
-	lineOf(r).refuse(w, r, p)
+	logLineOf(r).refuse(w, r, p)
 }

@@ -10,25 +10,25 @@ import (
 	"parley/shared/sse"
 )
 
-// Updates tells what happens in a session: its entries, and the session itself,
-// as its readers see them.
+// Updates streams what happens in a session, its new entries and its changed
+// state, to a reader.
 type Updates struct {
 	*API
-	// Hold is how long a request may wait for what comes next. Zero, right for
-	// Lambda, where waiting costs money, answers with what there is.
+	// Hold is how long a request may wait for news. Zero answers at once with what
+	// there is, which is right for Lambda, where waiting costs money.
 	Hold time.Duration
-	// Poll is how often a held request looks; zero means 500 ms.
+	// Poll is how often a waiting request looks for news; zero means 500 ms.
 	Poll time.Duration
 	// Heartbeat is how long a stream may be silent; zero means 10 s.
 	Heartbeat time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Entry and State are an entry and a session on the wire.
+	// Entry and State return the JSON forms of an entry and of a session.
 	Entry func(r *http.Request, p parley.ProjectID, e parley.Entry) any
 	State func(*parley.Session) any
 }
 
-// NewUpdates returns u with its zeros replaced.
+// NewUpdates returns u with defaults in place of zeros.
 func NewUpdates(u Updates) *Updates {
 	if u.Poll == 0 {
 		u.Poll = 500 * time.Millisecond
@@ -42,8 +42,8 @@ func NewUpdates(u Updates) *Updates {
 	return &u
 }
 
-// Serve answers with what the client does not have of a session that the caller
-// may read.
+// Serve answers with what the client does not yet have of a session that the
+// caller may read.
 func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Caller, id parley.SessionID) error {
 	after, err := updatesCursor(r)
 	if err != nil {
@@ -53,22 +53,23 @@ func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Ca
 	if err != nil {
 		return err
 	}
-	s := &changes{Updates: u, r: r, caller: caller, out: sse.Start(w)}
-	err = s.tell(known, after)
+	s := &updateStream{Updates: u, r: r, caller: caller, out: sse.Start(w)}
+	err = s.write(known, after)
 	if err == nil && u.Hold > 0 {
 		err = Hold{For: u.Hold, Poll: u.Poll, Heartbeat: u.Heartbeat, Now: u.Now, Look: s.look}.Wait(r.Context(), s.out)
 	}
 	if err == nil {
-		err = s.out.Retry(s.retry())
+		err = s.out.Retry(s.retryAfter())
 	}
-	if err == nil && !s.told {
+	if err == nil && !s.hadEntries {
 		Routine(r)
 	}
 	u.Cut(r, caller.Project, err)
 	return nil
 }
 
-// updatesCursor is the number of the last entry that the client has; the header wins.
+// updatesCursor is the number of the last entry that the client has. The header
+// wins over the query.
 func updatesCursor(r *http.Request) (parley.Seq, error) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
@@ -82,24 +83,24 @@ func updatesCursor(r *http.Request) (parley.Seq, error) {
 	return parley.Seq(n), nil
 }
 
-// changes are one client's view of a session.
-type changes struct {
+// updateStream is the answer to one client that follows a session.
+type updateStream struct {
 	*Updates
-	r       *http.Request
-	caller  parley.Caller
-	out     *sse.Writer
-	session *parley.Session
-	upto    parley.Seq // the client has everything up to here
-	state   string     // as the client has it
-	wrote   bool       // since it last looked
-	told    bool       // that there are entries which the client did not have
+	r          *http.Request
+	caller     parley.Caller
+	out        *sse.Writer
+	session    *parley.Session
+	upto       parley.Seq // the client has everything up to here
+	state      string     // as the client has it
+	wrote      bool       // something, since the last Look
+	hadEntries bool       // entries were written
 }
 
-// tell writes what is new, reading on where a page did not hold all of it.
-func (s *changes) tell(c parley.Changes, after parley.Seq) error {
+// write writes what is new, in as many pages as it takes.
+func (s *updateStream) write(c parley.Changes, after parley.Seq) error {
 	for {
 		for _, e := range c.Entries {
-			s.told = true
+			s.hadEntries = true
 			if err := s.event("entry", e.Seq, s.Entry(s.r, s.caller.Project, e)); err != nil {
 				return err
 			}
@@ -122,32 +123,32 @@ func (s *changes) tell(c parley.Changes, after parley.Seq) error {
 	return nil
 }
 
-// event writes an event whose id is a number up to which the client has everything.
-func (s *changes) event(name string, seq parley.Seq, data any) error {
+// event writes an event. Its id says that the client has all entries up to seq.
+func (s *updateStream) event(name string, seq parley.Seq, data any) error {
 	s.wrote = true
 	return s.out.Event(sse.Event{ID: strconv.FormatInt(int64(seq), 10), Name: name, Data: Encode(data)})
 }
 
-// look tells what has come.
-func (s *changes) look(ctx context.Context) (wrote, enough bool, err error) {
-	changes, err := s.Store.Peek(ctx, s.caller, s.session.ID, s.upto)
+// look is Hold.Look.
+func (s *updateStream) look(ctx context.Context) (wrote, enough bool, err error) {
+	news, err := s.Store.Peek(ctx, s.caller, s.session.ID, s.upto)
 	if err == nil {
 		s.wrote = false
-		err = s.tell(changes, s.upto)
+		err = s.write(news, s.upto)
 	}
 	return err == nil && s.wrote, false, err
 }
 
-// How soon a client is to ask again, by how lively the session is: each asking
-// costs a call. Our choice; docs/cost.md says what comes of it.
+// How soon a client should ask again, by how lively the session is, since each
+// request costs money. Our choices; docs/cost.md says what they come to.
 const (
 	RetryLively = 1500 * time.Millisecond
 	RetryCalm   = 5 * time.Second
 	RetryIdle   = 20 * time.Second
 )
 
-// Retry is how soon a client is to ask a session again in which nothing has
-// happened for so long.
+// Retry is how soon a client should ask again about a session in which nothing
+// has happened for the time quiet.
 func Retry(quiet time.Duration) time.Duration {
 	switch {
 	case quiet < 2*time.Minute:
@@ -158,7 +159,7 @@ func Retry(quiet time.Duration) time.Duration {
 	return RetryIdle
 }
 
-func (s *changes) retry() time.Duration {
+func (s *updateStream) retryAfter() time.Duration {
 	if s.session.Holder == parley.HolderHuman || s.upto < s.session.Seq {
 		return RetryLively
 	}

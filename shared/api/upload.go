@@ -6,7 +6,7 @@ import (
 	"parley/shared/parley"
 )
 
-// File is an upload as who uploaded it sees it.
+// File is an uploaded file, as it is shown to its uploader.
 type File struct {
 	ID   parley.FileID `json:"id"`
 	Name string        `json:"name"`
@@ -20,22 +20,22 @@ func (a *API) File(r *http.Request, p parley.ProjectID, of parley.File) File {
 	return File{of.ID, of.Name, of.Type, of.Size, a.FileURL(r, p, of.ID, of.Name)}
 }
 
-// Granted is leave to upload one file.
+// Granted is the permission to upload one file.
 type Granted struct {
 	ID     parley.FileID `json:"id"`
 	Upload UploadForm    `json:"upload"`
 	File   File          `json:"file"`
 }
 
-// UploadForm is the form to send, the file last.
+// UploadForm is the form to send; the file must be its last field.
 type UploadForm struct {
 	URL       string            `json:"url"`
 	Fields    map[string]string `json:"fields"`
 	ExpiresAt Time              `json:"expiresAt"`
 }
 
-// Grant reads which file a request wants to upload, and gives the caller leave.
-// Errors are those of Decode and of parley.Store.GrantUpload.
+// Grant reads from a request which file is to be uploaded, and permits it to the
+// caller. The errors are those of Decode and of parley.Store.GrantUpload.
 func (a *API) Grant(r *http.Request, c parley.Caller) (Granted, error) {
 	var in struct {
 		Name string `json:"name"`

@@ -8,8 +8,8 @@ import (
 	"parley/shared/parley"
 )
 
-// URLs are the base addresses of the functions, as clients reach them: a path of
-// the API is appended to them. They may all be the same, and have a path.
+// URLs are the base addresses of the functions, as clients reach them. Paths of
+// the API are appended. They may be equal, and have a path themselves.
 type URLs struct {
 	Identify string `json:"identify"`
 	Chat     string `json:"chat"`
@@ -20,8 +20,8 @@ type URLs struct {
 	Uploads  string `json:"uploads"`
 }
 
-// Bases returns the configured bases, without a slash at the end; where one is
-// missing, the base under which this very request came.
+// Bases returns the configured bases without a slash at the end; where one is
+// missing, the base of the request.
 func (a *API) Bases(r *http.Request) URLs {
 	here := base(r)
 	u := a.URLs
@@ -33,8 +33,9 @@ func (a *API) Bases(r *http.Request) URLs {
 	return u
 }
 
-// base is the scheme and host that the client used. Both are the client's own
-// word, and only the client reads what is made of them: the answers are never stored.
+// base returns the scheme and host that the client used. The client could forge
+// both, but only misleads itself: the result goes into answers to this client,
+// which no cache stores.
 func base(r *http.Request) string {
 	scheme := r.URL.Scheme
 	if r.TLS != nil {
@@ -49,12 +50,13 @@ func base(r *http.Request) string {
 	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
 }
 
-// FileURL is the lasting address of a file.
+// FileURL returns the permanent address of a file.
 func (a *API) FileURL(r *http.Request, project parley.ProjectID, id parley.FileID, name string) string {
 	return FileURLAt(a.Bases(r).Uploads, a.Store, project, id, name)
 }
 
-// FileURLAt is the lasting address of a file under a base without a slash at its end.
+// FileURLAt returns the permanent address of a file under a base without a slash
+// at its end.
 func FileURLAt(base string, s *parley.Store, project parley.ProjectID, id parley.FileID, name string) string {
 	return base + "/files/" + string(id) + "/" + s.FileSecret(project, id) + "/" + url.PathEscape(name)
 }

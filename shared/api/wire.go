@@ -51,7 +51,7 @@ func (Source) part()     {}
 func (Action) part()     {}
 func (Data) part()       {}
 
-// Attachment is a file as part of a message. URL is its lasting address.
+// Attachment is a file as part of a message. URL is its permanent address.
 type Attachment struct {
 	Type      string        `json:"type"` // "attachment"
 	ID        parley.FileID `json:"id"`
@@ -61,7 +61,7 @@ type Attachment struct {
 	URL       string        `json:"url"`
 }
 
-// Source is an article that a reply rests on.
+// Source is an article that a reply is based on.
 type Source struct {
 	Type  string `json:"type"` // "source"
 	Title string `json:"title"`
@@ -85,7 +85,8 @@ type Form struct {
 	Submitted  bool            `json:"submitted"`
 }
 
-// Data is what a dialect keeps in a message.
+// Data is something that a dialect stores with a message, to return it
+// unchanged.
 type Data struct {
 	Type string          `json:"type"` // "data"
 	Data json.RawMessage `json:"data"`
@@ -96,7 +97,7 @@ func (a *API) Entry(r *http.Request, project parley.ProjectID, e parley.Entry) E
 	return NewEntry(e, func(id parley.FileID, name string) string { return a.FileURL(r, project, id, name) })
 }
 
-// NewEntry returns an entry whose files have the addresses that address says.
+// NewEntry returns an entry with the addresses of its files taken from address.
 func NewEntry(e parley.Entry, address func(id parley.FileID, name string) string) Entry {
 	out := Entry{ID: e.ID, Seq: e.Seq, At: Time(e.At), Type: "message", Event: e.Event, Author: e.Author, Text: e.Text,
 		Parts: []Part{}, Run: e.Run, Of: e.Of, Status: e.Status, Amends: e.Amends, Revision: e.Revision, Erased: e.Erased,
@@ -167,7 +168,7 @@ type Preview struct {
 	At   Time              `json:"at"`
 }
 
-// Run is a run that is active or waits. Seq is the message that it answers.
+// Run is an active or queued run. Seq is the message that it answers.
 type Run struct {
 	ID  parley.RunID `json:"id"`
 	Seq parley.Seq   `json:"seq"`
