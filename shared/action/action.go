@@ -1,5 +1,5 @@
-// Package action carries out an agent's calls: it makes the request that a
-// project has declared, asks the host, and reads the answer.
+// Package action carries out an agent's calls: it builds the request that a
+// project has declared, sends it, and reads the answer.
 package action
 
 import (
@@ -20,12 +20,13 @@ import (
 
 // Config is what an Executor needs.
 type Config struct {
-	// Outbound says which hosts may be asked. Its times and its MaxBytes are set here.
+	// Outbound says which hosts may be called. Its timeouts and its MaxBytes are
+	// overwritten with the limits of actions.
 	Outbound outbound.Config
-	// Secret returns a secret that the deployment keeps for a project. Nil means
+	// Secret returns a secret that the deployment stores for a project. Nil means
 	// that there are none.
 	Secret func(ctx context.Context, p parley.ProjectID, name string) (string, error)
-	// Now is the clock of what is kept; nil means time.Now.
+	// Now is the clock that says when cached secrets expire; nil means time.Now.
 	Now func() time.Time
 	// Log takes one line a call; nil means slog.Default.
 	Log *slog.Logger
@@ -55,8 +56,9 @@ func New(c Config) (*Executor, error) {
 	return &Executor{client: client, secrets: &secrets{fetch: c.Secret, now: c.Now}, log: c.Log}, nil
 }
 
-// Do carries out a call. What goes wrong with it is in the result; the error is
-// that of ctx alone, and then nobody knows what the host has done.
+// Do carries out a call. A failure is part of the result, for the model to read.
+// The error is that of ctx alone, and then nobody knows whether the host has
+// acted.
 func (x *Executor) Do(ctx context.Context, r parley.ActionRequest) (parley.ActionResult, error) {
 	timed, cancel := context.WithTimeout(ctx, r.Action.Timeout())
 	defer cancel()
@@ -81,38 +83,40 @@ func (x *Executor) do(ctx context.Context, r parley.ActionRequest) (int, parley.
 	}
 	response, err := x.client.Do(request)
 	if err != nil {
-		return 0, unanswered(ctx, r, err)
+		return 0, noAnswer(ctx, r, err)
 	}
 	defer response.Body.Close()
-	return response.StatusCode, read(ctx, r, response)
+	return response.StatusCode, resultOf(ctx, r, response)
 }
 
 func failed(format string, args ...any) parley.ActionResult {
 	return parley.ActionResult{Error: fmt.Sprintf(format, args...)}
 }
 
-// unanswered says why there is no answer, in words without the address.
-func unanswered(ctx context.Context, r parley.ActionRequest, err error) parley.ActionResult {
-	var told *outbound.Error
+// noAnswer says why there is no answer, in words that do not contain the
+// address: it may hold what a visitor wrote.
+func noAnswer(ctx context.Context, r parley.ActionRequest, err error) parley.ActionResult {
+	var outboundErr *outbound.Error
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return failed("No answer within %v; nobody knows whether it was done.", r.Action.Timeout())
 	case errors.Is(err, outbound.ErrRefused):
 		return failed("Not sent: the host may not be asked from here.")
-	case errors.As(err, &told):
-		return failed("No answer: %s.", told.Text)
+	case errors.As(err, &outboundErr):
+		return failed("No answer: %s.", outboundErr.Text)
 	}
 	return failed("No answer.")
 }
 
-// answer is how what a host answered is kept.
+// answer is the form in which a host's answer is stored.
 type answer struct {
 	Status int             `json:"status"`
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
-// read makes a result of an answer. What was done is done, whatever came back.
-func read(ctx context.Context, r parley.ActionRequest, response *http.Response) parley.ActionResult {
+// resultOf turns an answer into a result. An unreadable answer is an error in
+// the result, and not of the call: the host may have acted all the same.
+func resultOf(ctx context.Context, r parley.ActionRequest, response *http.Response) parley.ActionResult {
 	var result parley.ActionResult
 	a := answer{Status: response.StatusCode}
 	body, err := io.ReadAll(response.Body)
@@ -143,8 +147,8 @@ func read(ctx context.Context, r parley.ActionRequest, response *http.Response) 
 
 var tooLong = fmt.Sprintf("The answer is longer than %d bytes, and was not read.", parley.MaxActionResultBytes)
 
-// bodyOf is a body as JSON: as it is, or as a string if it is other text; ok is
-// false for what is no text.
+// bodyOf returns a body as JSON: unchanged if it is JSON, else as a string. ok
+// is false if it is not text.
 func bodyOf(body []byte) (text json.RawMessage, ok bool) {
 	body = bytes.TrimSpace(body)
 	var b bytes.Buffer
@@ -159,8 +163,8 @@ func bodyOf(body []byte) (text json.RawMessage, ok bool) {
 	return encode(string(body)), true
 }
 
-// encode writes JSON as short as it gets: what is in it goes to no page as it
-// stands. Strings, numbers and valid JSON always encode.
+// encode writes JSON without escaping HTML, since it is never put into a page as
+// it is. Strings, numbers and valid JSON always encode.
 func encode(v any) json.RawMessage {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -15,8 +15,8 @@ import (
 	"parley/shared/parley"
 )
 
-// filling puts a request together.
-type filling struct {
+// requestBuilder collects the parts of a request.
+type requestBuilder struct {
 	call      parley.ActionRequest
 	arguments map[string]json.RawMessage
 	path      map[string]string
@@ -25,8 +25,8 @@ type filling struct {
 	body      map[string]json.RawMessage
 }
 
-// request makes the request of a call. The error is for the model: it repeats
-// no value.
+// request builds the request of a call. The error is shown to the model, so it
+// repeats no values.
 func (x *Executor) request(ctx context.Context, r parley.ActionRequest) (*http.Request, error) {
 	schema, err := r.Action.Schema()
 	if err != nil {
@@ -35,26 +35,27 @@ func (x *Executor) request(ctx context.Context, r parley.ActionRequest) (*http.R
 	if err := schema.Check(r.Arguments); err != nil {
 		return nil, fmt.Errorf("the arguments do not fit: %w", err)
 	}
-	f := &filling{call: r, path: map[string]string{}, query: url.Values{}, header: http.Header{}, body: map[string]json.RawMessage{}}
+	f := &requestBuilder{call: r, path: map[string]string{}, query: url.Values{}, header: http.Header{}, body: map[string]json.RawMessage{}}
 	if err := json.Unmarshal(r.Arguments, &f.arguments); err != nil {
 		return nil, errors.New("the arguments are no JSON object")
 	}
 	f.header.Set("Accept", "application/json")
 	f.header.Set("User-Agent", "Parley")
 	f.header.Set("Idempotency-Key", r.ID)
-	if err := f.say(); err != nil {
+	if err := f.addArguments(); err != nil {
 		return nil, err
 	}
 	for _, v := range r.Action.Values {
-		if err := x.set(ctx, f, v); err != nil {
+		if err := x.addValue(ctx, f, v); err != nil {
 			return nil, err
 		}
 	}
 	return f.finish(ctx)
 }
 
-// say distributes what the model said.
-func (f *filling) say() error {
+// addArguments puts the model's arguments where they belong: placeholders of the
+// path, the query, or the body.
+func (f *requestBuilder) addArguments() error {
 	inPath := parley.Placeholders(f.call.Action.URL)
 	for _, name := range slices.Sorted(maps.Keys(f.arguments)) {
 		value := f.arguments[name]
@@ -73,8 +74,8 @@ func (f *filling) say() error {
 	return nil
 }
 
-// inQuery writes a value as parameters of a query: a list as one for each of
-// its items, an object as JSON. Null is left out.
+// inQuery returns a value as query parameters: a list as one for each item, an
+// object as JSON, null as none.
 func inQuery(value json.RawMessage) []string {
 	var items []json.RawMessage
 	if json.Unmarshal(value, &items) != nil {
@@ -93,8 +94,10 @@ func inQuery(value json.RawMessage) []string {
 	return texts
 }
 
-// set puts a declared value into its place.
-func (x *Executor) set(ctx context.Context, f *filling, v parley.ActionValue) error {
+// addValue puts a value that the project has declared into its place. The
+// customer's server may override it, and the page too if the project has opened
+// it to pages.
+func (x *Executor) addValue(ctx context.Context, f *requestBuilder, v parley.ActionValue) error {
 	if v.Secret != "" {
 		text, err := x.secrets.get(ctx, f.call.Project, v.Secret)
 		if err != nil {
@@ -105,11 +108,11 @@ func (x *Executor) set(ctx context.Context, f *filling, v parley.ActionValue) er
 		return nil
 	}
 	value := v.Value
-	if brought, ok := f.call.Contact.Of(v); ok {
-		value = brought
+	if override, ok := f.call.Contact.Of(v); ok {
+		value = override
 	}
-	if brought, ok := f.call.Browser.Of(v); ok && v.Open {
-		value = brought
+	if override, ok := f.call.Browser.Of(v); ok && v.Open {
+		value = override
 	}
 	if value == nil {
 		return nil
@@ -131,9 +134,9 @@ func (x *Executor) set(ctx context.Context, f *filling, v parley.ActionValue) er
 	return nil
 }
 
-// finish makes the request. A segment of the path that is empty or leads
-// elsewhere would ask for another resource than the project meant.
-func (f *filling) finish(ctx context.Context) (*http.Request, error) {
+// finish builds the request. It refuses a path with an empty segment or a dot
+// segment, which would address another resource than the project meant.
+func (f *requestBuilder) finish(ctx context.Context) (*http.Request, error) {
 	action := f.call.Action
 	for _, name := range parley.Placeholders(action.URL) {
 		if text := f.path[name]; text == "" || text == "." || text == ".." {

@@ -10,14 +10,14 @@ import (
 	"parley/shared/parley"
 )
 
-// secretLife is how long a secret is kept in memory. Our choice: short enough
-// for a rotation, and one fetch in many calls.
+// secretLife is how long a secret is cached. Our choice: short enough for a
+// rotation to take effect, long enough to save most fetches.
 const secretLife = 5 * time.Minute
 
-// maxSecrets bounds the memory of an instance that serves many projects.
+// maxSecrets bounds the cache of an instance that serves many projects.
 const maxSecrets = 1000
 
-// secrets keeps what was fetched for a short time.
+// secrets is a cache of secrets.
 type secrets struct {
 	fetch func(ctx context.Context, p parley.ProjectID, name string) (string, error)
 	now   func() time.Time
@@ -36,8 +36,8 @@ type keptSecret struct {
 	until time.Time
 }
 
-// get returns a secret fit for a header: white space around it, such as the end
-// of a line that came along, is cut off.
+// get returns a secret that can stand in a header. White space around it is
+// removed, such as a line end that was pasted along.
 func (s *secrets) get(ctx context.Context, p parley.ProjectID, name string) (string, error) {
 	if s.fetch == nil {
 		return "", errors.New("this deployment keeps no secrets of actions")

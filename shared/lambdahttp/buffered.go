@@ -14,22 +14,23 @@ import (
 )
 
 const (
-	// wholeTimeout is how long a whole answer may take: an HTTP API waits 30 s
-	// for its integration (API Gateway quotas), and the answer has to travel.
-	wholeTimeout = 28 * time.Second
-	// maxPayload is the longest answer that is not streamed, in bytes of the
-	// JSON that carries it (Lambda quotas: 6 MB). Past it the platform would
-	// refuse the answer and the process would end.
+	// bufferedTimeout is how long a buffered answer may take. An HTTP API waits 30
+	// s for its integration (API Gateway quotas), and the answer needs time to get
+	// there.
+	bufferedTimeout = 28 * time.Second
+	// maxPayload is the longest buffered answer, in bytes of the JSON that it is
+	// sent in (Lambda quotas: 6 MB). The platform would refuse a longer one, and
+	// the process would end.
 	maxPayload = 6 << 20
 )
 
 var errTooLong = errors.New("answer too long")
 
-// whole collects the answer. It gives up half a margin after the handler's
-// context has ended, so that a handler which heeds it can still answer.
-func (a *adapter) whole(ctx context.Context, event *events.LambdaFunctionURLRequest) events.APIGatewayV2HTTPResponse {
-	giveUp := time.Now().Add(wholeTimeout)
-	half := a.margin(wholeTimeout) / 2
+// buffer collects the answer. The handler's context ends half a margin before
+// the answer is given up, so that a handler which notices can still answer.
+func (a *adapter) buffer(ctx context.Context, event *events.LambdaFunctionURLRequest) events.APIGatewayV2HTTPResponse {
+	giveUp := time.Now().Add(bufferedTimeout)
+	half := a.margin(bufferedTimeout) / 2
 	if end, ok := ctx.Deadline(); ok {
 		half = a.margin(time.Until(end)) / 2
 		if end = end.Add(-half); end.Before(giveUp) {
@@ -41,29 +42,29 @@ func (a *adapter) whole(ctx context.Context, event *events.LambdaFunctionURLRequ
 	ctx, cancel := context.WithDeadline(waitCtx, giveUp.Add(-half))
 
 	answers := make(chan events.APIGatewayV2HTTPResponse, 1)
-	c := &call{adapter: a, cancel: cancel, done: make(chan struct{})}
+	c := &invocation{adapter: a, cancel: cancel, done: make(chan struct{})}
 	go func() { answers <- c.collect(ctx, waitCtx, event) }()
 	select {
 	case answer := <-answers:
 		return answer
 	case <-waitCtx.Done():
 		a.cfg.Log.ErrorContext(ctx, "handler did not answer in time")
-		return tooLate.whole(nil)
+		return tooLate.buffered(nil)
 	}
 }
 
-// collect runs the handler and returns its answer, or the problem that takes
-// its place. When wait ends, what the handler still writes is refused; until
-// then the handler is waited for, because a function that has answered is frozen.
-func (c *call) collect(ctx, wait context.Context, event *events.LambdaFunctionURLRequest) events.APIGatewayV2HTTPResponse {
+// collect runs the handler and returns its answer, or a problem in place of it.
+// After wait has ended, writes of the handler fail. Until then it waits for the
+// handler to return, because a function that has answered is frozen.
+func (c *invocation) collect(ctx, wait context.Context, event *events.LambdaFunctionURLRequest) events.APIGatewayV2HTTPResponse {
 	response, err := lambdaurl.Wrap(c)(ctx, event)
 	if err != nil { // as in stream
 		c.cancel()
-		return badRequest.whole(nil)
+		return badRequest.buffered(nil)
 	}
 	stop := context.AfterFunc(wait, func() { response.Close() })
 	defer stop()
-	b, err := readAtMost(&body{ReadCloser: response.Body.(io.ReadCloser), call: c}, maxPayload)
+	b, err := readAtMost(&body{ReadCloser: response.Body.(io.ReadCloser), invocation: c}, maxPayload)
 	response.Close()
 	select {
 	case <-c.done:
@@ -81,9 +82,9 @@ func (c *call) collect(ctx, wait context.Context, event *events.LambdaFunctionUR
 	switch {
 	case errors.Is(err, errTooLong) || encodedSize(answer) > maxPayload:
 		c.cfg.Log.ErrorContext(ctx, "answer is too long for a host that does not stream")
-		return tooLong.whole(response.Headers)
+		return tooLong.buffered(response.Headers)
 	case err != nil: // the handler panicked; nothing has been sent yet
-		return internal.whole(response.Headers)
+		return internal.buffered(response.Headers)
 	}
 	return answer
 }
@@ -96,8 +97,8 @@ func readAtMost(r io.Reader, n int64) ([]byte, error) {
 	return b, err
 }
 
-// encodedSize is the length of the answer's JSON as the runtime writes it, or
-// 0 where it is short enough in any case: one byte becomes at most six.
+// encodedSize returns the length of the answer's JSON, or 0 if it is certainly
+// short enough: a byte takes at most six.
 func encodedSize(answer events.APIGatewayV2HTTPResponse) int {
 	if len(answer.Body) < maxPayload/8 {
 		return 0
@@ -116,6 +117,6 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (p problem) whole(from map[string]string) events.APIGatewayV2HTTPResponse {
+func (p problem) buffered(from map[string]string) events.APIGatewayV2HTTPResponse {
 	return events.APIGatewayV2HTTPResponse{StatusCode: p.Status, Headers: p.headers(from), Body: string(p.body())}
 }

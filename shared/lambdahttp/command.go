@@ -10,15 +10,15 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// StartWith is Start for a function that is also invoked directly: command
-// takes every event that no HTTP host made. Hosts put a request under keys of
-// their own, so that no client of theirs can make such an event; whoever may
-// invoke the function can. It does not return.
+// StartWith is Start for a function that is also invoked directly: command gets
+// every event that is not an HTTP request. HTTP hosts put a request under keys
+// of their own, so no HTTP client can cause such an event, only somebody who may
+// invoke the function. It does not return.
 func StartWith(handler http.Handler, cfg Config, command func(context.Context, json.RawMessage) (any, error)) {
 	lambda.Start(AdaptWith(handler, cfg, command))
 }
 
-// AdaptWith returns what StartWith starts.
+// AdaptWith returns the function that StartWith starts.
 func AdaptWith(handler http.Handler, cfg Config, command func(context.Context, json.RawMessage) (any, error)) func(context.Context, json.RawMessage) (any, error) {
 	requests := Adapt(handler, cfg)
 	return func(ctx context.Context, event json.RawMessage) (any, error) {

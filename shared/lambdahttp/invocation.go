@@ -10,20 +10,20 @@ import (
 	"runtime/debug"
 )
 
-// call is one request on its way through the handler.
-type call struct {
+// invocation is one request while the handler works on it.
+type invocation struct {
 	*adapter
 	cancel context.CancelFunc
 	// done is closed when the handler has returned.
 	done chan struct{}
-	// cut says that the handler panicked after its response had begun. It is
-	// set before the response's body ends.
+	// cut says that the handler panicked after its response had begun. It is set
+	// before the end of the response's body is read.
 	cut bool
 }
 
-// ServeHTTP runs the handler in the goroutine that lambdaurl starts for it,
-// where a panic that nobody recovers would end the process.
-func (c *call) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+// ServeHTTP runs the handler. lambdaurl starts a goroutine for that, in which an
+// unrecovered panic would end the process.
+func (c *invocation) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer close(c.done)
 	defer c.cancel()
 	w := &writer{ResponseWriter: rw, header: http.Header{}}
@@ -37,10 +37,10 @@ func (c *call) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.Flush() // a handler that wrote nothing may have set headers
 }
 
-// recover turns a panic into an internal error while that can still be said,
-// and else into a cut. What the handler had sent stands: whoever streams ends
-// with an event of its own and takes a stream without one as cut.
-func (c *call) recover(w *writer, r *http.Request) {
+// recover turns a panic into an internal error, or, if the response has begun,
+// marks it as cut. What was sent before stays valid: streams end with an event
+// of their own, and a reader takes a stream without one as cut.
+func (c *invocation) recover(w *writer, r *http.Request) {
 	v := recover()
 	if v == nil {
 		return
@@ -56,8 +56,8 @@ func (c *call) recover(w *writer, r *http.Request) {
 	internal.write(w)
 }
 
-// panicText describes a panic without what it may quote: only the runtime's
-// own words are known to be free of contents.
+// panicText describes a panic without values that it may quote: only the
+// runtime's own texts are known to be free of content.
 func panicText(v any) string {
 	if err, ok := v.(runtime.Error); ok {
 		return err.Error()
@@ -65,9 +65,9 @@ func panicText(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// writer is the response as handlers expect it. lambdaurl's sends every write
-// at once, takes an informational status for the final one, has no Flush, and
-// reads the header map while the handler may still be changing it.
+// writer is the response that handlers expect. lambdaurl's own has no Flush,
+// takes an informational status for the final one, and reads the headers while
+// the handler may still change them.
 type writer struct {
 	http.ResponseWriter
 	header http.Header
@@ -93,7 +93,8 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Flush sends the header where nothing was written yet; all else has gone out.
+// Flush sends the headers if nothing has been written yet. Everything else has
+// been sent already.
 func (w *writer) Flush() { w.WriteHeader(http.StatusOK) }
 
 // Unwrap is for http.ResponseController.

@@ -1,19 +1,20 @@
-// Package lambdahttp runs an http.Handler as a Lambda function. It is the one
-// package that knows Lambda's HTTP events; a handler runs unchanged behind
-// net/http, behind a function URL that streams, and behind an HTTP API (also
-// `sam local start-api`), which takes an answer only whole.
+// Package lambdahttp runs an http.Handler as a Lambda function. Only this
+// package knows Lambda's HTTP events. The same handler runs behind net/http,
+// behind a function URL, which streams, and behind an HTTP API (also `sam local
+// start-api`), which needs the whole answer at once.
 //
-// A function URL must have InvokeMode RESPONSE_STREAM: nothing in an event
-// tells a URL in BUFFERED mode apart, and that one would hand the client the
-// raw frames of the streaming protocol.
+// A function URL must have InvokeMode RESPONSE_STREAM. An event does not show
+// its URL's mode, and in BUFFERED mode the client would receive the raw frames
+// of the streaming protocol.
 //
-// What a handler finds here as everywhere: Flush, panics that cost one request
-// only, cookies, Content-Length, RemoteAddr as "ip:port" (the port is 0: Lambda
-// does not tell it), and a context that ends when the handler has returned.
-// What it does not find: word of a client that left. Lambda keeps taking what
-// is written and bills until the handler returns, so a client that wants
-// something stopped has to say so in a request of its own, and the context
-// ends early enough for a last word before the platform cuts the stream.
+// Handlers find what they find elsewhere: Flush, panics that end one request
+// only, cookies, Content-Length, RemoteAddr as "ip:port" (with port 0, since
+// Lambda does not tell it), and a context that ends when the handler has
+// returned. What they do not find is a sign that the client has left. Lambda
+// accepts everything that is written, and bills until the handler returns. So a
+// client that wants something stopped must say so in another request; and the
+// context ends early enough to write a last event before the platform cuts the
+// stream.
 package lambdahttp
 
 import (
@@ -34,25 +35,26 @@ import (
 )
 
 // DefaultMargin is how long before the end of an invocation the handler's
-// context ends. Our choice: enough for one more table write, tried twice, and
-// a last event.
+// context ends. Our choice: time for one more write to the table, one retry of
+// it, and a last event.
 const DefaultMargin = 2 * time.Second
 
-// ErrNotHTTP is the error of an event that is no HTTP request, such as {}.
+// ErrNotHTTP is the error of an event that is not an HTTP request, such as {}.
 var ErrNotHTTP = errors.New("event is not an HTTP request: it has no method")
 
-// Config says how requests reach the function. The zero value is a function
-// that clients reach directly.
+// Config says how requests reach the function. The zero value is for a function
+// that clients call directly.
 type Config struct {
 	// OriginSecret is what the distribution in front of the function sends in
-	// OriginSecretHeader. Only beside it does a forwarding header count; ""
-	// means that there is no distribution and none ever counts.
+	// OriginSecretHeader. Forwarding headers are believed only in a request with
+	// this secret; with "" never.
 	OriginSecret string
 	// Margin is how long before the end of the invocation the handler's
 	// context ends; 0 is DefaultMargin. It is never more than half of the
 	// time that is left.
 	Margin time.Duration
-	// Log takes panics and answers that came too late or were too long; nil is NewLogger.
+	// Log takes panics, and answers that came too late or were too long; nil means
+	// NewLogger.
 	Log *slog.Logger
 }
 
@@ -61,9 +63,9 @@ func Start(handler http.Handler, cfg Config) {
 	lambda.Start(Adapt(handler, cfg))
 }
 
-// Adapt returns handler as a function for lambda.Start. The result is a
-// response that streams for a function URL and a whole one for any other host.
-// The error is ErrNotHTTP or says that the event's body is not what it claims.
+// Adapt returns handler as a function for lambda.Start. Its result is a
+// streaming response for a function URL, and a buffered one for any other host.
+// The error is ErrNotHTTP, or that the event's body cannot be decoded.
 func Adapt(handler http.Handler, cfg Config) func(context.Context, *events.LambdaFunctionURLRequest) (any, error) {
 	if cfg.Margin == 0 {
 		cfg.Margin = DefaultMargin
@@ -85,7 +87,7 @@ func (a *adapter) invoke(ctx context.Context, event *events.LambdaFunctionURLReq
 		return nil, ErrNotHTTP
 	}
 	streams := strings.Contains(event.RequestContext.DomainName, ".lambda-url.")
-	event, err := normal(event, streams)
+	event, err := normalize(event, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func (a *adapter) invoke(ctx context.Context, event *events.LambdaFunctionURLReq
 	if streams {
 		return a.stream(ctx, event), nil
 	}
-	return a.whole(ctx, event), nil
+	return a.buffer(ctx, event), nil
 }
 
 // stream returns as soon as the handler has written its first byte.
@@ -104,7 +106,7 @@ func (a *adapter) stream(ctx context.Context, event *events.LambdaFunctionURLReq
 	} else {
 		ctx, cancel = context.WithCancel(ctx)
 	}
-	c := &call{adapter: a, cancel: cancel, done: make(chan struct{})}
+	c := &invocation{adapter: a, cancel: cancel, done: make(chan struct{})}
 	response, err := lambdaurl.Wrap(c)(ctx, event)
 	if err != nil { // the path or the method is none that a request can have
 		cancel()
@@ -114,30 +116,30 @@ func (a *adapter) stream(ctx context.Context, event *events.LambdaFunctionURLReq
 			Body:       bytes.NewReader(badRequest.body()),
 		}
 	}
-	response.Body = &body{ReadCloser: response.Body.(io.ReadCloser), call: c}
+	response.Body = &body{ReadCloser: response.Body.(io.ReadCloser), invocation: c}
 	return response
 }
 
-// margin is the part of the time left that the handler does not get.
+// margin is the part of the remaining time that the handler does not get.
 func (a *adapter) margin(left time.Duration) time.Duration {
 	return max(0, min(a.cfg.Margin, left/2))
 }
 
-// body is what the handler writes, with an error in place of the end where the
-// handler panicked: the runtime reports it in the response's trailer, so the
-// platform knows that the stream was cut.
+// body is the response's body. If the handler panicked it ends with an error,
+// which the runtime reports in the response's trailer, so that the platform
+// knows that the stream was cut.
 type body struct {
 	io.ReadCloser
-	call *call
+	invocation *invocation
 }
 
-// The type of an error in the trailer, for the function's metrics and logs.
+// cutType is the type of that error, for the function's metrics and logs.
 const cutType = "Handler.Panic"
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	// The pipe is closed by the goroutine that ran the handler, after it did.
-	if err == io.EOF && b.call.cut {
+	// The goroutine that ran the handler sets cut before it closes the pipe.
+	if err == io.EOF && b.invocation.cut {
 		return n, messages.InvokeResponse_Error{Type: cutType, Message: "the handler panicked after its response had begun"}
 	}
 	return n, err

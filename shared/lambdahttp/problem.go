@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// problem is an answer of the adapter itself, as an RFC 9457 problem document.
+// problem is an error of the adapter itself, as an RFC 9457 problem document.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -32,11 +32,11 @@ func (p problem) body() []byte {
 	return b
 }
 
-// headers returns the problem's headers. Of those that the handler had set it
-// keeps what lets a page of another origin read the answer.
+// headers returns the problem's headers. Of the handler's headers it keeps those
+// that let a page of another origin read the answer.
 func (p problem) headers(from map[string]string) map[string]string {
 	h := maps.Clone(from)
-	maps.DeleteFunc(h, func(k, _ string) bool { return !readable(k) })
+	maps.DeleteFunc(h, func(k, _ string) bool { return !allowsReading(k) })
 	if h == nil {
 		h = map[string]string{}
 	}
@@ -47,14 +47,14 @@ func (p problem) headers(from map[string]string) map[string]string {
 
 func (p problem) write(w http.ResponseWriter) {
 	h := w.Header()
-	maps.DeleteFunc(h, func(k string, _ []string) bool { return !readable(k) })
+	maps.DeleteFunc(h, func(k string, _ []string) bool { return !allowsReading(k) })
 	for k, v := range p.headers(nil) {
 		h.Set(k, v)
 	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(p.body()) // nobody is left to hear of it
+	_, _ = w.Write(p.body()) // an error means that the client has left
 }
 
-func readable(header string) bool {
+func allowsReading(header string) bool {
 	return header == "Vary" || strings.HasPrefix(header, "Access-Control-")
 }

@@ -15,20 +15,20 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// OriginSecretHeader is the header in which a distribution proves itself to
-// the function. Handlers never see it.
+// OriginSecretHeader is the header in which the distribution proves itself to
+// the function. It is removed before the handler runs.
 const OriginSecretHeader = "Parley-Origin-Secret"
 
-// normal returns the event as lambdaurl can make a request of it. A function
-// URL gives the path as it was sent, an HTTP API (and sam local) decoded.
-func normal(event *events.LambdaFunctionURLRequest, encodedPath bool) (*events.LambdaFunctionURLRequest, error) {
+// normalize returns the event in the form that lambdaurl expects. A function URL
+// leaves the path encoded, an HTTP API and sam local decode it.
+func normalize(event *events.LambdaFunctionURLRequest, encodedPath bool) (*events.LambdaFunctionURLRequest, error) {
 	e := *event
 	if e.IsBase64Encoded {
 		b, err := base64.StdEncoding.DecodeString(e.Body)
 		if err != nil {
 			return nil, fmt.Errorf("event body: %w", err)
 		}
-		// As a plain string its length is known, so that Content-Length is right.
+		// lambdaurl takes the length of a plain string as Content-Length.
 		e.Body, e.IsBase64Encoded = string(b), false
 	}
 	if !encodedPath {
@@ -46,8 +46,8 @@ func normal(event *events.LambdaFunctionURLRequest, encodedPath bool) (*events.L
 	return &e, nil
 }
 
-// addDefault adds a header unless it is there, in whatever case. HTTP APIs
-// move the cookies out of the headers, function URLs and sam local do not.
+// addDefault adds a header if it is not there yet, in upper or lower case. HTTP
+// APIs move cookies out of the headers, function URLs and sam local do not.
 func addDefault(headers map[string]string, name, value string) {
 	if value == "" {
 		return
@@ -60,10 +60,9 @@ func addDefault(headers map[string]string, name, value string) {
 	headers[name] = value
 }
 
-// clientAddr returns the client's address as "ip:port". It is the platform's
-// word, sourceIp, unless the request proves to come through the distribution:
-// then sourceIp is one of the distribution's servers, and the client is who
-// that server says.
+// clientAddr returns the client's address as "ip:port". The platform says it in
+// sourceIp. But if the request has come through the distribution, sourceIp is
+// one of the distribution's servers, and that server's headers name the client.
 func (a *adapter) clientAddr(r *http.Request) string {
 	source := r.RemoteAddr // lambdaurl: sourceIp, without a port
 	if a.fromOrigin(r) {
@@ -80,15 +79,15 @@ func (a *adapter) fromOrigin(r *http.Request) bool {
 }
 
 // forwardedFor returns the address of the distribution's client. CloudFront
-// appends it to whatever X-Forwarded-For the client sent, and the platform may
-// append source, so it is the last address that is not source. Where
-// X-Forwarded-For has none, CloudFront-Viewer-Address says it.
+// appends it to the X-Forwarded-For that the client sent, and the platform may
+// append source after it; so it is the last address other than source. If
+// X-Forwarded-For has none, CloudFront-Viewer-Address is used.
 func forwardedFor(h http.Header, source string) (string, bool) {
 	list := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
 	for _, part := range slices.Backward(list) {
 		ip, err := netip.ParseAddr(strings.TrimSpace(part))
 		if err != nil {
-			break // what stands left of it is the client's invention
+			break // whatever is left of it the client may have invented
 		}
 		if ip.String() != source {
 			return ip.String(), true
@@ -97,7 +96,7 @@ func forwardedFor(h http.Header, source string) (string, bool) {
 	return viewerAddress(h.Get("CloudFront-Viewer-Address"))
 }
 
-// viewerAddress takes the port off; an IPv6 address may come without brackets.
+// viewerAddress removes the port. An IPv6 address may come without brackets.
 func viewerAddress(s string) (string, bool) {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {

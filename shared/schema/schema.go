@@ -1,8 +1,8 @@
-// Package schema is the part of JSON Schema that describes the arguments of a
-// call: types, properties, lists, choices and bounds. What a schema says is
-// checked, and a schema that says anything else is refused, so that nobody
-// believes in a rule that nothing keeps. There are no references and no
-// patterns: neither needs the network, and no value can make a check slow.
+// Package schema implements the part of JSON Schema that describes the arguments
+// of a call: types, properties, lists, choices and bounds. A schema with any
+// other keyword is refused, so that nobody relies on a rule that is not checked.
+// There are no references and no patterns: a check never needs the network, and
+// no value can make it slow.
 package schema
 
 import (
@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Limits of a schema, our choices: what a model can be asked to fill in.
+// Limits of a schema. Our choices: what a model can be expected to fill in.
 const (
 	// MaxDepth is how deep objects and lists may be nested.
 	MaxDepth = 5
@@ -26,10 +26,10 @@ const (
 
 // Schema describes a JSON value. The names are those of JSON Schema 2020-12.
 type Schema struct {
-	// Types are what the value may be; empty is anything.
+	// Types are the types that the value may have; empty means any.
 	Types Types `json:"type,omitempty"`
-	// Title, Description, Default, Format and Examples are told to a model or a
-	// person and bind nobody.
+	// Title, Description, Default, Format and Examples are shown to a model or a
+	// person, and not checked.
 	Title       string            `json:"title,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Default     json.RawMessage   `json:"default,omitempty"`
@@ -38,9 +38,9 @@ type Schema struct {
 
 	Properties map[string]*Schema `json:"properties,omitempty"`
 	Required   []string           `json:"required,omitempty"`
-	// AdditionalProperties lets an object have more than its Properties. Unlike
-	// in JSON Schema its absence means false where there are Properties: what
-	// nobody has described is not passed on.
+	// AdditionalProperties allows properties that are not among Properties. Unlike
+	// in JSON Schema, leaving it out means false if there are Properties: what
+	// nobody has described is not passed on to a host.
 	AdditionalProperties *bool             `json:"additionalProperties,omitempty"`
 	Items                *Schema           `json:"items,omitempty"`
 	Enum                 []json.RawMessage `json:"enum,omitempty"`
@@ -80,8 +80,7 @@ func (t Types) MarshalJSON() ([]byte, error) {
 
 var typeNames = []string{"object", "array", "string", "number", "integer", "boolean", "null"}
 
-// Parse reads the schema of an object. The error says in words for whoever
-// wrote it what is wrong.
+// Parse reads the schema of an object. The error tells its author what is wrong.
 func Parse(text json.RawMessage) (*Schema, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -98,7 +97,7 @@ func Parse(text json.RawMessage) (*Schema, error) {
 	return s, s.check("", 1)
 }
 
-// explain turns an error of encoding/json into one for whoever wrote a schema.
+// explain turns an error of encoding/json into one for the author of a schema.
 func explain(err error) string {
 	var mistyped *json.UnmarshalTypeError
 	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Check returns an error unless the value is as the schema says: what is wrong,
-// and where, in words that repeat nothing of the value but its names.
+// Check returns an error unless the value fits the schema: what is wrong and
+// where, without repeating anything of the value except property names.
 func (s *Schema) Check(value json.RawMessage) error {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()
@@ -21,10 +21,10 @@ func (s *Schema) Check(value json.RawMessage) error {
 	if err := decoder.Decode(&v); err != nil || decoder.More() {
 		return errors.New("it is not JSON")
 	}
-	return s.value("", v)
+	return s.checkValue("", v)
 }
 
-func (s *Schema) value(at string, v any) error {
+func (s *Schema) checkValue(at string, v any) error {
 	if len(s.Types) > 0 && !slices.ContainsFunc(s.Types, func(t string) bool { return is(t, v) }) {
 		return wrong(at, "is not of the type "+strings.Join(s.Types, " or "))
 	}
@@ -62,8 +62,8 @@ func is(kind string, v any) bool {
 	return false
 }
 
-// maxDigits is the longest number that is looked at: a longer exponent would
-// make a number of many megabytes.
+// maxDigits is the longest number that is converted exactly. A number with a
+// large exponent would take megabytes to write out.
 const maxDigits = 30
 
 func isInteger(n json.Number) bool {
@@ -134,7 +134,7 @@ func (s *Schema) list(at string, v []any) error {
 		return err
 	}
 	for i, item := range v {
-		if err := s.Items.value(fmt.Sprintf("%s[%d]", at, i), item); err != nil {
+		if err := s.Items.checkValue(fmt.Sprintf("%s[%d]", at, i), item); err != nil {
 			return err
 		}
 	}
@@ -152,7 +152,7 @@ func (s *Schema) object(at string, v map[string]any) error {
 		p := s.Properties[name]
 		switch {
 		case p != nil:
-			if err := p.value(join(at, name), v[name]); err != nil {
+			if err := p.checkValue(join(at, name), v[name]); err != nil {
 				return err
 			}
 		case !open:
@@ -162,7 +162,7 @@ func (s *Schema) object(at string, v map[string]any) error {
 	return nil
 }
 
-// clip keeps a name that a model made up from filling a sentence.
+// clip shortens a property name that a model invented, for an error message.
 func clip(name string) string {
 	if len(name) > 64 {
 		return strings.ToValidUTF8(name[:64], "") + "…"

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MaxLineBytes is the longest line that a Reader takes. Our choice: more than
-// the longest entry of a session, escaped as JSON.
+// MaxLineBytes is the longest line that a Reader accepts. Our choice: more than
+// the longest entry of a session as escaped JSON.
 const MaxLineBytes = 1 << 20
 
 // ErrLine is the error of a line longer than MaxLineBytes.
@@ -29,18 +29,20 @@ type Reader struct {
 // NewReader returns a reader of the stream.
 func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReader(r)} }
 
-// LastID returns the newest event id: what to send as Last-Event-ID.
+// LastID returns the newest event id, which a reconnecting client sends as
+// Last-Event-ID.
 func (r *Reader) LastID() string { return r.lastID }
 
-// Retry returns the newest wait that the stream asked for, 0 if none.
+// Retry returns the newest reconnection time that the stream asked for, 0 if
+// none.
 func (r *Reader) Retry() time.Duration { return r.retry }
 
 // Comments returns how many comments were read.
 func (r *Reader) Comments() int { return r.comments }
 
-// Next returns the next event; its ID is the last one given, be it by an
-// earlier event, and its Name "message" where the stream names none. io.EOF at
-// the end of the stream: an event that the end cuts is dropped.
+// Next returns the next event. Its ID is the last one in the stream so far, also
+// from earlier events, and its Name is "message" if the stream gives none. It
+// returns io.EOF at the end of the stream, and drops an incomplete event there.
 func (r *Reader) Next() (Event, error) {
 	var name string
 	var data []string
@@ -80,7 +82,7 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
-// line returns a line without its end, however it ends.
+// line returns the next line without its line end, which may be CR, LF or both.
 func (r *Reader) line() (string, error) {
 	if !r.begun {
 		r.begun = true

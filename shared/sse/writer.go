@@ -15,7 +15,8 @@ const ContentType = "text/event-stream"
 
 // Event is one event of a stream.
 type Event struct {
-	// ID is where a reader that comes back continues; "" leaves the last one standing.
+	// ID tells a reconnecting reader where to continue; with "" the last one stays
+	// valid.
 	ID string
 	// Name is the event's type; "" is "message".
 	Name string
@@ -23,28 +24,28 @@ type Event struct {
 	Data string
 }
 
-// Writer writes events to one response, each of them at once. It is for one
-// goroutine. How long a write may take is the host's to bound.
+// Writer writes events to one response, and sends each at once. It is for one
+// goroutine. It sets no timeout for a write; the host must.
 type Writer struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
-// Start begins the response with the status 200 and the headers of a stream
-// that nobody may store or hold back.
+// Start begins the response with status 200 and headers that keep caches and
+// proxies from storing or buffering the stream.
 func Start(w http.ResponseWriter) *Writer {
 	h := w.Header()
 	h.Set("Content-Type", ContentType)
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx collects answers otherwise
+	h.Set("X-Accel-Buffering", "no") // else nginx buffers the stream
 	w.WriteHeader(http.StatusOK)
 	return &Writer{w: w, control: http.NewResponseController(w)}
 }
 
-// ErrUnwritable is the error of an event that a stream cannot carry.
+// ErrUnwritable is the error of an event that the format cannot represent.
 var ErrUnwritable = errors.New("sse: line end or NUL in an id, a name or a comment")
 
-// ErrLeft is the error of a stream that nobody reads any more.
+// ErrLeft is the error of writing to a reader that has left.
 var ErrLeft = errors.New("sse: the reader has left")
 
 // Event writes an event. The error is ErrUnwritable or ErrLeft.
@@ -66,7 +67,7 @@ func (w *Writer) Event(e Event) error {
 	return w.write(b.String())
 }
 
-// Comment writes a line that readers skip: a sign of life.
+// Comment writes a line that readers ignore, to show that the stream is alive.
 func (w *Writer) Comment(text string) error {
 	if strings.ContainsAny(text, "\r\n") {
 		return ErrUnwritable
@@ -83,14 +84,14 @@ func (w *Writer) write(s string) error {
 	if _, err := w.w.Write([]byte(s)); err != nil {
 		return fmt.Errorf("write event: %w: %w", ErrLeft, err)
 	}
-	// A writer that cannot flush sends at once, as Lambda's does.
+	// A writer without Flush sends everything at once, as Lambda's does.
 	if err := w.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("flush event: %w: %w", ErrLeft, err)
 	}
 	return nil
 }
 
-// lines yields what stands between line ends: CR LF, LF or CR.
+// lines yields the lines of s, which end with CR LF, LF or CR.
 func lines(s string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for {

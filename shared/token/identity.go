@@ -11,15 +11,16 @@ import (
 	"parley/shared/parley"
 )
 
-// IdentityLeeway is how far the clock of a customer's backend may be off.
+// IdentityLeeway is how far the clock of a customer's server may be wrong.
 const IdentityLeeway = time.Minute
 
-// secretPrefix tells people, and scanners of leaked secrets, what they found.
+// secretPrefix lets people and scanners for leaked secrets recognise a signing
+// secret.
 const secretPrefix = "ss_"
 
-// SigningSecret returns the secret with which a project's backend signs
-// identities under the key id kid, as HMAC key byte for byte. It is stored
-// nowhere: show it once.
+// SigningSecret returns the secret with which a project's server signs
+// identities under the key id kid; its bytes are the HMAC key. It is derived
+// each time and stored nowhere, so show it once.
 func (k *Keyring) SigningSecret(project parley.ProjectID, kid string) string {
 	return k.masters[0].signingSecret(project, kid)
 }
@@ -28,7 +29,7 @@ func (m master) signingSecret(project parley.ProjectID, kid string) string {
 	return secretPrefix + base64.RawURLEncoding.EncodeToString(m.derive("signing secret", string(project), kid))
 }
 
-// identityClaims are what a customer's backend says of a person. Sub is the
+// identityClaims are what a customer's server says about a person. Sub is the
 // external id.
 type identityClaims struct {
 	Email    string            `json:"email"`
@@ -38,10 +39,9 @@ type identityClaims struct {
 	jwt.RegisteredClaims
 }
 
-// ReadIdentity checks an identity that a project's backend signed: HS256, with
-// a kid that is one of the project's, not expired and, if it says so, begun,
-// both by IdentityLeeway. The error is ErrExpired or ErrInvalid. Whether the
-// fields are acceptable is for package parley to say.
+// ReadIdentity checks an identity that a project's server signed: HS256, a kid
+// of the project, not expired and not before its nbf, each with IdentityLeeway.
+// The error is ErrExpired or ErrInvalid. Package parley checks the fields.
 func (k *Keyring) ReadIdentity(p *parley.Project, text string) (parley.Identity, error) {
 	var c identityClaims
 	err := k.parse(text, &c, func(t *jwt.Token) (any, error) { return k.signingKeys(p, t) }, jwt.WithLeeway(IdentityLeeway))
@@ -51,7 +51,8 @@ func (k *Keyring) ReadIdentity(p *parley.Project, text string) (parley.Identity,
 	return parley.Identity{External: c.Subject, Email: c.Email, Name: c.Name, Picture: c.Picture, Metadata: c.Metadata}, nil
 }
 
-// signingKeys are the secrets of the kid that a token names.
+// signingKeys returns the secrets for the kid in a token's header: one for each
+// master.
 func (k *Keyring) signingKeys(p *parley.Project, t *jwt.Token) (any, error) {
 	kid, _ := t.Header["kid"].(string)
 	if kid == "" || !slices.Contains(p.SigningKeys, kid) {

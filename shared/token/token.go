@@ -1,9 +1,9 @@
-// Package token makes and checks everything that is signed with the
-// deployment's master secret: visitor tokens, tickets, the secrets with which
-// customers sign identities, and the keyed hashes that package parley asks for.
+// Package token makes and checks everything that is signed with the deployment's
+// master secret: visitor tokens, tickets, the secrets with which customers sign
+// identities, and the keyed hashes that package parley needs.
 //
-// Each use has keys of its own, derived by label, so that nothing signed for
-// one use is ever taken for another.
+// Each use has keys of its own, derived with a label, so that nothing signed for
+// one use is accepted for another.
 package token
 
 import (
@@ -23,13 +23,13 @@ const (
 	MinMasterBytes = 32
 	// MaxMasters is how many master secrets there may be: during a rotation, two.
 	MaxMasters = 2
-	// MaxBytes is the longest token that is looked at. Our choice: a few times
-	// what a customer's largest identity takes.
+	// MaxBytes is the longest token that is parsed. Our choice: a few times the
+	// size of a large identity.
 	MaxBytes = 8 << 10
 )
 
-// Errors of every token that is checked. ErrExpired is returned only for a
-// token that was valid once.
+// Errors of checking a token. ErrExpired is returned only for a token that was
+// once valid.
 var (
 	ErrInvalid = errors.New("token is malformed or not ours")
 	ErrExpired = errors.New("token has expired")
@@ -38,9 +38,9 @@ var (
 // Config says what to sign with.
 type Config struct {
 	// Masters are one or two secrets of at least MinMasterBytes bytes. The first
-	// signs and derives; what any of them signed is valid. To rotate: put the new
-	// one first, wait until what the old one signed has been replaced, take the
-	// old one away.
+	// signs and derives; signatures of either are valid. To rotate, put the new
+	// one first, wait until everything that the old one signed has been replaced,
+	// and then remove the old one.
 	Masters [][]byte
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -52,8 +52,8 @@ type Keyring struct {
 	now     func() time.Time
 }
 
-// master is one secret; id names it in the header of what it signed and says
-// nothing about it.
+// master is one secret. Its id stands in the header of what it signed, and
+// reveals nothing about it.
 type master struct {
 	id     string
 	secret []byte
@@ -84,13 +84,14 @@ func New(c Config) (*Keyring, error) {
 }
 
 // Derive returns 32 bytes that depend on the first master secret, the label and
-// the parts, and that nobody can make without the secret. Label separates uses.
+// the parts, and that cannot be computed without the secret. Each use has a
+// label of its own.
 func (k *Keyring) Derive(label string, parts ...string) []byte {
 	return k.masters[0].derive(label, parts...)
 }
 
 // DerivePrevious is Derive with the second master secret: what Derive returned
-// before the rotation that is under way. Nil without one.
+// before the current rotation. It is nil if there is none.
 func (k *Keyring) DerivePrevious(label string, parts ...string) []byte {
 	if len(k.masters) == 1 {
 		return nil
@@ -98,8 +99,8 @@ func (k *Keyring) DerivePrevious(label string, parts ...string) []byte {
 	return k.masters[1].derive(label, parts...)
 }
 
-// derive writes the length before each part: no two lists of parts are the
-// same bytes.
+// derive hashes the length of each part before it, so that different lists of
+// parts are never the same bytes.
 func (m master) derive(label string, parts ...string) []byte {
 	mac := hmac.New(sha256.New, m.secret)
 	for _, part := range append([]string{label}, parts...) {

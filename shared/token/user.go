@@ -8,7 +8,7 @@ import (
 	"parley/shared/parley"
 )
 
-// User is whom a token of the Hissuno widget names.
+// User is the person that a token of Hissuno's widget names.
 type User struct {
 	ID string
 	// Metadata is nil where the token has none.
@@ -24,10 +24,10 @@ type userClaims struct {
 	jwt.RegisteredClaims
 }
 
-// ReadUser checks a token as Hissuno's widget carries it, signed like an identity:
-// HS256, not expired and, if it says so, begun, both by IdentityLeeway. Its header
-// need not have a kid: then any of the project's signing secrets will do. The
-// error is ErrExpired, ErrNoUser or ErrInvalid.
+// ReadUser checks a token of Hissuno's widget. It is signed like an identity
+// (HS256; not expired and not before its nbf, each with IdentityLeeway), but its
+// header need not have a kid; then the project's signing secrets are all tried.
+// The error is ErrExpired, ErrNoUser or ErrInvalid.
 func (k *Keyring) ReadUser(p *parley.Project, text string) (User, error) {
 	var c userClaims
 	err := k.parse(text, &c, func(t *jwt.Token) (any, error) {

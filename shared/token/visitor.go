@@ -10,26 +10,27 @@ import (
 	"parley/shared/parley"
 )
 
-// Lives of what is issued. Our choices.
+// How long tokens are valid. Our choices.
 const (
-	// VisitorLife is how long a visitor's token is valid: a visitor who comes
-	// back within a year finds the history. Every identify call renews it.
+	// VisitorLife is that of a visitor's token: a visitor who returns within a
+	// year still has the history. Every identify call renews it.
 	VisitorLife = 365 * 24 * time.Hour
-	// UnprovenLife is how long a token of a dialect is valid that stands for what a
-	// browser said: practically for ever, since there are clients that keep one for
-	// good and cannot renew it. It is revoked by the visitor's generation.
+	// UnprovenLife is that of a dialect's token for a person whom only a browser
+	// named. It is practically unlimited, since some clients store one for good
+	// and cannot renew it. Raising the visitor's generation revokes it.
 	UnprovenLife = 20 * 365 * 24 * time.Hour
-	// ProvenLife is how long one is valid that the customer's server asked for: a
-	// page that was open for longer must be loaded again.
+	// ProvenLife is that of a dialect's token that the customer's server asked
+	// for. A page that is open for longer must be reloaded.
 	ProvenLife = 7 * 24 * time.Hour
-	// TicketLife is how long a ticket is valid. It stands in addresses, which
-	// end up in logs, so it is short.
+	// TicketLife is that of a ticket. It is short because a ticket stands in URLs,
+	// which end up in logs.
 	TicketLife = time.Hour
 )
 
 const issuer = "parley"
 
-// use is what a token is for: its audience, and the label of its keys.
+// use is the purpose of a token. It is the token's audience, and the label of
+// the keys that sign it.
 type use string
 
 const (
@@ -38,8 +39,9 @@ const (
 	useContact use = "contact"
 )
 
-// claims are what visitor tokens and tickets say. Tickets also have a session
-// and a key, and a visitor's token has a session if it is good for that one only.
+// claims are those of visitor tokens, contact tokens and tickets. A ticket has a
+// session and the key it was requested with; a visitor's token has a session only
+// if it is valid for no other one.
 type claims struct {
 	Project    parley.ProjectID `json:"prj"`
 	Contact    parley.ContactID `json:"con,omitempty"`
@@ -84,8 +86,8 @@ func (k *Keyring) Link(project parley.ProjectID, v parley.Visitor, session parle
 	return k.issue(useVisitor, c, parley.ReplyLinkLife)
 }
 
-// Contact returns a token for a person whom a dialect names: proven if the
-// customer's server vouched for them.
+// Contact returns a token for a person whom a dialect names; proven says that
+// the customer's server vouched for them.
 func (k *Keyring) Contact(project parley.ProjectID, v parley.Visitor, proven bool) (string, error) {
 	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation, Unproven: !proven}
 	c.Subject = string(v.ID)
@@ -110,10 +112,10 @@ func (k *Keyring) ReadContact(project parley.ProjectID, text string) (parley.Cal
 	return c.caller(), nil
 }
 
-// Ticket lets somebody who can set no header read one session.
+// Ticket lets a client that cannot set headers read one session.
 type Ticket struct {
-	// Key is the public key under which it was issued: it is good for as long,
-	// and for the same origins, as the key.
+	// Key is the public key with which it was requested. The ticket is valid only
+	// while that key is, and for the same origins.
 	Key string
 	// Caller is whose session it is, Session the one that may be read.
 	Caller  parley.Caller
@@ -191,7 +193,8 @@ func (k *Keyring) parse(text string, c jwt.Claims, key jwt.Keyfunc, options ...j
 	return fmt.Errorf("%w: %w", ErrInvalid, err)
 }
 
-// onlyExpired reports whether nothing but its age speaks against a token.
+// onlyExpired reports whether a token is invalid for no other reason than its
+// age.
 func onlyExpired(err error) bool {
 	if !errors.Is(err, jwt.ErrTokenExpired) {
 		return false
