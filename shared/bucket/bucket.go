@@ -1,10 +1,10 @@
-// Package bucket keeps the bytes of attachments in an S3 bucket. It implements
-// parley.Bucket on aws-sdk-go-v2.
+// Package bucket stores attachments in an S3 bucket. It implements parley.Bucket
+// with aws-sdk-go-v2.
 //
-// The role it runs under needs s3:GetObject, s3:PutObject and s3:DeleteObject
-// on the bucket's objects, and s3:ListBucket on the bucket itself: without the
-// last one S3 answers 403 instead of 404 for a key that does not exist, so that
-// parley.ErrNoObject is never seen.
+// The role it runs under needs s3:GetObject, s3:PutObject and s3:DeleteObject on
+// the bucket's objects, and s3:ListBucket on the bucket itself: without the last
+// one S3 answers 403 instead of 404 for a missing key, and parley.ErrNoObject is
+// never returned.
 package bucket
 
 import (
@@ -26,8 +26,8 @@ import (
 
 // Config is what a Bucket needs; both fields are required.
 type Config struct {
-	// Client reaches the bucket. Its credentials sign grants and links too, so
-	// neither outlives them; its endpoint and addressing style are what
+	// Client's credentials also sign grants and links, which stop working when the
+	// credentials expire. Its endpoint and addressing style are those that
 	// browsers are sent to.
 	Client *s3.Client
 	// Name of the bucket.
@@ -48,8 +48,8 @@ func New(c Config) *Bucket {
 	return &Bucket{client: c.Client, presign: s3.NewPresignClient(c.Client), name: c.Name}
 }
 
-// Inspect returns what is stored under key with a single ranged read.
-// ErrNoObject if nothing is.
+// Inspect returns size, ETag and first bytes of an object with a single ranged
+// read. ErrNoObject if there is none.
 func (b *Bucket) Inspect(ctx context.Context, key string) (parley.Object, error) {
 	object, err := b.read(ctx, key, fmt.Sprintf("bytes=0-%d", parley.HeadBytes-1))
 	if code(err) == "InvalidRange" {
@@ -62,7 +62,7 @@ func (b *Bucket) Inspect(ctx context.Context, key string) (parley.Object, error)
 	return object, nil
 }
 
-// read gets an object, or the given range of it, and keeps the first HeadBytes.
+// read gets an object, or a range of it, and returns its first HeadBytes.
 func (b *Bucket) read(ctx context.Context, key, byteRange string) (parley.Object, error) {
 	in := &s3.GetObjectInput{Bucket: &b.name, Key: &key}
 	if byteRange != "" {
@@ -81,13 +81,13 @@ func (b *Bucket) read(ctx context.Context, key, byteRange string) (parley.Object
 	return parley.Object{Size: size, ETag: aws.ToString(out.ETag), Head: head}, err
 }
 
-// unchecked asks for no checksum: there is none of a part of an object, and the
-// client would warn of that on every read.
+// unchecked turns off checksums for reading: S3 has none for a part of an
+// object, and the client would log a warning for each read.
 func unchecked(o *s3.Options) {
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 }
 
-// totalSize is the size of the whole object that out holds, or holds a part of.
+// totalSize returns the size of the complete object, of which out may be a part.
 func totalSize(out *s3.GetObjectOutput) (int64, error) {
 	if out.ContentRange == nil {
 		return aws.ToInt64(out.ContentLength), nil
@@ -100,7 +100,7 @@ func totalSize(out *s3.GetObjectOutput) (int64, error) {
 	return size, nil
 }
 
-// Put stores an object in place of what is there.
+// Put stores an object, replacing the one that is there.
 func (b *Bucket) Put(ctx context.Context, key, contentType string, data []byte) error {
 	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key, ContentType: &contentType,
 		Body: bytes.NewReader(data)}, func(o *s3.Options) {
@@ -113,15 +113,16 @@ func (b *Bucket) Put(ctx context.Context, key, contentType string, data []byte) 
 	return nil
 }
 
-// Copy copies the object to another key if its ETag is still etag, and gives it
-// the content type and a disposition of attachment with the file name, cleaned
-// of what no file should be called. ErrNoObject if it is gone, ErrObjectChanged
-// if it is another one. Nothing else of the object's metadata is taken over.
+// Copy copies an object to another key if its ETag is still etag. The copy gets
+// the content type, and a disposition as a download under the cleaned file name;
+// other metadata is dropped. ErrNoObject if the object is gone, ErrObjectChanged
+// if it has been replaced.
 func (b *Bucket) Copy(ctx context.Context, from, etag, to, contentType, filename string) error {
 	_, err := b.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &b.name,
 		Key:    &to,
-		// A copy source is percent-encoded; names and keys hold nothing that would be.
+		// A copy source must be percent-encoded, but bucket names and our keys
+		// contain nothing to encode.
 		CopySource:         aws.String(b.name + "/" + from),
 		CopySourceIfMatch:  &etag,
 		MetadataDirective:  types.MetadataDirectiveReplace,
@@ -137,8 +138,8 @@ func (b *Bucket) Copy(ctx context.Context, from, etag, to, contentType, filename
 // maxBatch is how many keys one DeleteObjects call may name (S3's limit).
 const maxBatch = 1000
 
-// Delete removes objects; one that is absent is no error. On error some may
-// have been removed; deleting all of them again is harmless.
+// Delete removes objects; missing ones are no error. After an error some may
+// have been removed, and calling it again is harmless.
 func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	for len(keys) > 0 {
 		n := min(len(keys), maxBatch)
@@ -169,8 +170,8 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// translate gives S3's errors the names that the port has for them. A bucket
-// that does not exist is not among them: it must not look like lost objects.
+// translate maps S3's errors to those of parley.Bucket. A missing bucket is not
+// mapped: it must not look like a lost object.
 func translate(err error) error {
 	switch code(err) {
 	case "NoSuchKey":

@@ -7,18 +7,17 @@ import (
 	"unicode"
 )
 
-// maxName is the longest file name that is kept, in bytes of UTF-8: what common
-// file systems take. Given twice, once percent-encoded, it stays well under the
-// 2 KB that S3 allows for the metadata of a request.
+// maxName is the longest file name that is stored, in bytes of UTF-8: the limit
+// of common file systems. The header contains it twice, once percent-encoded,
+// and stays well below S3's 2 KB for the metadata of a request.
 const maxName = 255
 
 // maxExtension is the longest extension that survives the shortening of a
 // name, in bytes with its dot; our choice.
 const maxExtension = 20
 
-// attachment returns the Content-Disposition of a download under this name: the
-// name as RFC 6266 wants it, with an ASCII rendering for readers that do not
-// know filename*.
+// attachment returns the Content-Disposition of a download under this name, as
+// in RFC 6266, with an ASCII form for clients that do not know filename*.
 func attachment(filename string) string {
 	name := clean(filename)
 	// What QueryEscape leaves alone is a subset of RFC 8187's attr-char, but for the plus.
@@ -26,9 +25,9 @@ func attachment(filename string) string {
 	return `attachment; filename="` + ascii(name) + `"; filename*=UTF-8''` + encoded
 }
 
-// clean turns what a browser said into what a file may be called: no path, no
-// control characters, nothing that changes the direction of the text to make
-// an extension look like another one, at most maxName bytes, not empty.
+// clean turns a name from a browser into a safe file name: no path, no control
+// characters, nothing that reverses the direction of text (which can disguise an
+// extension), at most maxName bytes, not empty.
 func clean(filename string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -45,7 +44,7 @@ func clean(filename string) string {
 	return name
 }
 
-// shorten cuts the stem of a name that is too long, at a code point.
+// shorten cuts a name that is too long before its extension, at a code point.
 func shorten(name string) string {
 	if len(name) <= maxName {
 		return name
@@ -57,8 +56,9 @@ func shorten(name string) string {
 	return strings.ToValidUTF8(name[:maxName-len(extension)], "") + extension
 }
 
-// ascii is what can stand between quotes in a header and means the same to
-// every browser. Runs of spaces would not survive the signing of a request.
+// ascii returns a form of the name that may stand between quotes in a header and
+// that every browser reads alike. Runs of spaces become one, because signing a
+// request does the same.
 func ascii(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) {

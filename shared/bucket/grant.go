@@ -12,26 +12,27 @@ import (
 	"parley/shared/parley"
 )
 
-// The life of a grant or a link is at least a second, the resolution of
-// Signature Version 4, and at most seven days, its limit.
+// The shortest life of a grant or a link is the resolution of Signature Version
+// 4, the longest is its limit.
 const (
 	minTTL = time.Second
 	maxTTL = 7 * 24 * time.Hour
 )
 
-// GrantUpload allows one browser form POST of min to max bytes with exactly
-// this content type to exactly this key until ttl, 1 s to 7 days, has passed.
-// S3 does not count: until then the same form may be sent again, and replaces
-// what is stored. It refuses any form field that the grant does not name.
+// GrantUpload permits a browser to POST a form with min to max bytes of exactly
+// this content type to exactly this key, until ttl, 1 s to 7 days, has passed.
+// S3 does not count uses: until then the form may be sent again and replaces the
+// object. S3 refuses form fields that the grant does not name.
 func (b *Bucket) GrantUpload(ctx context.Context, key, contentType string, min, max int64, ttl time.Duration) (parley.UploadGrant, error) {
 	if err := checkTTL(ttl); err != nil {
 		return parley.UploadGrant{}, fmt.Errorf("grant upload of %s: %w", key, err)
 	}
-	// Taken before the policy is signed, in its resolution: never later than what it says.
+	// Computed before the policy is signed and rounded down, so that it is never
+	// later than what the policy says.
 	expires := time.Now().Add(ttl).Truncate(time.Second)
 	fixed := map[string]string{"Content-Type": contentType, "success_action_status": "201"}
-	// Of the input only bucket and key count; everything else is a condition
-	// and a field of the form.
+	// Only bucket and key of the input are used. Everything else must be a
+	// condition and a field of the form.
 	signed, err := b.presign.PresignPostObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key},
 		func(o *s3.PresignPostOptions) {
 			o.Expires = ttl
@@ -49,8 +50,8 @@ func (b *Bucket) GrantUpload(ctx context.Context, key, contentType string, min, 
 	return parley.UploadGrant{URL: signed.URL, Fields: signed.Values, Expires: expires}, nil
 }
 
-// Origin is where browsers reach the bucket, "https://host": the origin of every
-// grant and link. Nothing is asked for it.
+// Origin returns the origin ("https://host") of every grant and link, without a
+// request.
 func (b *Bucket) Origin(ctx context.Context) (string, error) {
 	grant, err := b.GrantUpload(ctx, "origin", "text/plain", 1, 1, minTTL)
 	if err != nil {
@@ -63,10 +64,10 @@ func (b *Bucket) Origin(ctx context.Context) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
-// Link returns an address of the bucket's own origin under which anybody can
-// download the object until ttl, 1 s to 7 days, has passed. Type and
-// disposition are the object's own: those that Copy gave it. The link also
-// says that no shared cache may keep the bytes, nor any cache beyond the ttl.
+// Link returns an address in the bucket's own origin at which anybody can
+// download the object until ttl, 1 s to 7 days, has passed. Content type and
+// disposition are those that Copy set. Shared caches may not store the bytes,
+// other caches only for ttl.
 func (b *Bucket) Link(ctx context.Context, key string, ttl time.Duration) (string, error) {
 	if err := checkTTL(ttl); err != nil {
 		return "", fmt.Errorf("link to %s: %w", key, err)
@@ -82,7 +83,7 @@ func (b *Bucket) Link(ctx context.Context, key string, ttl time.Duration) (strin
 	return signed.URL, nil
 }
 
-// checkTTL refuses what the client would silently replace by its default.
+// checkTTL refuses lifetimes that the SDK would silently replace by its default.
 func checkTTL(ttl time.Duration) error {
 	if ttl < minTTL || ttl > maxTTL {
 		return fmt.Errorf("a life of %v is not within %v and %v", ttl, minTTL, maxTTL)

@@ -49,9 +49,8 @@ type Config struct {
 	// OriginSecretHeader. Forwarding headers are believed only in a request with
 	// this secret; with "" never.
 	OriginSecret string
-	// Margin is how long before the end of the invocation the handler's
-	// context ends; 0 is DefaultMargin. It is never more than half of the
-	// time that is left.
+	// Margin is how long before the end of the invocation the handler's context
+	// ends; 0 means DefaultMargin. At most half of the remaining time is used.
 	Margin time.Duration
 	// Log takes panics, and answers that came too late or were too long; nil means
 	// NewLogger.

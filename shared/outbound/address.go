@@ -11,15 +11,16 @@ import (
 // MaxURLBytes is the longest URL. Our choice.
 const MaxURLBytes = 2000
 
-// rules say what may be asked.
+// rules say which addresses may be called.
 type rules struct {
 	private bool
 	runtime netip.AddrPort
 }
 
-// checkURL takes https at port 443 or 8443. A host that a customer named gets
-// a TLS handshake and nothing else, which no other protocol takes for an order;
-// the ports are few so that nobody scans others' with this deployment.
+// checkURL accepts https at port 443 or 8443. A host that a customer named thus
+// gets nothing but a TLS handshake, which no other protocol mistakes for a
+// command; and with so few ports nobody can scan others' hosts through this
+// deployment.
 func (r rules) checkURL(u *url.URL) error {
 	problem := ""
 	port := u.Port()
@@ -41,11 +42,11 @@ func (r rules) checkURL(u *url.URL) error {
 		return fmt.Errorf("%w: %s", ErrRefused, problem)
 	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
-		n, _ := strconv.ParseUint(port, 10, 16) // 0, the scheme's own, is nowhere forbidden by itself
+		n, _ := strconv.ParseUint(port, 10, 16) // 0 if absent: no rule forbids the default ports
 		return r.checkAddress(netip.AddrPortFrom(a, uint16(n)))
 	}
 	if h := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")); !r.private && (h == "localhost" || strings.HasSuffix(h, ".localhost")) {
-		return refusedAs(ofThisMachine)
+		return refusedAddress(ofThisMachine)
 	}
 	return nil
 }
@@ -55,7 +56,7 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-// block is a range of addresses that are refused, and why.
+// block is a range of refused addresses, with the reason.
 type block struct {
 	prefix netip.Prefix
 	why    string
@@ -66,8 +67,8 @@ const (
 	ofPrivateUse  = "of a private network"
 )
 
-// blocks are the ranges of the registries of special-purpose addresses that are
-// not globally reachable, or that stand for others
+// blocks are the special-purpose ranges that are not globally reachable, or that
+// embed other addresses
 // (https://www.iana.org/assignments/iana-ipv4-special-registry,
 // https://www.iana.org/assignments/iana-ipv6-special-registry), and multicast.
 var blocks = []block{
@@ -98,37 +99,38 @@ var blocks = []block{
 }
 
 var (
-	// globalUnicast is where every public IPv6 address is (RFC 4291, section 2.4,
-	// as IANA has given it out); IPv4-compatible, translated and other forms are not.
+	// globalUnicast contains all public IPv6 addresses (RFC 4291, section 2.4, as
+	// IANA has assigned them so far), and no IPv4-compatible, translated or other
+	// forms.
 	globalUnicast = netip.MustParsePrefix("2000::/3")
 	nat64         = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: the last 4 bytes are the IPv4 address
 	sixToFour     = netip.MustParsePrefix("2002::/16")    // RFC 3056: bytes 2 to 5 are
 )
 
-// checkAddress refuses an address that is not a public one, in whatever form it
-// is written. The text says of what kind it is, not which: what a name resolves
-// to inside is nobody's business.
+// checkAddress refuses an address that is not public, in whatever form it is
+// written. The error says what kind of address it is but not which, so as not to
+// reveal what names resolve to inside a network.
 func (r rules) checkAddress(at netip.AddrPort) error {
 	a := embedded(at.Addr().Unmap())
 	if a.Zone() != "" {
-		return refusedAs("of the local link")
+		return refusedAddress("of the local link")
 	}
 	if r.isRuntime(a, at.Port()) {
-		return refusedAs(ofThisMachine)
+		return refusedAddress(ofThisMachine)
 	}
 	for _, b := range blocks {
-		if b.prefix.Contains(a) && !(r.private && allowedPrivately(a)) {
-			return refusedAs(b.why)
+		if b.prefix.Contains(a) && !(r.private && allowedIfPrivate(a)) {
+			return refusedAddress(b.why)
 		}
 	}
-	if a.Is6() && !globalUnicast.Contains(a) && !(r.private && allowedPrivately(a)) {
-		return refusedAs("reserved")
+	if a.Is6() && !globalUnicast.Contains(a) && !(r.private && allowedIfPrivate(a)) {
+		return refusedAddress("reserved")
 	}
 	return nil
 }
 
-// embedded returns the IPv4 address that a gateway would make of an IPv6 one,
-// or the address itself.
+// embedded returns the IPv4 address to which a gateway would translate an IPv6
+// address, or the address itself.
 func embedded(a netip.Addr) netip.Addr {
 	b := a.As16()
 	switch {
@@ -140,10 +142,10 @@ func embedded(a netip.Addr) netip.Addr {
 	return a
 }
 
-func allowedPrivately(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() }
+func allowedIfPrivate(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() }
 
-// isRuntime: where this machine may be asked at all, another of its names
-// reaches the runtime too.
+// isRuntime reports whether an address reaches the Lambda runtime. Where
+// loopback addresses are allowed, any of them does.
 func (r rules) isRuntime(a netip.Addr, port uint16) bool {
 	if !r.runtime.IsValid() {
 		return false
@@ -155,6 +157,6 @@ func (r rules) isRuntime(a netip.Addr, port uint16) bool {
 	return port == r.runtime.Port() && (a == own || a.IsLoopback() && own.IsLoopback())
 }
 
-func refusedAs(why string) error {
+func refusedAddress(why string) error {
 	return fmt.Errorf("%w: an address of the host is %s", ErrRefused, why)
 }

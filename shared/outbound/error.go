@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Error says why a request got no answer, in words that can be logged and shown
-// to who named the host: there is nothing of the URL in it but the host, and
-// nothing that the host said.
+// Error says why a request got no answer, in words that may be logged and shown
+// to the customer who named the host: of the URL only the host is in them, and
+// of the host's answer nothing.
 type Error struct {
 	// Host is the URL's host without its port.
 	Host string
@@ -26,7 +26,7 @@ func (e *Error) Error() string { return "ask " + e.Host + ": " + e.Text }
 // Unwrap returns ErrRefused, context.DeadlineExceeded, context.Canceled or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// failure describes an error of net/http, whose own texts have the URL in them.
+// failure describes an error of net/http, whose own text contains the URL.
 func failure(u *url.URL, err error) error {
 	e := &Error{Host: u.Hostname()}
 	for _, known := range []error{ErrRefused, context.Canceled, context.DeadlineExceeded} {
@@ -68,18 +68,19 @@ func reason(err error) string {
 	return "the connection broke, or the answer was no HTTP"
 }
 
-// ErrTooLarge is what reading the body of an answer returns past the limit.
+// ErrTooLarge is the error of reading an answer's body beyond the limit.
 var ErrTooLarge = errors.New("the answer is too long")
 
-// bounded is a body that fails once it turns out longer than the limit.
-type bounded struct {
+// limitedBody is a body that fails with ErrTooLarge if it is longer than the
+// limit.
+type limitedBody struct {
 	io.ReadCloser
 	left int64
 }
 
-// Read implements io.Reader. It reads one byte more than is left, to tell a
+// Read implements io.Reader. It reads one byte more than the limit, to tell a
 // body that ends there from one that goes on.
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *limitedBody) Read(p []byte) (int, error) {
 	if b.left < 0 {
 		return 0, ErrTooLarge
 	}

@@ -1,8 +1,8 @@
-// Package outbound asks hosts that a customer named: webhooks, actions. Nobody
-// can have it reach what only this process can reach: every address is looked
-// at after the name was resolved and before it is dialled, for each connection,
-// and the connection goes to the very address that was looked at. So a name that
-// resolves to something else the next time gains nothing.
+// Package outbound sends requests to hosts that a customer named, for webhooks
+// and actions. Nobody can make it reach what only this process can reach. For
+// each connection every address is checked after the name was resolved, and the
+// connection is made to that same address; so a name that resolves differently
+// the next time gains nothing.
 package outbound
 
 import (
@@ -19,14 +19,15 @@ import (
 	"time"
 )
 
-// ErrRefused is what a request wraps that may not be made at all: its URL, or
-// an address of its host, is one that this client does not talk to.
+// ErrRefused is wrapped by the error of a request that is not allowed, because
+// of its URL or an address of its host.
 var ErrRefused = errors.New("refused")
 
-// Config says how a Client asks. The zero value is what is right for production.
+// Config says how a Client sends requests. The zero value is right for
+// production.
 type Config struct {
-	// Private allows http, every port, loopback and private addresses: for tests
-	// and for `make run`. All other addresses that are refused stay so.
+	// Private allows http, every port, and loopback and private addresses: for
+	// tests and `make run`. Other special addresses stay forbidden.
 	Private bool
 	// Runtime is the address of the Lambda runtime's own interface, as
 	// AWS_LAMBDA_RUNTIME_API gives it (127.0.0.1:9001), "" outside of Lambda.
@@ -34,9 +35,9 @@ type Config struct {
 	Runtime string
 	// Resolve returns the addresses of a host; nil means the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
-	// Dial bounds resolving and connecting, Header the wait for the answer's
-	// header after that, Whole everything to the end of the body. Zero means
-	// 3 s, 5 s and 10 s. Our choices: a function waits for its own bill.
+	// Dial limits resolving and connecting; Header, the wait for the answer's
+	// headers after that; Whole, everything up to the end of the body. Zero means
+	// 3 s, 5 s and 10 s. Our choices: a function is billed while it waits.
 	Dial, Header, Whole time.Duration
 	// MaxBytes is the longest body of an answer; zero means 64 KiB.
 	MaxBytes int64
@@ -77,8 +78,8 @@ func New(c Config) (*Client, error) {
 	}
 	client.http = &http.Client{
 		Timeout: orDefault(c.Whole, 10*time.Second),
-		// A redirect is an answer like any other: following it would ask a host
-		// that nobody named, with what was meant for another.
+		// Redirects are not followed: that would send a request, meant for one host,
+		// to another one that nobody named.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{ // no Proxy: the environment's could reach what is refused here
 			DialContext:            client.connect,
@@ -101,10 +102,10 @@ func orDefault(d, def time.Duration) time.Duration {
 	return d
 }
 
-// Do makes a request. A redirect is returned as it came. The answer's body fails
-// with ErrTooLarge past the limit; close it. An error is an *Error, which
-// wraps ErrRefused where trying again is useless, context.DeadlineExceeded after
-// any timeout, and context.Canceled where the caller gave up.
+// Do sends a request. Redirects are returned and not followed. The answer's body
+// fails with ErrTooLarge beyond the limit; close it. An error is an *Error. It
+// wraps ErrRefused if retrying is useless, context.DeadlineExceeded after any
+// timeout, and context.Canceled if the caller gave up.
 func (c *Client) Do(r *http.Request) (*http.Response, error) {
 	if err := c.rules.checkURL(r.URL); err != nil {
 		return nil, failure(r.URL, err)
@@ -113,24 +114,25 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, failure(r.URL, err)
 	}
-	res.Body = &bounded{res.Body, c.max}
+	res.Body = &limitedBody{res.Body, c.max}
 	return res, nil
 }
 
-// CheckURL reports what is wrong with a URL before anybody asks it, wrapping
-// ErrRefused: for settings, when they are stored. What a name resolves to is
-// looked at when it is asked.
+// CheckURL checks a URL without calling it, for settings when they are stored.
+// The error wraps ErrRefused. What its host resolves to is checked later, with
+// each request.
 func (c *Client) CheckURL(raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil { // whose text has the URL in it
+	if err != nil { // not wrapped: its text contains the URL
 		return fmt.Errorf("%w: the URL is malformed", ErrRefused)
 	}
 	return c.rules.checkURL(u)
 }
 
-// connect resolves the host, refuses it if any of its addresses is refused,
-// though another may be good, and connects to the first that takes it. A public
-// service has no private address beside its public one; an attack does.
+// connect resolves the host and connects to the first of its addresses that
+// answers. It refuses the host if any address is forbidden, although another may
+// be fine: a public service has no private address beside its public one, but an
+// attack does.
 func (c *Client) connect(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.dial)
 	defer cancel()
@@ -157,8 +159,8 @@ func (c *Client) connect(ctx context.Context, network, hostPort string) (net.Con
 // maxAddresses bounds how many addresses of one host are tried.
 const maxAddresses = 8
 
-// addresses returns those of a host, IPv4 first: a function outside of a VPC
-// has no way to an IPv6 address.
+// addresses returns the host's addresses, IPv4 first, since a function outside a
+// VPC cannot reach IPv6 addresses.
 func (c *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
@@ -174,7 +176,8 @@ func (c *Client) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 	return found, nil
 }
 
-// dialFirst tries the addresses in turn, each within its share of the time left.
+// dialFirst tries the addresses in turn, each for an equal share of the time
+// that is left.
 func dialFirst(ctx context.Context, network string, addresses []netip.Addr, port string) (net.Conn, error) {
 	addresses = addresses[:min(len(addresses), maxAddresses)]
 	deadline, _ := ctx.Deadline() // connect has set one

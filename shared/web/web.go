@@ -1,6 +1,6 @@
-// Package web serves the web pages of Parley, and has what they share: modules,
-// styles and third-party libraries. Plain HTML, CSS and ES modules, embedded as
-// they are.
+// Package web serves the web pages of Parley, and contains what they share:
+// modules, styles and third-party libraries. They are plain HTML, CSS and ES
+// modules, embedded unchanged.
 package web
 
 import (
@@ -20,18 +20,18 @@ import (
 //go:embed files
 var shared embed.FS
 
-// Config is what a page has to say.
+// Config describes a page.
 type Config struct {
 	// Files are the page's own; index.html is one of them. Required.
 	Files fs.FS
-	// Index is the pattern of the address that answers with index.html, such as
-	// "/{$}". Required.
+	// Index is the pattern of the path that serves index.html, such as "/{$}".
+	// Required.
 	Index string
-	// Prefix is where the other files are, such as "/page/"; what pages share is
-	// below it in "web/". Required.
+	// Prefix is the path of the other files, such as "/page/"; the shared files
+	// are under it in "web/". Required.
 	Prefix string
-	// Origins are the other origins ("https://host[:port]") that the page may
-	// talk to and have pictures from.
+	// Origins are other origins ("https://host[:port]") that the page may call and
+	// load images from.
 	Origins []string
 }
 
@@ -41,8 +41,8 @@ type Page struct {
 	policy string
 }
 
-// New returns the page. An error means that an origin is none, or a file cannot
-// be read.
+// New returns the page. The error is that an origin is malformed or a file
+// cannot be read.
 func New(c Config) (*Page, error) {
 	policy, err := Policy(c.Origins...)
 	if err != nil {
@@ -65,7 +65,7 @@ func New(c Config) (*Page, error) {
 	return p, err
 }
 
-// Add answers a pattern's path with a file; the type is that of its name.
+// Add serves a file at a pattern's path; its type follows from its name.
 func (p *Page) Add(pattern, name string, body []byte) {
 	p.Handle("GET "+pattern, newAsset(name, body, p.policy))
 }
@@ -84,10 +84,10 @@ func (p *Page) addAll(files fs.FS, pattern func(name string) string) error {
 	})
 }
 
-// Policy returns the Content-Security-Policy of a page: scripts and styles
-// only from its own files, none inline; calls and pictures only from its own
-// origin and the given ones ("https://host[:port]"); and no markup from text
-// except through the sanitizer's Trusted Types policy.
+// Policy returns the Content-Security-Policy of a page. Scripts and styles come
+// only from its own files, never inline; calls and images go only to its own
+// origin and the given ones ("https://host[:port]"); and text becomes markup
+// only through the sanitizer's Trusted Types policy.
 func Policy(origins ...string) (string, error) {
 	for _, o := range origins {
 		u, err := url.Parse(o)
@@ -116,7 +116,8 @@ type asset struct {
 	header http.Header
 }
 
-// contentTypes of the files there are; the machine's own table is not asked.
+// contentTypes are those of the files that exist. The machine's own table is not
+// used, since it differs from one to the other.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -137,13 +138,14 @@ func newAsset(name string, body []byte, policy string) *asset {
 		"Content-Security-Policy": {policy},
 		"X-Content-Type-Options":  {"nosniff"},
 		"Referrer-Policy":         {"no-referrer"},
-		// Kept, but asked for each time: a new release shows its new page at once.
+		// Browsers store the file but check it each time, so that a new release
+		// shows at once.
 		"Cache-Control": {"no-cache"},
 		"Etag":          {`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`},
 	}}
 }
 
-// ServeHTTP answers 304 to who holds the file already.
+// ServeHTTP answers with 304 if the client already has this version.
 func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range a.header {
 		w.Header()[name] = values

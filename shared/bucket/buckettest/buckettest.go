@@ -1,6 +1,6 @@
-// Package buckettest is a test kit: the contract of parley.Bucket, as a suite.
-// It has what every implementation must do, and, for the ones that check what
-// they are sent, what each must refuse.
+// Package buckettest is a test kit: the contract of parley.Bucket as a test
+// suite. It checks what every implementation must do, and what an implementation
+// that verifies signatures must refuse.
 package buckettest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"parley/shared/parley"
 )
 
-// Run holds b to the whole contract. Origin is a web origin from which
-// browsers may use it.
+// Run checks the complete contract. Origin is a web origin whose pages may use
+// the bucket.
 func Run(t *testing.T, b parley.Bucket, origin string) {
 	t.Run("Plumbing", func(t *testing.T) { Plumbing(t, b) })
 	t.Run("Grant", func(t *testing.T) { grants(t, b) })
@@ -31,7 +31,8 @@ func Run(t *testing.T, b parley.Bucket, origin string) {
 // newKey returns a key that nothing is stored under.
 func newKey() string { return "test/" + rand.Text() + "/a-b_c.d" }
 
-// must is for steps of which the test is not about the error.
+// must returns the value of a step that is not what the test is about, and ends
+// the test if it failed.
 func must[T any](v T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
@@ -125,7 +126,8 @@ func fetch(t *testing.T, b parley.Bucket, key string) (*http.Response, []byte) {
 	return send(t, http.MethodGet, must(b.Link(t.Context(), key, time.Minute))(t))
 }
 
-// eventually waits until ok, which is asked every 100 ms, for at most 20 s.
+// eventually waits until ok returns true. It calls ok every 100 ms for at most
+// 20 s.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)

@@ -13,7 +13,7 @@ import (
 	"parley/shared/parley"
 )
 
-// Plumbing holds b to the part of the contract that needs no checking of
+// Plumbing checks the part of the contract that does not depend on verified
 // signatures and conditions.
 func Plumbing(t *testing.T, b parley.Bucket) {
 	t.Run("Inspect", func(t *testing.T) { inspect(t, b) })
@@ -87,8 +87,8 @@ func fileNames(t *testing.T, b parley.Bucket) {
 	}
 }
 
-// puts: what a function puts is there at once, whole, in place of what was, and
-// can be copied like what a browser uploaded.
+// puts checks that an object that a function puts is there at once and complete,
+// replaces the one before, and can be copied like an upload of a browser.
 func puts(t *testing.T, b parley.Bucket) {
 	key, to := newKey(), newKey()
 	big := bytes.Repeat([]byte("%PDF-1.7 \x00\xff"), 400<<10)
@@ -114,7 +114,7 @@ func deletes(t *testing.T, b parley.Bucket) {
 	if err := b.Delete(t.Context()); err != nil {
 		t.Errorf("Delete of no keys = %v", err)
 	}
-	// More than one call to S3 may name, with the objects at both ends.
+	// More keys than one call to S3 may name; the first and the last have objects.
 	keys := make([]string, 1001)
 	for i := range keys {
 		keys[i] = newKey()

@@ -45,8 +45,8 @@ func copies(t *testing.T, b parley.Bucket) {
 	}
 }
 
-// linkCases are requests that a link does not allow: the method and what was
-// changed in the link, of which key and from are two objects' keys.
+// linkCases are requests that a link does not allow: the method, and how the
+// link was changed. key and from are the keys of two objects.
 var linkCases = map[string]struct {
 	method string
 	change func(link *url.URL, key, from string)
@@ -151,7 +151,7 @@ func replaceKey(link *url.URL, key, from string) {
 
 func unchanged(*url.URL, string, string) {}
 
-// unsigned holds b to being of no use to who has neither grant nor link.
+// unsigned checks that nothing can be done without a grant or a link.
 func unsigned(t *testing.T, b parley.Bucket) {
 	key := newKey()
 	store(t, b, key, "text/plain", []byte("private"))
