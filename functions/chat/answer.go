@@ -9,12 +9,12 @@ import (
 	"parley/shared/run"
 )
 
-// amended is an answer as it is now.
+// amended is an answer in its current state.
 type amended struct {
 	Message api.Entry `json:"message"`
 }
 
-// form sends a form that an answer asks for.
+// form takes a form that an answer asked the visitor to fill in.
 func (f function) form(w http.ResponseWriter, r *http.Request) error {
 	caller, project, err := f.API.Caller(r)
 	if err != nil {
@@ -42,7 +42,7 @@ func (f function) form(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, amended{view{f.API, r, project.ID}.entry(sent.Message)})
 }
 
-// vote says what the visitor thinks of an answer.
+// vote stores the visitor's vote on an answer.
 func (f function) vote(w http.ResponseWriter, r *http.Request) error {
 	caller, project, err := f.API.Caller(r)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package chat takes a visitor's message and streams the reply. A reader may
-// leave and come back, or follow the reply from several tabs; none of them
-// stops it, only a cancel does.
+// Package chat takes a visitor's message and streams the reply. Readers may
+// leave and come back, or read the same reply in several tabs, without stopping
+// it. Only a cancel stops it.
 package chat
 
 import (
@@ -19,11 +19,11 @@ import (
 type Config struct {
 	API    *api.API
 	Engine *run.Engine
-	// Heartbeat is how long a stream may be silent; zero means 10 s: below the
-	// 30 s after which CloudFront gives an origin up.
+	// Heartbeat is how long a stream may be silent; zero means 10 s, well below
+	// the 30 s after which CloudFront gives up an origin.
 	Heartbeat time.Duration
-	// Wait is how long an answer that is no stream waits for the reply; zero
-	// means 20 s: below the 30 s of an HTTP API.
+	// Wait is how long an answer that is not a stream waits for the reply; zero
+	// means 20 s, below the 30 s of an HTTP API.
 	Wait time.Duration
 }
 
@@ -96,9 +96,10 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := view{f.API, r, project.ID}
 	if whole {
-		return f.whole(w, r, view, sent)
+		return f.answerWhole(w, r, view, sent)
 	}
-	// From here on a claimed run is this request's duty: nothing returns before Stream.
+	// From here on this request must generate a run that it claimed: nothing may
+	// return before Stream.
 	s := f.open(w, r, view, parley.RunID(in.MessageID))
 	s.accepted(sent, f.ticket(r, caller, sent.Session.ID))
 	if sent.Ref.Run == "" {
@@ -109,8 +110,8 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ticket returns a ticket for the session, or "" and a line in the log: a
-// stream that has a run to generate goes on without one.
+// ticket returns a ticket for the session. An error is only logged, and the
+// ticket left out, because the stream may have a run to generate.
 func (f function) ticket(r *http.Request, c parley.Caller, session parley.SessionID) string {
 	text, err := f.API.Ticket(r, c, session)
 	if err != nil {
@@ -126,7 +127,7 @@ func wantsWhole(r *http.Request) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, sse.ContentType)
 }
 
-// reply is the answer to a message that is no stream.
+// reply is the answer to a message where the client did not ask for a stream.
 type reply struct {
 	Session api.Session   `json:"session"`
 	Message api.Entry     `json:"message"`
@@ -140,7 +141,7 @@ type ending struct {
 	Message *api.Entry       `json:"message"`
 }
 
-func (f function) whole(w http.ResponseWriter, r *http.Request, v view, sent parley.Sent) error {
+func (f function) answerWhole(w http.ResponseWriter, r *http.Request, v view, sent parley.Sent) error {
 	out := reply{Session: api.NewSession(sent.Session), Message: v.entry(sent.Message), Run: runID(sent.Ref.Run)}
 	if sent.Ref.Run == "" {
 		out.End = &ending{Status: parley.StatusTakenOver}
@@ -219,7 +220,7 @@ func (f function) cancel(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, cancelled{stopped.Entry != nil, v.message(stopped.Entry)})
 }
 
-// view shows a project's entries to the client of a request.
+// view renders a project's entries for the client of a request.
 type view struct {
 	api     *api.API
 	r       *http.Request
@@ -228,7 +229,7 @@ type view struct {
 
 func (v view) entry(e parley.Entry) api.Entry { return v.api.Entry(v.r, v.project, e) }
 
-// message returns what came of a run if it is a message, else nil.
+// message returns the result of a run if it is a message, else nil.
 func (v view) message(e *parley.Entry) *api.Entry {
 	if e == nil || !e.IsMessage() {
 		return nil

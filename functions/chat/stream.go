@@ -11,7 +11,8 @@ import (
 	"parley/shared/sse"
 )
 
-// reconnect is how long a reader whose stream was cut waits before it resumes.
+// reconnect is how long a reader should wait before it resumes a stream that was
+// cut off.
 const reconnect = time.Second
 
 // stream writes the events of one run to one reader, from one goroutine.
@@ -20,7 +21,7 @@ type stream struct {
 	out  *sse.Writer
 	run  parley.RunID
 	beat time.Duration
-	// err is why nothing more can be written; nil while the reader is there.
+	// err is why nothing more can be written; nil while the reader is connected.
 	err error
 }
 
@@ -63,15 +64,15 @@ func (s *stream) end(e *run.End) {
 	s.event("end", api.RunEnd, out)
 }
 
-// event writes an event under an id of the run and the place in its reply.
+// event writes an event with the id for this place in the run's reply.
 func (s *stream) event(name, place string, data any) {
 	if s.err == nil {
 		s.err = s.out.Event(sse.Event{ID: api.RunEventID(s.run, place), Name: name, Data: api.Encode(data)})
 	}
 }
 
-// follow writes a run from a place in its reply to its end. It returns when the
-// engine is done with it, which may be long after the reader has left.
+// follow writes a run, from a byte of its reply on, to its end. It returns when
+// the engine is done with the run, which may be long after the reader has left.
 func (s *stream) follow(engine *run.Engine, ref parley.RunRef, from int, claim *run.Claim) {
 	s.api.Cut(s.r, s.project, engine.Relay(s.r.Context(), ref, from, claim, run.Reader{Every: s.beat,
 		Event: func(e run.Event) error {

@@ -1,6 +1,7 @@
-// Package feed is the only consumer of the table's stream: a bell. For every
-// session that changed it wakes whoever follows sessions, and counts. It asks
-// nobody outside and takes milliseconds.
+// Package feed is the only consumer of the table's stream. It works like a bell:
+// for every session that changed it wakes those who follow sessions, and counts.
+// It calls no outside host and takes milliseconds, because a slow consumer would
+// delay all others' changes.
 package feed
 
 import (
@@ -17,7 +18,7 @@ import (
 
 // Record is one change of the table.
 type Record struct {
-	// ID is the record's place in the stream, by which a failure is reported.
+	// ID is the record's position in the stream, by which a failure is reported.
 	ID string
 	table.Change
 }
@@ -32,12 +33,13 @@ const (
 	Erased  Kind = "erased" // or expired
 )
 
-// Change says that a session changed. What it is now is for the bell to read.
+// Change says that a session changed. It does not contain the new state, which
+// the follower reads itself.
 type Change struct {
 	Project parley.ProjectID
 	Session parley.SessionID
 	Kind    Kind
-	// Closed says that a close of it has stuck.
+	// Closed says that a close of the session has become final.
 	Closed bool
 	// Waits says that a wait for a person has begun in it.
 	Waits bool
@@ -45,8 +47,8 @@ type Change struct {
 	Unmet bool
 }
 
-// Bell wakes whoever follows sessions. It is called at least once for each
-// change, once for all changes of a session that came together.
+// Bell wakes a follower of sessions. It is called at least once for each change,
+// but only once for several changes of a session in one batch.
 type Bell func(ctx context.Context, c Change) error
 
 // Config is what the function needs. All of it may be left out.
@@ -54,16 +56,16 @@ type Config struct {
 	// Bells are rung in order.
 	Bells []Bell
 	// Metrics takes how many sessions changed, in CloudWatch's embedded format;
-	// nil means nobody.
+	// nil discards it.
 	Metrics io.Writer
-	// Log takes what could not be done; nil means slog.Default.
+	// Log takes errors of bells and metrics; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Handler handles records in their order. It returns the ID of the first one
-// that has to be delivered again, with all that follow it, "" if none has.
+// Handler handles records in order. It returns the ID of the first record that
+// must be delivered again, together with all after it; "" if there is none.
 type Handler func(ctx context.Context, records []Record) (failed string)
 
 // New returns the function's handler.
@@ -80,10 +82,10 @@ func New(c Config) Handler {
 	return c.handle
 }
 
-// session is the changes of one session in a batch.
+// session is one session with its changes in a batch merged.
 type session struct {
 	Change
-	first int // position of its first record
+	first int // index of its first record in the batch
 }
 
 func (c Config) handle(ctx context.Context, records []Record) (failed string) {
@@ -105,8 +107,8 @@ func (c Config) handle(ctx context.Context, records []Record) (failed string) {
 	return records[stop].ID
 }
 
-// sessionsOf returns the sessions that changed, in the order in which they first
-// did, so that everything before a session that fails has been done.
+// sessionsOf returns the changed sessions in the order of their first change. So
+// when one fails, everything before its first record has been handled.
 func sessionsOf(records []Record) []*session {
 	type key struct {
 		project parley.ProjectID
@@ -146,7 +148,8 @@ func (c Config) ring(ctx context.Context, change Change) error {
 	return nil
 }
 
-// count writes the metric. One that is lost is no reason to do all again.
+// count writes the metric. If that fails, the records are not delivered again
+// for it.
 func (c Config) count(ctx context.Context, counts map[Kind]int) {
 	for _, kind := range []Kind{Opened, Changed, Erased} {
 		if counts[kind] == 0 {
@@ -160,8 +163,8 @@ func (c Config) count(ctx context.Context, counts map[Kind]int) {
 	}
 }
 
-// changeOf says which session a change of the table is of; ok is false for a
-// change of something else.
+// changeOf returns the session that a change of the table belongs to; ok is
+// false for changes of other items.
 func changeOf(c table.Change) (out Change, ok bool) {
 	item := c.New
 	if item == nil {

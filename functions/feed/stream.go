@@ -24,7 +24,7 @@ type StreamRecord struct {
 	} `json:"dynamodb"`
 }
 
-// StreamResponse names what is to be delivered again
+// StreamResponse says which records must be delivered again
 // (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html).
 type StreamResponse struct {
 	BatchItemFailures []BatchItemFailure `json:"batchItemFailures"`

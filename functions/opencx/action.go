@@ -18,7 +18,7 @@ type actionCall struct {
 	Action     action          `json:"action"`
 }
 
-// action names a call, by which a form is executed too.
+// action identifies a call; forms are sent under its id too.
 type action struct {
 	Name         string   `json:"name"`
 	ID           string   `json:"id"`
@@ -26,15 +26,15 @@ type action struct {
 	RequiredForm bool     `json:"required_form_submission,omitempty"`
 }
 
-// metadata is what a page draws a form from.
+// metadata is what a page needs to draw a form.
 type metadata struct {
 	Parameters json.RawMessage `json:"parameters,omitempty"`
 	Submitted  bool            `json:"submitted,omitempty"`
 }
 
-// answered is what a host answered. Clients hand what the text of its body says
-// to the component that shows the action, and where there is none all of this.
-type answered struct {
+// hostResponse is what a host answered. Clients pass the parsed text of its body
+// to the component that shows the action, or all of this if there is none.
+type hostResponse struct {
 	Status int    `json:"status"`
 	Body   string `json:"responseBodyText,omitempty"` // JSON
 }
@@ -44,9 +44,10 @@ type failed struct {
 	Error string `json:"error"`
 }
 
-// asked is the result of a call whose form nobody has sent. Clients hand a
-// component nothing else of a call: it is all that a form can be drawn from.
-type asked struct {
+// formWanted is the result of a call whose form has not been sent. A component
+// gets nothing else of a call, so everything needed to draw the form must be in
+// it.
+type formWanted struct {
 	Form form `json:"form"`
 }
 
@@ -56,7 +57,7 @@ type form struct {
 	Values     json.RawMessage `json:"values,omitempty"` // what the agent knows of them
 }
 
-// hostAnswer is how parley.ActionResult keeps an answer.
+// hostAnswer is the form in which parley.ActionResult stores an answer.
 type hostAnswer struct {
 	Status int             `json:"status"`
 	Body   json.RawMessage `json:"body"`
@@ -84,7 +85,7 @@ func result(c *parley.ActionCall) any {
 	case c.Error != "":
 		return failed{c.Error}
 	case c.Form != nil && c.Form.Submitted == 0:
-		return asked{form{c.ID, c.Form.Parameters, c.Arguments}}
+		return formWanted{form{c.ID, c.Form.Parameters, c.Arguments}}
 	case c.Result == nil:
 		return json.RawMessage("null")
 	}
@@ -92,19 +93,20 @@ func result(c *parley.ActionCall) any {
 	if err := json.Unmarshal(c.Result, &a); err != nil || a.Status == 0 {
 		return c.Result
 	}
-	return answered{a.Status, string(a.Body)}
+	return hostResponse{a.Status, string(a.Body)}
 }
 
-// response is what a component is to show of a call: the body of the answer,
-// as clients make it of result.
+// response is what a component should show of a call: the body of the answer,
+// just as clients derive it from the result.
 func response(c *parley.ActionCall) any {
-	if a, ok := result(c).(answered); ok && a.Body != "" {
+	if a, ok := result(c).(hostResponse); ok && a.Body != "" {
 		return json.RawMessage(a.Body)
 	}
 	return result(c)
 }
 
-// uiResponse has the newest call of a reply shown in the reply's own bubble.
+// uiResponse makes clients show the newest call of a reply in the reply's own
+// bubble.
 type uiResponse struct {
 	Type   string  `json:"type"` // "ui"
 	Value  uiValue `json:"value"`
@@ -118,7 +120,7 @@ type uiValue struct {
 	Content  string `json:"content,omitempty"`
 }
 
-// show adds what clients show of a reply's calls.
+// show adds what clients need to show a reply's calls.
 func (s *sent) show(e parley.Entry) {
 	for _, part := range e.Parts {
 		c := part.Action
@@ -133,7 +135,7 @@ func (s *sent) show(e parley.Entry) {
 	}
 }
 
-// filled is a form that a page sends. Values of paths and queries are strings.
+// filled is a form that a page sends. Values for paths and queries are strings.
 type filled struct {
 	SessionID parley.SessionID `json:"sessionId"`
 	MessageID parley.EntryID   `json:"formMessageId"`
@@ -171,14 +173,14 @@ func (f function) execute(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := api.Lasting(r, run.FormTime)
 	defer cancel()
 	out, err := f.Runs.Submit(ctx, c, parley.FormRequest{Session: in.SessionID, Message: in.MessageID, Call: in.ActionID,
-		Loose: loose(brought), Overrides: brought})
+		Loose: formFields(brought), Overrides: brought})
 	if err != nil {
 		return err
 	}
 	return api.JSON(w, http.StatusOK, executed{executedAction{response(&out.Call)}})
 }
 
-// overrides are the values that a page brings for the requests of actions.
+// overrides returns the values that a page supplies for the requests of actions.
 func overrides(headers, query, path map[string]any, body map[string]json.RawMessage) (out parley.Overrides, err error) {
 	if out.Headers, err = pairs("headers", headers); err != nil {
 		return out, err
@@ -191,8 +193,8 @@ func overrides(headers, query, path map[string]any, body map[string]json.RawMess
 	return out, err
 }
 
-// loose are all fields of a form, wherever a page puts them.
-func loose(o parley.Overrides) map[string]json.RawMessage {
+// formFields returns all fields of a form, wherever a page put them.
+func formFields(o parley.Overrides) map[string]json.RawMessage {
 	all := map[string]json.RawMessage{}
 	for _, texts := range []map[string]string{o.Query, o.Path} {
 		for name, text := range texts {

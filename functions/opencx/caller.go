@@ -12,13 +12,13 @@ import (
 // botHeader carries what the protocol calls a bot token: the project's public key.
 const botHeader = "X-Bot-Token"
 
-// caller returns the project of the bot token, and who the contact's token says
-// makes the request.
+// caller returns who makes the request, by the contact's token, and the project
+// of the bot token.
 func (f function) caller(r *http.Request) (parley.Caller, *parley.Project, error) {
 	return f.API.ContactOf(r, r.Header.Get(botHeader))
 }
 
-// contact is who a browser says that it is used by. Everything may be null.
+// contact is what a browser says about its user. Every field may be null.
 type contact struct {
 	Email string         `json:"email"`
 	Name  string         `json:"non_verified_name"`
@@ -54,8 +54,8 @@ func (f function) createUnverified(w http.ResponseWriter, r *http.Request) error
 	return api.JSON(w, http.StatusOK, issued{text})
 }
 
-// authenticated is what the customer's server says of somebody. Both spellings
-// of the custom data are in use.
+// authenticated is what the customer's server says about a person. Clients use
+// both spellings of the custom data.
 type authenticated struct {
 	Email       string         `json:"email"`
 	Name        string         `json:"name"`
@@ -83,8 +83,8 @@ type contactID struct {
 	ID parley.ContactID `json:"id"`
 }
 
-// authenticate is for the customer's server, which proves itself by a private
-// key, and returns a token for one of its people.
+// authenticate returns a token for one of the customer's people. The customer's
+// server calls it with a private key.
 func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 	key, err := f.API.PrivateKey(r)
 	if err != nil {
@@ -138,7 +138,7 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, vouched{text, contactID{who.Contact.ID}})
 }
 
-// me is of the older API.
+// me belongs to the older API.
 func (f function) me(w http.ResponseWriter, r *http.Request) error {
 	type status struct {
 		Is bool `json:"is"`

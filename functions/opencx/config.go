@@ -13,7 +13,7 @@ import (
 	"parley/shared/parley"
 )
 
-// How often a page is told to ask, in seconds: what the client does by itself.
+// How often a page should poll, in seconds: the defaults of the client.
 const (
 	sessionsInterval = 60
 	sessionInterval  = 10
@@ -30,7 +30,8 @@ type mode struct {
 	Slug string `json:"slug,omitempty"`
 }
 
-// widgetConfig has no agent: with one, later clients would speak another protocol.
+// widgetConfig leaves out the agent, because newer clients would speak another
+// protocol if there were one.
 type widgetConfig struct {
 	Org              organisation `json:"org"`
 	SessionsInterval int          `json:"sessionsPollingIntervalSeconds"`
@@ -50,7 +51,7 @@ func (f function) config(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, out)
 }
 
-// prelude is of the older API.
+// prelude belongs to the older API.
 func (f function) prelude(w http.ResponseWriter, r *http.Request) error {
 	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
 	if err != nil {
@@ -65,8 +66,8 @@ func (f function) prelude(w http.ResponseWriter, r *http.Request) error {
 	}{[]string{}, true, struct{}{}, nil, p.Name})
 }
 
-// pairs makes text of what a client says of a person or a session: strings,
-// numbers and booleans, each as JSON writes it.
+// pairs converts what a client says of a person or a session to text: strings as
+// they are, numbers and booleans as JSON.
 func pairs(field string, in map[string]any) (map[string]string, error) {
 	if in == nil {
 		return nil, nil
@@ -88,28 +89,29 @@ func pairs(field string, in map[string]any) (map[string]string, error) {
 	return out, nil
 }
 
-// hints are the pairs that a page says of its visitor or session, as much of them
-// as is kept: a refusal for their sake would leave the visitor without a chat, and
-// without a word why. The external id stays as it is.
+// hints returns the pairs that a page says of its visitor or session, cut to
+// what can be stored. Refusing too long ones would leave the visitor without a
+// chat and without an explanation. The external id is never cut, for it
+// identifies.
 func hints(field string, in map[string]any) (map[string]string, error) {
-	said, err := pairs(field, in)
-	if err != nil || len(said) == 0 {
-		return said, err
+	hasContent, err := pairs(field, in)
+	if err != nil || len(hasContent) == 0 {
+		return hasContent, err
 	}
 	room, kept := parley.MaxMetadata, map[string]string{}
-	if external, ok := said[externalKey]; ok {
+	if external, ok := hasContent[externalKey]; ok {
 		kept[externalKey] = external
-		delete(said, externalKey)
+		delete(hasContent, externalKey)
 		room--
 	}
-	for _, name := range slices.Sorted(maps.Keys(said)) {
+	for _, name := range slices.Sorted(maps.Keys(hasContent)) {
 		if len(name) > parley.MaxMetadataBytes {
 			continue
 		}
 		if room--; room < 0 {
 			break
 		}
-		value := said[name]
+		value := hasContent[name]
 		if len(value) > parley.MaxMetadataBytes {
 			value = strings.ToValidUTF8(value[:parley.MaxMetadataBytes], "") // no half of a character
 		}
@@ -118,7 +120,7 @@ func hints(field string, in map[string]any) (map[string]string, error) {
 	return kept, nil
 }
 
-// number writes whole numbers as such: what a browser writes for them too.
+// number writes integers without an exponent, as a browser does.
 func number(v float64) string {
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
 		return strconv.FormatInt(int64(v), 10)

@@ -29,7 +29,8 @@ func (f function) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, success{true})
 }
 
-// notRated is the answer to a rating that later clients take back.
+// notRated is the answer to a rating where ratings are off. Newer clients then
+// withdraw it.
 type notRated struct {
 	Success bool   `json:"success"`
 	Reason  string `json:"reason"`
@@ -63,7 +64,7 @@ func (f function) rate(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, success{true})
 }
 
-// votes by the names that clients have for them.
+// votes are the clients' names for votes.
 var votes = map[string]parley.Vote{"upvote": parley.VoteUp, "downvote": parley.VoteDown}
 
 type voted struct {

@@ -8,14 +8,14 @@ import (
 	"parley/shared/parley"
 )
 
-// maxHistoryBytes is how much of a session's order one answer holds, as it is
-// stored, the newest part of it. Our choice, the same for every host: with all
-// that the protocol adds it stays below the 6 MB of an answer that is not
-// streamed (AWS Lambda quotas).
+// maxHistoryBytes is how much of a session's stored entries one answer holds,
+// the newest of them. Our choice, equal for every host: with everything that the
+// protocol adds, the answer stays below the 6 MB of a buffered answer (AWS
+// Lambda quotas).
 const maxHistoryBytes = 1 << 20
 
-// row is one message or event of a session as clients read it. They know it by
-// its id alone and never look at one again that they have.
+// row is one message or event of a session. Clients know a row by its id, and
+// ignore changes of one that they already have.
 type row struct {
 	PublicID    parley.EntryID `json:"publicId"`
 	Type        string         `json:"type"`
@@ -37,13 +37,13 @@ type sender struct {
 	Avatar *string `json:"avatar"`
 }
 
-// system says what an event means; type none is dropped by clients.
+// system says what an event means; clients drop the type none.
 type system struct {
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// attachment is a file as the client that sent it knows it.
+// attachment is a file, with the values that the client itself sent for it.
 type attachment struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -62,7 +62,7 @@ const (
 
 var none = system{Type: "none"}
 
-// rows are a session's entries as far as they concern a visitor.
+// rows returns those of a session's entries that concern a visitor.
 func (f function) rows(r *http.Request, whole parley.Whole) []row {
 	rows := []row{}
 	if whole.Cut {
@@ -77,14 +77,15 @@ func (f function) rows(r *http.Request, whole parley.Whole) []row {
 	return rows
 }
 
-// beginning stands for what a very long session is without. Clients drop it.
+// beginning stands for the messages that are missing from a very long session.
+// Clients drop it.
 func beginning(whole parley.Whole) row {
 	text := "Earlier messages are not shown."
 	return row{PublicID: parley.EntryID(whole.Session.ID) + "-earlier", Type: "workflow_note", Content: content{&text},
 		Sender: sender{Kind: fromSystem}, SentAt: api.Time(whole.Session.Created), System: none}
 }
 
-// view shows one session to the client of a request.
+// view renders one session for the client of a request.
 type view struct {
 	function
 	r       *http.Request
@@ -103,8 +104,8 @@ func (v view) row(e parley.Entry) (row, bool) {
 	return out, v.event(&out, e)
 }
 
-// message fills in what somebody wrote. Sentences of Parley's own are the
-// agent's here: clients show none of a system's.
+// message fills in a message. Parley's own sentences are attributed to the
+// agent, because clients do not show messages of the system.
 func (v view) message(out *row, e parley.Entry) {
 	text := e.Text
 	out.Type = "message"
@@ -137,9 +138,10 @@ func (v view) attachment(a *parley.Attachment) attachment {
 	return out
 }
 
-// event fills in what happened; false for what a visitor is not told. A client
-// whose session the AI has lets its visitor write again only after a row that it
-// keeps, so wherever a message may have stayed without an answer there is one.
+// event fills in an event, and returns false if a visitor should not see it.
+// While the AI holds the session, a client lets its visitor write again only
+// after a row that it keeps; so wherever a message may have remained unanswered
+// there must be a row.
 func (v view) event(out *row, e parley.Entry) bool {
 	out.Sender = sender{Kind: fromSystem}
 	switch e.Event {
@@ -153,9 +155,9 @@ func (v view) event(out *row, e parley.Entry) bool {
 		if e.Status == parley.StatusTakenOver {
 			return false // the session is not the AI's any more
 		}
-		v.say(out, parley.TextApology)
+		v.ownSentence(out, parley.TextApology)
 	case parley.EventHandedBack:
-		v.say(out, parley.TextHandedBack)
+		v.ownSentence(out, parley.TextHandedBack)
 	case parley.EventHandedOver:
 		out.Type = "handoff"
 	case parley.EventTakenOver:
@@ -175,8 +177,8 @@ func (v view) event(out *row, e parley.Entry) bool {
 	return true
 }
 
-// say makes the row a sentence of Parley's own.
-func (v view) say(out *row, key string) {
+// ownSentence turns the row into a sentence of Parley's own.
+func (v view) ownSentence(out *row, key string) {
 	text := key
 	if p, err := v.API.Store.Project(v.r.Context(), v.session.Project); err == nil {
 		text = neutral(p.Say(key, v.session.Language))
@@ -184,7 +186,8 @@ func (v view) say(out *row, key string) {
 	out.Type, out.Content.Text, out.Sender = "message", &text, sender{Kind: fromAI}
 }
 
-// rated is the payload of a rating: an object, whatever is stored.
+// rated returns the payload of a rating, which must be an object whatever is
+// stored.
 func rated(data json.RawMessage) json.RawMessage {
 	var given parley.GivenRating
 	if err := json.Unmarshal(data, &given); err != nil {

@@ -7,16 +7,16 @@ import (
 	"unicode"
 )
 
-// Clients show what an agent wrote, and the last message of a session, as
-// Markdown in which HTML is carried out as it stands. Only the server can keep a
-// script out of it, be it a model's or an operator's: neutral writes text so that
-// it looks the same and does nothing, whichever dialect of Markdown reads it.
+// Clients render what an agent or operator wrote, and the last message of a
+// session, as Markdown, and execute the HTML in it. Only the server can keep
+// scripts out. neutral rewrites text so that it looks the same but cannot do
+// anything, in whichever dialect of Markdown it is read.
 //
-// Nothing of it relies on telling code from text as the reader does, but for
-// fenced blocks that no reader takes for anything else: there what stands is
-// left as it is, so that it can be copied.
+// It does not rely on telling code from text, which each dialect does in its own
+// way. The exception are fenced blocks that every dialect recognises: those stay
+// unchanged, so that code can be copied.
 
-// neutral is for a whole text.
+// neutral neutralizes a complete text.
 func neutral(text string) string {
 	if !strings.ContainsAny(text, "<[") {
 		return text
@@ -41,23 +41,23 @@ func neutral(text string) string {
 	return b.String()
 }
 
-// neutralLine is for the beginning of a text, which may end in the middle of
-// anything.
+// neutralLine neutralizes the beginning of a text, which may stop anywhere, so
+// that no fence in it can be trusted.
 func neutralLine(text string) string { return disarm(text) }
 
 var (
-	// anyFence begins a line that some reader may take for a fence: behind what
-	// begins a quotation, an item of a list or nothing.
+	// anyFence matches a line that some reader may take for a fence: with nothing
+	// before it but the marks of a quotation or a list item.
 	anyFence = regexp.MustCompile("^[^`~\\pL]*(```|~~~)")
-	// plainFence is a line that every reader takes for one, as the first thing of
-	// its block; a closing one has nothing behind it.
+	// plainFence matches a line that every reader takes for an opening fence if it
+	// begins a block; nothing may follow a closing one.
 	plainFence = regexp.MustCompile("^```[A-Za-z0-9_+#.-]*[ \t]*\r?\n?$")
 	closing    = regexp.MustCompile("^```[ \t]*\r?\n?$")
 )
 
-// fenced says which lines are in fenced blocks, the fences among them. It is not
-// sure where anything looks like a fence and is not one at the very beginning of
-// a line, after an empty one or the beginning of the text.
+// fenced says which lines are in fenced blocks, fences included. sure is false
+// if some line may be a fence for some readers and not for others, or if the
+// last block is never closed.
 func fenced(lines []string) (in []bool, sure bool) {
 	in = make([]bool, len(lines))
 	inside := false
@@ -80,21 +80,21 @@ func fenced(lines []string) (in []bool, sure bool) {
 	return in, !inside
 }
 
-// disarm takes the power from everything that HTML could begin with and from
-// links that lead anywhere but to a page, a mailbox or a telephone.
+// disarm disables everything that may begin HTML, and links to anything but a
+// page, a mailbox or a telephone.
 func disarm(text string) string {
 	return disarmTags(disarmLinks(text))
 }
 
-// gap is invisible and no letter: what stands behind it is not a tag.
+// gap is an invisible character that is not a letter: after it, no tag begins.
 const gap = "\u2060"
 
-// address is an address in angle brackets that may stand without them.
+// address matches an address in angle brackets that works without them too.
 var address = regexp.MustCompile(`^<((?:https?://|mailto:)[A-Za-z0-9._~:/?#@!$&*+,;=%-]+)>`)
 
-// disarmTags writes "<" as an entity where a tag could begin. In code on one line
-// an entity would be seen, and behind a backslash it would not be one: there a
-// gap follows instead.
+// disarmTags writes "<" as an entity where a tag could begin. In code within a
+// line the entity would be visible, and after a backslash it would not be an
+// entity; there a gap is inserted instead.
 func disarmTags(text string) string {
 	var b strings.Builder
 	code := false
@@ -122,18 +122,18 @@ func disarmTags(text string) string {
 	return b.String()
 }
 
-// begins reports whether what follows "<" may make a tag, a comment or the like
-// of it. Only what certainly does not is left.
+// begins reports whether a tag, a comment or similar may follow "<". It is false
+// only where that is certain.
 func begins(rest string) bool {
 	return rest != "" && !strings.ContainsRune(" \t\r\n0123456789=-<.,;)", rune(rest[0]))
 }
 
-// destination is where a link leads, or a definition of one: what follows "](" or
-// "]:" up to what may end it. White space before it may hold line ends, and in a
-// quotation what its lines begin with.
+// destination matches the address of a link, or of a link's definition: what
+// follows "](" or "]:" up to its possible end. White space before it may contain
+// line ends, and in a quotation the marks that begin its lines.
 var destination = regexp.MustCompile(`\](\(|:)([\s\pZ\pC>]*)([^\s)]*)`)
 
-// disarmLinks makes text of links that lead nowhere safe.
+// disarmLinks turns links to unsafe addresses into text.
 func disarmLinks(text string) string {
 	return destination.ReplaceAllStringFunc(text, func(found string) string {
 		parts := destination.FindStringSubmatch(found)
@@ -144,13 +144,13 @@ func disarmLinks(text string) string {
 	})
 }
 
-// schemes are the beginnings of addresses that a link may have.
+// schemes are the beginnings that addresses of links may have.
 var schemes = []string{"http://", "https://", "mailto:", "tel:"}
 
-// harmless reports whether an address, as it is written, can be nothing but one
-// of the schemes or relative to the page. Readers decode entities and backslashes
-// before they look, and browsers skip white space and control
-// characters: what has any of them before its scheme has ended is not harmless.
+// harmless reports whether an address can only be relative to the page, or have
+// one of the schemes. Readers decode entities and backslashes first, and
+// browsers skip white space and control characters; so an address with any of
+// them where its scheme could be is not harmless.
 func harmless(address string) bool {
 	address = strings.TrimPrefix(address, "<")
 	lower := strings.ToLower(address)

@@ -1,7 +1,7 @@
-// Package opencx speaks the protocol of OpenCX's widget, release 4.0.57 and its
-// neighbours: the routes below /backend/widget/v2 that its pages call, and
-// /widget/authenticate-user for the customer's own server. It translates and has
-// no rules of its own.
+// Package opencx speaks the protocol of OpenCX's widget, release 4.0.57 and
+// those near it: the routes under /backend/widget/v2 for its pages, and
+// /widget/authenticate-user for the customer's own server. It only translates;
+// the rules are in package parley.
 package opencx
 
 import (
@@ -24,12 +24,12 @@ type Config struct {
 	Wait time.Duration
 }
 
-// PollMin is a run.Config.PollMin for this function, which waits for the end of a
-// reply and needs nothing before it: our choice, a third of the reads for an
-// answer that is a quarter of a second later at the most.
+// PollMin is the run.Config.PollMin for this function, which needs only the end
+// of a reply. Our choice: a third of the reads, for an answer that is at most a
+// quarter of a second later.
 const PollMin = 250 * time.Millisecond
 
-// base is the beginning of every route that pages call.
+// base begins the path of every route for pages.
 const base = "/backend/widget/v2"
 
 // New returns the function's handler.
@@ -65,7 +65,7 @@ func New(c Config) (http.Handler, error) {
 
 type function struct{ Config }
 
-// errorDto is an error as clients of the protocol read it.
+// errorDto is an error in the format of the protocol.
 type errorDto struct {
 	StatusCode int    `json:"statusCode"`
 	Message    string `json:"message"`
@@ -76,13 +76,13 @@ func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
 	_ = api.JSON(w, p.Status, errorDto{p.Status, p.Detail, p.Code})
 }
 
-// success is the whole answer of several calls.
+// success is the answer of calls that return nothing else.
 type success struct {
 	Success bool `json:"success"`
 }
 
-// changeTime bounds what a request changes, whether or not the client stays to hear of
-// it, where its host does not. Our choice.
+// changeTime is how long a change may take where the host sets no limit. It goes
+// on though the client has left. Our choice.
 const changeTime = 20 * time.Second
 
 func denied(code, text string) error {

@@ -12,11 +12,11 @@ import (
 	"parley/shared/run"
 )
 
-// maxSendBytes is the longest body of a message: our choice, the longest text
-// with the first messages of a session and everything around it, escaped.
+// maxSendBytes is the longest body of a message. Our choice: room for the
+// longest text, a session's first messages, and all other fields, escaped.
 const maxSendBytes = 512 << 10
 
-// message is what a page sends. What is absent may also be null.
+// message is what a page sends. Absent fields may also be null.
 type message struct {
 	UUID        parley.EntryID   `json:"uuid"`
 	Content     string           `json:"content"`
@@ -30,7 +30,8 @@ type message struct {
 	Query   map[string]any             `json:"query_params"`
 	Body    map[string]json.RawMessage `json:"body_properties"`
 	Context json.RawMessage            `json:"clientContext"`
-	// ExitMode ends the session's mode and is told to the agent, as FormSent is.
+	// ExitMode ends the session's mode. The agent is told its text, and that of
+	// FormSent.
 	ExitMode string `json:"exit_mode_prompt"`
 	FormSent string `json:"action_form_submitted_prompt"`
 	Initial  []struct {
@@ -46,7 +47,7 @@ const (
 	codeDuplicate = "duplicate_message_ignored"
 )
 
-// sent is the answer to a message that was taken.
+// sent is the answer to a message that was stored.
 type sent struct {
 	Success     bool        `json:"success"`
 	Code        string      `json:"code,omitempty"`
@@ -72,7 +73,7 @@ type replyValue struct {
 	Content string `json:"content"`
 }
 
-// unsent is the answer to a message that was not taken, for the visitor to read.
+// unsent is the answer to a message that was refused; the visitor reads it.
 type unsent struct {
 	Success bool   `json:"success"`
 	Error   reason `json:"error"`
@@ -115,8 +116,8 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusCreated, f.outcome(r, c, stored, in.ExitMode != ""))
 }
 
-// request makes the domain's of a message. Files are known by the addresses that
-// upload gave out; nothing is fetched from any.
+// request translates a message for the domain. Files are identified by the
+// addresses that upload returned; nothing is fetched from them.
 func (f function) request(p *parley.Project, in message) (parley.SendRequest, error) {
 	out := parley.SendRequest{ID: in.UUID, Session: in.SessionID, Channel: parley.ChannelOpenCX, Content: in.Content,
 		Language: in.Language, IfBusy: parley.BusyQueue, Refs: map[parley.FileID]parley.Ref{}}
@@ -131,10 +132,10 @@ func (f function) request(p *parley.Project, in message) (parley.SendRequest, er
 	for _, m := range in.Initial {
 		out.Before = append(out.Before, parley.Said{ID: m.UUID, Text: m.Content})
 	}
-	if said(in.CustomData) {
+	if hasContent(in.CustomData) {
 		out.Data = in.CustomData
 	}
-	if said(in.Context) {
+	if hasContent(in.Context) {
 		out.Extras.Context = in.Context
 	}
 	out.LeaveMode = in.ExitMode != ""
@@ -144,13 +145,13 @@ func (f function) request(p *parley.Project, in message) (parley.SendRequest, er
 	return out, err
 }
 
-// said reports whether an object says anything.
-func said(object json.RawMessage) bool {
+// hasContent reports whether a JSON object has any fields.
+func hasContent(object json.RawMessage) bool {
 	text := strings.TrimSpace(string(object))
 	return text != "" && text != "{}" && text != "null"
 }
 
-// fileOf returns the file of the project's that a lasting address names.
+// fileOf returns the project's file with a permanent address.
 func (f function) fileOf(p *parley.Project, address string) (parley.FileID, bool) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -164,8 +165,8 @@ func (f function) fileOf(p *parley.Project, address string) (parley.FileID, bool
 	return parley.FileID(parts[0]), true
 }
 
-// readable are the codes of refusals that visitors should read: they are answered
-// as a success of the request, for of other answers clients show no word.
+// readable are the codes of refusals that visitors should read. They are sent
+// with a success status, because clients show no text of other answers.
 var readable = map[string]bool{"session_closed": true, "rate_limited": true, "budget_spent": true, "queue_full": true, "blocked": true,
 	"identity_required": true, "attachment_unknown": true, "attachment_incomplete": true, "too_large": true, "invalid_field": true}
 
@@ -181,9 +182,9 @@ func (f function) unsent(w http.ResponseWriter, p *parley.Project, language stri
 	return api.JSON(w, http.StatusOK, unsent{Error: reason{e.Code, text}})
 }
 
-// outcome waits for the reply, for a while. The message is stored by now: what
-// cannot be read of it the client gets by poll, where an error would have the
-// visitor send it again.
+// outcome waits a while for the reply. By now the message is stored, so an error
+// would only make the visitor send it again; what cannot be read here the client
+// gets when it polls.
 func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, leaves bool) sent {
 	out := sent{Success: true}
 	switch {
@@ -193,32 +194,32 @@ func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, 
 		out.Code = codeHuman
 	default:
 		_, end, err := f.Runs.Wait(r.Context(), stored.Ref, f.Wait)
-		f.left(r, "wait for the reply", err)
+		f.logUnread(r, "wait for the reply", err)
 		out.tell(end)
 		f.tellMode(r, &out, end, stored, leaves)
 	}
 	whole, err := f.API.Store.Whole(r.Context(), c, stored.Session.ID, 0)
 	if err != nil {
-		f.left(r, "read the session", err)
+		f.logUnread(r, "read the session", err)
 		return out
 	}
 	session, err := f.dto(r.Context(), whole.Session, whole.About)
 	if err != nil {
-		f.left(r, "read the operator", err)
+		f.logUnread(r, "read the operator", err)
 		return out
 	}
 	out.Session, out.IsHandedOff = &session, &session.IsHandedOff
 	return out
 }
 
-// left logs what a client is left to find out by itself.
-func (f function) left(r *http.Request, what string, err error) {
+// logUnread logs what could not be read, and the client must poll for.
+func (f function) logUnread(r *http.Request, what string, err error) {
 	if err != nil && r.Context().Err() == nil {
 		f.API.Log.ErrorContext(r.Context(), what, "error", err.Error())
 	}
 }
 
-// tell says what came of the run, if it has ended.
+// tell adds the result of the run, if it has ended.
 func (s *sent) tell(end *run.End) {
 	if end == nil || end.Entry == nil {
 		return
@@ -234,8 +235,8 @@ func (s *sent) tell(end *run.End) {
 	}
 }
 
-// tellMode says in which mode the reply leaves the session, and whether that, or
-// the message, ended the one before.
+// tellMode adds the mode in which the reply leaves the session, and whether the
+// reply or the message ended the mode before.
 func (f function) tellMode(r *http.Request, s *sent, end *run.End, stored parley.Sent, leaves bool) {
 	if s.Reply == nil || end.Session == nil {
 		return

@@ -12,9 +12,9 @@ import (
 	"parley/shared/parley"
 )
 
-// sessionDto is a session as clients read it. All of it is a function of what is
-// stored: a closed session that read differently each time would make a client
-// ask without pause.
+// sessionDto is a session in the format of the protocol. It depends on nothing
+// but what is stored: if a closed session read differently each time, a client
+// would ask again without pause.
 type sessionDto struct {
 	ID           parley.SessionID  `json:"id"`
 	TicketNumber int64             `json:"ticketNumber"`
@@ -38,7 +38,7 @@ type assignee struct {
 	Avatar *string `json:"avatarUrl"`
 }
 
-// orNull is how the protocol writes that there is no text.
+// orNull returns null for an empty text, as the protocol demands.
 func orNull(s string) *string {
 	if s == "" {
 		return nil
@@ -46,8 +46,8 @@ func orNull(s string) *string {
 	return &s
 }
 
-// dto makes a session readable. A close that can still be undone is none yet:
-// the visitor's next message goes on as if nothing had been.
+// dto renders a session. A close that can still be undone is not shown, since
+// the visitor's next message continues as if it had not happened.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
 	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
 		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.Closing(),
@@ -66,8 +66,8 @@ func (f function) dto(ctx context.Context, s *parley.Session, about parley.About
 	return out, err
 }
 
-// mode is the one that a session is in. One that its project has no more is none:
-// pages look it up among those of config.
+// mode returns the mode of a session, or nil if its project no longer has it,
+// since pages look it up in their config.
 func (f function) mode(ctx context.Context, s *parley.Session) *mode {
 	if s.Mode == "" {
 		return nil
@@ -83,7 +83,7 @@ func (f function) mode(ctx context.Context, s *parley.Session) *mode {
 	return &mode{m.ID, m.Name, m.Slug}
 }
 
-// assignee is who answers a session. Nobody has one that waits for a human.
+// assignee says who answers a session: nobody, while it waits for a human.
 func (f function) assignee(ctx context.Context, s *parley.Session) (assignee, error) {
 	switch s.Holder {
 	case parley.HolderAI:
@@ -103,7 +103,7 @@ func (f function) assignee(ctx context.Context, s *parley.Session) (assignee, er
 	return out, err
 }
 
-// newSessionID returns a UUID, version 4: what clients expect of an id.
+// newSessionID returns a UUID of version 4, which clients expect.
 func newSessionID() parley.SessionID {
 	var b [16]byte
 	rand.Read(b[:])
@@ -111,10 +111,12 @@ func newSessionID() parley.SessionID {
 	return parley.SessionID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
 }
 
-// externalKey is the custom datum by which devices of one contact are kept apart.
+// externalKey is the field of the custom data that keeps several devices of one
+// contact apart.
 const externalKey = "external_id"
 
-// errNoScope is not 401, which tells clients that their token is dead.
+// errNoScope is not a 401, for that would tell clients that their token is
+// invalid.
 func errNoScope() error {
 	return denied("external_id_missing", "without a verified contact this call needs an external_id")
 }
@@ -158,7 +160,8 @@ type page struct {
 	Next  *string      `json:"next"`
 }
 
-// sessions lists. What the next page begins with goes by two names.
+// sessions lists sessions. Clients send the cursor of the next page under one of
+// two names.
 func (f function) sessions(w http.ResponseWriter, r *http.Request) error {
 	c, p, err := f.caller(r)
 	if err != nil {
@@ -202,12 +205,12 @@ func filters(text string) (parley.Where, error) {
 	if text == "" || json.Unmarshal([]byte(text), &in) != nil || in == nil {
 		return parley.Where{}, wrong
 	}
-	said, err := hints("filters", in)
+	hasContent, err := hints("filters", in)
 	if err != nil {
 		return parley.Where{}, wrong
 	}
-	w := parley.Where{External: said[externalKey], Metadata: said}
-	delete(said, externalKey)
+	w := parley.Where{External: hasContent[externalKey], Metadata: hasContent}
+	delete(hasContent, externalKey)
 	return w, nil
 }
 
@@ -223,7 +226,7 @@ func (f function) session(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, out)
 }
 
-// whole reads the session that the path names, and as much of its order.
+// whole returns the session in the path, with at most room bytes of its entries.
 func (f function) whole(r *http.Request, room int) (parley.Whole, error) {
 	c, _, err := f.caller(r)
 	if err != nil {
@@ -249,8 +252,8 @@ func (f function) poll(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, polled{session, f.rows(r, whole)})
 }
 
-// history is the rows alone. Older clients ask for those after a time, and take
-// what they are given for new.
+// history returns only the rows. Older clients ask for the rows after a time,
+// and take every row they get for a new one.
 func (f function) history(w http.ResponseWriter, r *http.Request) error {
 	whole, err := f.whole(r, maxHistoryBytes)
 	if err != nil {

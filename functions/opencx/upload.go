@@ -10,17 +10,17 @@ import (
 	"parley/shared/parley"
 )
 
-// What a file may weigh, in bytes, on every host alike. A function gets a
-// request as JSON of at most 6 MB (AWS Lambda quota: 6,291,456), its body in
-// base64: with 64 KiB for headers and the rest that leaves (6,291,456 − 65,536) ÷ 4 × 3
-// = 4,669,440 bytes of body, of which the form around the file may take 64 KiB.
-// Beyond, the platform refuses by itself, without the headers that let a page
-// read why.
+// The largest file, in bytes, equal for every host. A function gets a request as
+// JSON of at most 6 MB (AWS Lambda quota: 6,291,456), with the body in base64.
+// With 64 KiB for headers and other fields that leaves (6,291,456 − 65,536) ÷ 4
+// × 3 = 4,669,440 bytes of body, of which the form around the file may take 64
+// KiB. The platform itself refuses larger requests, without the headers that let
+// a page read why.
 const (
 	maxUploadBytes = 4_600_000
 	maxFormBytes   = maxUploadBytes + 64<<10
-	// drainBytes is how much more of a body that is too long is read, so that the
-	// client hears the answer and not that the connection broke.
+	// drainBytes is how much more of a too long body is read, so that the client
+	// reads the answer instead of finding the connection closed.
 	drainBytes = 16 << 20
 )
 
@@ -52,7 +52,7 @@ func (f function) upload(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, uploaded{stored.Name, f.API.FileURL(r, p.ID, stored.ID, stored.Name)})
 }
 
-// file returns the part of the form that is called file, whatever else is in it.
+// file returns the part of the form that is named file, and ignores the others.
 func file(r *http.Request, most int64) (name, called string, data []byte, err error) {
 	if r.ContentLength > maxFormBytes {
 		return "", "", nil, errTooLong()

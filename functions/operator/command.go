@@ -10,34 +10,34 @@ import (
 	"parley/shared/token"
 )
 
-// Command is what whoever runs the deployment has the function do, by invoking
-// it with this as the event: no request over HTTP can. Exactly one is set.
+// Command is an event with which the people who run the deployment invoke the
+// function. No HTTP request can be one. Exactly one field is set.
 type Command struct {
-	// CreateProject are the settings of a new project. Keys and an agent are made
-	// for it where it has none.
+	// CreateProject has the settings of a new project. Keys and an agent are added
+	// if it has none.
 	CreateProject *parley.Project `json:"createProject"`
-	// CreateKey makes a private key for who has lost theirs.
+	// CreateKey makes a private key for somebody who has lost theirs.
 	CreateKey *NewKey `json:"createKey"`
 }
 
-// NewKey asks for a private key of the project's server with every scope.
+// NewKey describes a private key for the project's server, with every scope.
 type NewKey struct {
 	Project parley.ProjectID `json:"project"`
 	Name    string           `json:"name"`
 }
 
-// Created is what a command answers. The secrets cannot be shown again.
+// Created is the result of a command. The secrets in it cannot be shown again.
 type Created struct {
 	Project    parley.ProjectID `json:"project"`
 	PublicKeys []string         `json:"publicKeys,omitempty"`
 	PrivateKey string           `json:"privateKey"`
-	// SigningKey and SigningSecret are for the project's backend, to sign identities.
+	// SigningKey and SigningSecret let the project's server sign identities.
 	SigningKey    string `json:"signingKey,omitempty"`
 	SigningSecret string `json:"signingSecret,omitempty"`
 }
 
-// Commands carries out an event that is a Command. Its errors are for whoever
-// invoked it: they say what to do.
+// Commands returns the handler of Command events. Its errors tell the person who
+// invoked it what to do.
 func Commands(store *parley.Store, keys *token.Keyring) func(context.Context, json.RawMessage) (any, error) {
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		var c Command

@@ -8,7 +8,7 @@ import (
 	"parley/shared/parley"
 )
 
-// standardDays is how many days of figures are told unless others are asked for.
+// standardDays is how many days of figures are returned by default.
 const standardDays = 30
 
 type figures struct {
@@ -32,8 +32,8 @@ type answers struct {
 	WithinHour      int64    `json:"withinHour"`
 }
 
-// per is an average, null of nothing.
-func per(sum float64, count int64) *float64 {
+// average returns sum divided by count, or null if count is 0.
+func average(sum float64, count int64) *float64 {
 	if count == 0 {
 		return nil
 	}
@@ -50,9 +50,9 @@ func newFigures(f parley.Figures) figures {
 		out.Ratings.Count += n
 		sum += n * int64(score)
 	}
-	out.Ratings.Average = per(float64(sum), out.Ratings.Count)
+	out.Ratings.Average = average(float64(sum), out.Ratings.Count)
 	a := f.Answers
-	out.Answers = answers{a.Count, per(a.Waited.Seconds(), a.Count), a.Within[0], a.Within[1], a.Within[2], a.Within[3]}
+	out.Answers = answers{a.Count, average(a.Waited.Seconds(), a.Count), a.Within[0], a.Within[1], a.Within[2], a.Within[3]}
 	return out
 }
 

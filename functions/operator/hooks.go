@@ -21,7 +21,7 @@ func newHook(h parley.Hook) hookOut {
 	return hookOut{h.ID, h.URL, h.Events, h.Disabled, api.Time(h.Since), h.Keys}
 }
 
-// hooks reads past the cache, so that who has changed an endpoint sees it.
+// hooks reads the settings without the cache, so that a change is seen at once.
 func (f function) hooks(w http.ResponseWriter, r *http.Request, s api.Staff) error {
 	now, err := f.API.Store.Settings(r.Context(), s.Project.ID)
 	if err != nil {
@@ -40,7 +40,8 @@ type hookIn struct {
 	Disabled bool               `json:"disabled"`
 }
 
-// hookOf reads what an endpoint is to be, and checks that it may be asked at all.
+// hookOf reads an endpoint from the request, and checks that its address may be
+// called.
 func (f function) hookOf(r *http.Request) (parley.Hook, error) {
 	var in hookIn
 	if err := api.Decode(r, &in); err != nil {
@@ -104,7 +105,7 @@ func (f function) removeHookKey(w http.ResponseWriter, r *http.Request, s api.St
 	return gone(w, f.API.Store.DropHookKey(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), r.PathValue("key")))
 }
 
-// failedHook is a webhook that was given up.
+// failedHook is a webhook whose delivery was given up.
 type failedHook struct {
 	Session  parley.SessionID `json:"session"`
 	Seq      parley.Seq       `json:"seq"`
@@ -133,7 +134,8 @@ func (f function) failedHooks(w http.ResponseWriter, r *http.Request, s api.Staf
 	}{out, next(cursor)})
 }
 
-// replayHook leaves the delivery to the sweep: within a minute.
+// replayHook only marks the webhooks for delivery; the sweep starts it within a
+// minute.
 func (f function) replayHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
 	var in struct {
 		SessionID parley.SessionID `json:"sessionId"`

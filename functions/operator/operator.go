@@ -1,7 +1,8 @@
-// Package operator is what the people who answer, and the project's own server,
-// do with a private key: the inbox, replies, takeovers, figures, settings.
+// Package operator serves the people who answer, and the project's own server,
+// with a private key: inbox, replies, takeovers, figures, settings.
 //
-// Tested by shared/api/apitest, and its Commands by docs, which has people run them.
+// Its tests are in shared/api/apitest; those of its Commands in docs, where
+// people are told to run them.
 package operator
 
 import (
@@ -25,10 +26,11 @@ type Config struct {
 	Now        func() time.Time
 	// Heartbeat is how long a stream may be silent; zero means 10 s.
 	Heartbeat time.Duration
-	// CheckURL says what is wrong with an address for webhooks to go to;
-	// outbound.Client.CheckURL does. Nil leaves that to who delivers.
+	// CheckURL returns what is wrong with the address of a webhook, as
+	// outbound.Client.CheckURL does. With nil an address is first checked on
+	// delivery.
 	CheckURL func(url string) error
-	// Console serves /console and what is under it; nil serves nothing there.
+	// Console serves /console and the paths under it; nil serves nothing there.
 	Console http.Handler
 }
 
@@ -63,10 +65,10 @@ type function struct {
 	follow *api.Updates
 }
 
-// call answers a request of somebody whose key has the scope.
+// call handles a request with a private key that has the required scope.
 type call func(w http.ResponseWriter, r *http.Request, s api.Staff) error
 
-// routes are all calls with the scope that each needs.
+// routes returns all calls, each with the scope that it needs.
 func (f function) routes() []api.Route {
 	calls := []struct {
 		pattern string
@@ -124,7 +126,7 @@ func (f function) routes() []api.Route {
 	return routes
 }
 
-// next is the cursor of the page that follows, null at the end.
+// next returns the cursor of the next page, or null at the end.
 func next(cursor string) *string {
 	if cursor == "" {
 		return nil

@@ -134,8 +134,8 @@ func (f function) putProject(w http.ResponseWriter, r *http.Request, s api.Staff
 	return api.JSON(w, http.StatusOK, settings{stored.Revision, stored.Project})
 }
 
-// decodeProject refuses settings that there are not: a typing mistake would go
-// unnoticed, and the default stand in its place.
+// decodeProject refuses unknown settings: a misspelled one would silently leave
+// its default in place.
 func decodeProject(text json.RawMessage) (parley.Project, error) {
 	var p parley.Project
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -11,7 +11,8 @@ import (
 	"parley/shared/sse"
 )
 
-// reconnect is how long a reader whose stream was cut waits before it resumes.
+// reconnect is how long a reader should wait before it resumes a stream that was
+// cut off.
 const reconnect = time.Second
 
 type delta struct {
@@ -24,7 +25,7 @@ type ended struct {
 	Session *session         `json:"session"` // null when it was erased
 }
 
-// watch shows a reply as it is written.
+// watch streams a reply while it is written.
 func (f function) watch(w http.ResponseWriter, r *http.Request, s api.Staff) error {
 	id := parley.RunID(r.PathValue("run"))
 	at, err := api.PositionOf(r, id)

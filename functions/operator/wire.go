@@ -46,7 +46,7 @@ type owner struct {
 	ExternalID string            `json:"externalId,omitempty"`
 }
 
-// orNull is null for an id that is none.
+// orNull returns null for an empty id.
 func orNull[T ~string](id T) *T {
 	if id == "" {
 		return nil
@@ -54,7 +54,7 @@ func orNull[T ~string](id T) *T {
 	return &id
 }
 
-// timeOrNull is null for a time that has not come.
+// timeOrNull returns null for 0, which means that there is no such time.
 func timeOrNull(ms int64) *api.Time {
 	if ms == 0 {
 		return nil
@@ -116,7 +116,7 @@ type rating struct {
 	At       api.Time `json:"at"`
 }
 
-// filled is a map that is written as {} and not as null.
+// filled returns a map that JSON writes as {} and not as null.
 func filled(m map[string]string) map[string]string {
 	if m == nil {
 		return map[string]string{}

@@ -1,5 +1,6 @@
-// Package respond generates the runs whose request cannot stay open: those of
-// buffered answers, those whose turn came later, and those whose runner died.
+// Package respond generates runs that no request can stay open for: those of
+// buffered answers, queued ones whose turn has come, and those whose runner
+// died.
 package respond
 
 import (
@@ -19,17 +20,18 @@ type Event struct {
 	Run     parley.RunID     `json:"run"`
 }
 
-// EventOf returns the event that asks for a run.
+// EventOf returns the event that requests the generation of a run.
 func EventOf(ref parley.RunRef) Event { return Event{ref.Project, ref.Session, ref.Run} }
 
-// Turns collects the runs whose turn comes while this function generates: it
-// generates them too, instead of invoking itself. Give its Ask to the engine.
+// Turns collects the queued runs whose turn comes while this function generates.
+// The function generates them too, instead of invoking itself. Pass its Ask to
+// the engine.
 type Turns struct {
 	mu   sync.Mutex
 	runs []parley.RunRef
 }
 
-// Ask is run.Config.Respond.
+// Ask is the engine's run.Config.Respond.
 func (t *Turns) Ask(_ context.Context, ref parley.RunRef) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -48,19 +50,20 @@ func (t *Turns) next() (parley.RunRef, bool) {
 	return ref, true
 }
 
-// Config is what the function needs; Engine, and the Turns that it asks, are required.
+// Config is what the function needs. Engine, and the Turns whose Ask it uses,
+// are required.
 type Config struct {
 	Engine *run.Engine
 	Turns  *Turns
-	// Reserve is the time that must be left to begin another run; zero means
-	// 110 s: the longest that a run takes, and a margin. A turn that has to be
-	// left is found by the sweep.
+	// Reserve is the time that must be left to begin another run; zero means 110
+	// s: the longest time of a run, and a margin. The sweep finds runs that are
+	// left.
 	Reserve time.Duration
 }
 
-// Handler generates a run, and those whose turn it then is, and returns when
-// they have ended. It is a run's log alone that says whether there is anything to
-// generate, so an event may come twice.
+// Handler generates a run and then the queued ones whose turn comes, and returns
+// when they have ended. The log of a run alone says whether it must be
+// generated, so an event may arrive twice.
 type Handler func(ctx context.Context, e Event) error
 
 // New returns the function's handler.

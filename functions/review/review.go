@@ -1,6 +1,7 @@
-// Package review sums up every session that closed, once a close: what the
-// visitor wanted, whether they got it, how they felt. It follows the session's
-// order under a mark of its own, so it is begun again wherever it dies.
+// Package review writes a review of every session that closed, one for each
+// close: what the visitor wanted, whether they got it, how they felt. It follows
+// the session's entries and stores how far it has got, so it continues wherever
+// it failed.
 package review
 
 import (
@@ -21,33 +22,34 @@ type Event struct {
 	Session parley.SessionID `json:"session"`
 }
 
-// EventOf returns the event that asks for what is left after a mark.
+// EventOf returns the event that makes the function continue.
 func EventOf(f parley.Following) Event { return Event{f.Project, f.Session} }
 
 // Config is what the function needs; Store and Agent are required.
 type Config struct {
 	Store *parley.Store
-	// Agent returns who answers for an agent of a project. Whoever is no
-	// agent.Reviewer is quoted.
+	// Agent returns the agent for given settings. If that is no agent.Reviewer,
+	// the review consists of quotations.
 	Agent func(p *parley.Project, a parley.AgentSettings) (agent.Agent, error)
 	// Log takes why a review failed; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Our choices.
+// Limits, our choices.
 const (
 	// Tries is how often a model is asked for one review, at growing intervals;
-	// then the conversation is quoted.
+	// after that the review consists of quotations.
 	Tries = 3
 	// Turns is how many of the newest messages are reviewed.
 	Turns = 60
-	// askTime bounds one try; parley.FollowTime leaves room to store what came.
+	// askTime limits one request to the model; parley.FollowTime leaves time to
+	// store the result.
 	askTime = 35 * time.Second
 )
 
-// Handler reviews a session as far as it has closed. An error means that what is
-// left could not even be put off, and that the event should come again; any other
-// failure is logged and tried again by the sweep.
+// Handler reviews the closes of a session that have no review yet. An error
+// means that not even the retry could be scheduled, and that the event must be
+// delivered again. Any other failure is logged, and the sweep retries.
 type Handler func(ctx context.Context, e Event) error
 
 // New returns the function's handler.
@@ -61,7 +63,8 @@ func New(c Config) (Handler, error) {
 	return c.handle, nil
 }
 
-// Bell has a session reviewed whenever a close has stuck.
+// Bell returns the feed.Bell that has a session reviewed when a close has become
+// final.
 func Bell(call func(ctx context.Context, e Event) error) feed.Bell {
 	return func(ctx context.Context, c feed.Change) error {
 		if !c.Closed || c.Kind == feed.Erased {
@@ -76,15 +79,15 @@ func (c Config) handle(ctx context.Context, e Event) error {
 		return errors.New("review: the event names no session")
 	}
 	err := c.Store.Follow(ctx, parley.Following{Project: e.Project, Session: e.Session, Follower: parley.FollowerReview}, c.follow)
-	var asked *failure
-	if errors.As(err, &asked) && !errors.Is(err, parley.ErrUnavailable) {
-		c.Log.LogAttrs(ctx, slog.LevelWarn, "review", slog.String("project", string(e.Project)), slog.String("error", asked.Error()))
+	var modelErr *failure
+	if errors.As(err, &modelErr) && !errors.Is(err, parley.ErrUnavailable) {
+		c.Log.LogAttrs(ctx, slog.LevelWarn, "review", slog.String("project", string(e.Project)), slog.String("error", modelErr.Error()))
 		return nil
 	}
 	return err
 }
 
-// failure is a model's, which another try may mend.
+// failure is an error of the model, which may go away with another try.
 type failure struct{ error }
 
 func (f *failure) Unwrap() error { return f.error }
@@ -102,7 +105,7 @@ func (c Config) follow(ctx context.Context, s parley.Stretch) (parley.Seq, error
 	return upto, nil
 }
 
-// close reviews one close, unless the session has been reopened since.
+// close reviews one close, unless the session has been reopened meanwhile.
 func (c Config) close(ctx context.Context, s parley.Stretch, e parley.Entry) error {
 	session := s.Session
 	if !session.Over() || session.Closes != e.Close {
@@ -152,8 +155,8 @@ func transcript(p *parley.Project, settings parley.AgentSettings, said []parley.
 	return t
 }
 
-// review asks for a review within the project's budget. Where that is spent, or
-// nobody is there who could judge, the conversation is quoted.
+// review asks the agent for a review, within the project's budget. If the budget
+// is spent, or the agent cannot judge, the review consists of quotations.
 func (c Config) review(ctx context.Context, p *parley.Project, settings parley.AgentSettings, t agent.Transcript) (r agent.Review, quoted bool, err error) {
 	who, err := c.Agent(p, settings)
 	if err != nil {
@@ -176,7 +179,7 @@ func (c Config) review(ctx context.Context, p *parley.Project, settings parley.A
 	r, err = reviewer.Review(ask, t)
 	used := r.Usage.Input + r.Usage.Output
 	if err != nil && used == 0 {
-		used = tokens // nobody knows: it errs on the safe side
+		used = tokens // unknown: assume that it cost all that was reserved
 	}
 	reserved.Release(int64(used))
 	return r, r.Sentiment == agent.SentimentUnknown, err

@@ -1,5 +1,5 @@
-// Package sweep does every minute what has become due: closes that settle,
-// runs that nobody generates, jobs that were begun and not finished.
+// Package sweep does, every minute, what has become due: closes become final,
+// runs that nobody generates are revived, unfinished jobs are continued.
 package sweep
 
 import (
@@ -17,23 +17,23 @@ import (
 // Revive are required.
 type Config struct {
 	Store *parley.Store
-	// Revive sees to a run that may be dead; run.Engine.Revive does. It must not
-	// generate the run itself.
+	// Revive deals with a run that may be dead, as run.Engine.Revive does. It must
+	// not generate the run itself, which would take too long.
 	Revive func(ctx context.Context, ref parley.RunRef) error
-	// Wake has Store.Follow called for a follower, and need not wait for it; nil
-	// means that there are none.
+	// Wake starts a call of Store.Follow for a follower, and need not wait for it;
+	// nil means that there are no followers.
 	Wake func(ctx context.Context, f parley.Following) error
-	// Metrics takes what each sweep did, in CloudWatch's embedded format; nil
-	// means nobody.
+	// Metrics takes the figures of each sweep, in CloudWatch's embedded format;
+	// nil discards them.
 	Metrics io.Writer
-	// Log takes what could not be done, nil means slog.Default.
+	// Log takes errors that do not end the sweep; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Handler does one sweep. An error means that it ended early; the next one
-// begins where it began.
+// Handler does one sweep. An error means that it ended early; the next sweep
+// begins at the same place.
 type Handler func(ctx context.Context) error
 
 // New returns the function's handler.
@@ -57,7 +57,7 @@ func (c Config) sweep(ctx context.Context) error {
 	began := c.Now()
 	swept, err := c.Store.Sweep(ctx, parley.SweepHelp{Revive: c.Revive, Wake: c.Wake})
 	count := func(name string, n int) emf.Metric { return emf.Metric{Name: name, Unit: emf.Count, Value: float64(n)} }
-	// A metric that is lost is no reason to sweep again.
+	// Lost metrics are no reason to repeat the sweep.
 	if err := emf.Write(c.Metrics, began, nil, count("SweepLooked", swept.Looked), count("SweepRevived", swept.Revived),
 		count("SweepWoken", swept.Woken), count("SweepJobs", swept.Jobs), count("SweepFailed", swept.Failed),
 		emf.Metric{Name: "SweepTime", Unit: emf.Milliseconds, Value: float64(c.Now().Sub(began).Milliseconds())}); err != nil {

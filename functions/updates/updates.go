@@ -1,5 +1,5 @@
-// Package updates tells what changed in a session after a number: the entries,
-// and the session itself.
+// Package updates returns what has changed in a session after a given number:
+// its entries and its state.
 package updates
 
 import (
@@ -14,10 +14,10 @@ import (
 // Config is what the function needs; API is required.
 type Config struct {
 	API *api.API
-	// Hold is how long a request may wait for what comes next. Zero, right for
-	// Lambda, where waiting costs money, answers with what there is.
+	// Hold is how long a request may wait for news. Zero answers at once with what
+	// there is, which is right for Lambda, where waiting costs money.
 	Hold time.Duration
-	// Poll is how often a held request looks; zero means 500 ms.
+	// Poll is how often a waiting request looks for news; zero means 500 ms.
 	Poll time.Duration
 	// Heartbeat is how long a stream may be silent; zero means 10 s.
 	Heartbeat time.Duration

@@ -1,7 +1,7 @@
-// Package uploads grants uploads, checks what was uploaded, and sends whoever
-// knows a file's lasting address to where it can be downloaded.
+// Package uploads grants uploads, checks what was uploaded, and redirects from
+// the permanent address of a file to where it can be downloaded.
 //
-// Tested by shared/api/apitest.
+// Its tests are in shared/api/apitest.
 package uploads
 
 import (
@@ -60,7 +60,8 @@ func (f function) complete(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, completed{f.API.File(r, caller.Project, stored)})
 }
 
-// download redirects. The name in the address is for people; it is not checked.
+// download redirects to a short-lived link. The name in the address is for
+// people and not checked.
 func (f function) download(w http.ResponseWriter, r *http.Request) error {
 	link, err := f.API.Store.FileLink(r.Context(), parley.FileID(r.PathValue("id")), r.PathValue("secret"))
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package awscall calls single operations of AWS, signed with Signature Version
-// 4, for functions that need no more of a service than one. The SDK's client of
-// a service describes all operations of it when a process starts, which takes
-// up to 2 ms of a start of 5.
+// 4, for functions that need only one operation of a service. The SDK's client
+// describes all operations of its service when a process starts, which takes up
+// to 2 of the 5 ms of a start.
 package awscall
 
 import (
@@ -21,8 +21,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// maxAnswer is the longest answer, in bytes. Our choice: a secret has at most
-// 64 KB (Secrets Manager quotas), sixfold where all of it is escaped.
+// maxAnswer is the longest answer, in bytes. Our choice: a secret has at most 64
+// KB (Secrets Manager quotas), and six times that if all of it is escaped.
 const maxAnswer = 512 << 10
 
 // Client sends requests. It is safe for concurrent use.
@@ -35,8 +35,9 @@ type Client struct {
 	retryer  *retry.Standard
 }
 
-// New returns a client that uses c's region, credentials and HTTP client, all
-// three required, and where c's sources have an endpoint for a service, that one.
+// New returns a client with c's region, credentials and HTTP client, which are
+// all required. If a config source of c replaces a service's endpoint, it is
+// used.
 func New(c aws.Config) *Client {
 	return &Client{
 		http:     c.HTTPClient,
@@ -50,29 +51,29 @@ func New(c aws.Config) *Client {
 
 // Request is one operation.
 type Request struct {
-	// Service is what AWS calls the service, as in its SDKs: "Secrets Manager".
-	// An environment replaces its endpoint under this name.
+	// Service is the service's name in AWS's SDKs, such as "Secrets Manager". The
+	// environment variable that replaces its endpoint is named after it.
 	Service string
-	// Host is the service in host names and signatures; "" is Service in lower
-	// case without spaces.
+	// Host is the service's name in host names; "" means Service in lower case
+	// without spaces.
 	Host string
-	// Signing is the service in signatures, where it is another than in host
-	// names; "" is Host.
+	// Signing is the service's name in signatures, if it is not the one in host
+	// names; "" means Host.
 	Signing string
-	// Path, escaped, "/" for protocols that name the operation in a header.
+	// Path is escaped; "/" for protocols that name the operation in a header.
 	Path string
 	// Header is sent besides what signing adds.
 	Header map[string]string
 	Body   []byte
 }
 
-// Error is an answer that is no success.
+// Error is an answer with a status other than 2xx.
 type Error struct {
 	// Status is the HTTP status.
 	Status int
 	// Code is AWS's name for what went wrong, or "".
 	Code string
-	// Message is AWS's explanation, or "". It may name what was asked for.
+	// Message is AWS's explanation, or "". It may contain parts of the request.
 	Message string
 }
 
@@ -86,10 +87,10 @@ func (e *Error) HTTPStatusCode() int { return e.Status }
 // ErrorCode is Code; see HTTPStatusCode.
 func (e *Error) ErrorCode() string { return e.Code }
 
-// Do sends a request and returns the body of the answer, or an *Error if its
-// status is not 2xx. Like the SDK it tries three times where the connection
-// failed, AWS did or it was asked too often, with growing pauses, so that an
-// operation may be carried out more than once.
+// Do sends a request and returns the body of the answer, or an *Error. Like the
+// SDK it tries three times, with growing pauses, if the connection failed, AWS
+// failed, or requests were throttled; so an operation may be carried out more
+// than once.
 func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		answer, err := c.send(ctx, r)

@@ -7,13 +7,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// endpoints is a source of aws.Config that replaces endpoints, as the SDK's
-// clients ask for it.
+// endpoints is a config source that can replace endpoints; the SDK's clients
+// look for the same method.
 type endpoints interface {
 	GetServiceBaseEndpoint(ctx context.Context, service string) (address string, ok bool, err error)
 }
 
-// endpointOf returns what replaces a service's endpoint, or "".
+// endpointOf returns a function that returns the replacement for a service's
+// endpoint, or "".
 func endpointOf(c aws.Config) func(service string) string {
 	return func(service string) string {
 		for _, source := range c.ConfigSources {
@@ -27,8 +28,8 @@ func endpointOf(c aws.Config) func(service string) string {
 	}
 }
 
-// suffixes are the domains of AWS's partitions besides amazonaws.com, by how
-// the names of their regions begin.
+// suffixes are the domains of AWS's partitions other than amazonaws.com, by the
+// prefix of their regions' names.
 var suffixes = []struct{ region, domain string }{
 	{"cn-", "amazonaws.com.cn"},
 	{"eusc-", "amazonaws.eu"},

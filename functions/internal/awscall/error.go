@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// failure reads an error as AWS's JSON protocols write it: its code in a header
-// or in the body, between what may be a namespace and an address.
+// failure parses an error of AWS's JSON protocols. Its code is in a header or in
+// the body, and may have a namespace before and an address after it.
 // https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization
 func failure(response *http.Response, body []byte) *Error {
 	var said struct {
@@ -16,7 +16,7 @@ func failure(response *http.Response, body []byte) *Error {
 		Code    string `json:"code"`
 		Message string `json:"message"` // encoding/json takes "Message" as well
 	}
-	// A proxy's error page has no code.
+	// An answer that is not JSON, such as a proxy's error page, has no code.
 	_ = json.Unmarshal(body, &said)
 	code := cmp.Or(response.Header.Get("X-Amzn-ErrorType"), said.Code, said.Type)
 	code, _, _ = strings.Cut(code, ":")

@@ -31,7 +31,7 @@ type Metric struct {
 	Value float64
 }
 
-// Write writes one line of metrics, at most 100 (the format's limit), that all
+// Write writes one line with up to 100 metrics (the format's limit), which all
 // have these dimensions, at most 30.
 func Write(w io.Writer, at time.Time, dimensions map[string]string, metrics ...Metric) error {
 	type definition struct {

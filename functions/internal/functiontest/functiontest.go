@@ -1,5 +1,5 @@
-// Package functiontest is the test kit of single functions: the real parts, on
-// the embedded table, with a scripted agent.
+// Package functiontest is the test kit for single functions: real parts on the
+// embedded table, with a scripted agent.
 package functiontest
 
 import (
@@ -19,13 +19,13 @@ import (
 	"parley/shared/token"
 )
 
-// Kit is a store with a project, and what functions need.
+// Kit has a store with a project, and what functions need besides.
 type Kit struct {
 	Table *bolt.Table
 	Store *parley.Store
 	Keys  *token.Keyring
 	API   *api.API
-	// Key is the project's.
+	// Key is the project's public key.
 	Key string
 }
 

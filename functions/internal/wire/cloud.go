@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// cloud returns the AWS configuration that Lambda puts into a function's
-// environment, where it does not change. The SDK's own loader looks at files,
-// and has a dozen other sources, which cost each start some milliseconds.
+// cloud returns the AWS configuration from the variables that Lambda sets, which
+// never change while a function runs. The SDK's loader reads files and tries a
+// dozen other sources, which takes some milliseconds of each start.
 func cloud() (aws.Config, error) {
 	region, err := Required("AWS_REGION")
 	if err != nil {
@@ -34,8 +34,8 @@ func cloud() (aws.Config, error) {
 	}, nil
 }
 
-// endpoints finds in the environment what replaces the endpoint of a service:
-// AWS_ENDPOINT_URL_SECRETS_MANAGER of Secrets Manager, else AWS_ENDPOINT_URL.
+// endpoints finds replacements for services' endpoints in the environment:
+// AWS_ENDPOINT_URL_SECRETS_MANAGER for Secrets Manager, else AWS_ENDPOINT_URL.
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 type endpoints struct{}
 

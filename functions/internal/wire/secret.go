@@ -13,7 +13,7 @@ import (
 func (b *Base) FetchSecret(ctx context.Context, arn string) (string, error) {
 	in := map[string]string{"SecretId": arn}
 	var out struct{ SecretString string }
-	if err := b.ask(ctx, "Secrets Manager", "secretsmanager.GetSecretValue", in, &out); err != nil {
+	if err := b.callJSON(ctx, "Secrets Manager", "secretsmanager.GetSecretValue", in, &out); err != nil {
 		return "", fmt.Errorf("fetch secret: %w", err)
 	}
 	return out.SecretString, nil
@@ -27,15 +27,15 @@ func (b *Base) FetchParameter(ctx context.Context, arn string) (string, error) {
 		WithDecryption bool
 	}{arn, true}
 	var out struct{ Parameter struct{ Value string } }
-	if err := b.ask(ctx, "SSM", "AmazonSSM.GetParameter", in, &out); err != nil {
+	if err := b.callJSON(ctx, "SSM", "AmazonSSM.GetParameter", in, &out); err != nil {
 		return "", fmt.Errorf("fetch parameter: %w", err)
 	}
 	return out.Parameter.Value, nil
 }
 
-// ask calls an operation of a service that speaks AWS's JSON protocol 1.1. It
-// tells nothing of an answer that cannot be read, which may hold a secret.
-func (b *Base) ask(ctx context.Context, service, target string, in, out any) error {
+// callJSON calls an operation of a service with AWS's JSON protocol 1.1. Its
+// error contains nothing of an unreadable answer, which may hold a secret.
+func (b *Base) callJSON(ctx context.Context, service, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err

@@ -1,8 +1,8 @@
-// Package wire builds what the mains of the functions share, from the
-// environment that template.yaml gives them. What is heavy has packages of its
-// own, so that a function links only what it uses: wire/objects for the bucket,
-// wire/engine for generating replies, wire/agents for who answers, wire/invoke
-// for having another function do it.
+// Package wire builds what the main packages of the functions share, from the
+// environment variables that template.yaml sets. Parts with large dependencies
+// are packages of their own, so that a function's binary contains only what it
+// uses: wire/objects for the bucket, wire/engine for generating replies,
+// wire/agents for who answers, wire/invoke for invoking other functions.
 package wire
 
 import (
@@ -26,8 +26,9 @@ import (
 	"parley/shared/token"
 )
 
-// Environment variables. An endpoint of AWS can be replaced as everywhere, by
-// AWS_ENDPOINT_URL_DYNAMODB, _S3, _LAMBDA, _SECRETS_MANAGER, _SSM and _BEDROCK_RUNTIME.
+// Environment variables. Endpoints of AWS can be replaced as usual, with
+// AWS_ENDPOINT_URL_DYNAMODB, _S3, _LAMBDA, _SECRETS_MANAGER, _SSM and
+// _BEDROCK_RUNTIME.
 const (
 	tableVariable        = "PARLEY_TABLE"         // name of the table; required
 	secretVariable       = "PARLEY_SECRET_ARN"    // secret that holds a Secret as JSON
@@ -36,19 +37,21 @@ const (
 	urlsVariable         = "PARLEY_URLS"          // api.URLs as JSON
 )
 
-// Secret is what the deployment keeps secret.
+// Secret contains the secrets of the deployment.
 type Secret struct {
-	// Master signs; Previous, the master before it, is still valid while it is there.
+	// Master signs. Previous is the master before it, whose signatures stay valid
+	// while it is set.
 	Master   string `json:"master"`
 	Previous string `json:"previous"`
-	// Origin proves that a request comes through the distribution; "" if there is none.
+	// Origin proves that a request comes through the distribution; "" if there is
+	// none.
 	Origin string `json:"origin"`
 }
 
-// Base is what every function has that keeps sessions.
+// Base has what every function needs that works on sessions.
 type Base struct {
 	AWS aws.Config
-	// Call calls operations of AWS for which no client is linked.
+	// Call calls operations of AWS without the SDK's client of a service.
 	Call   *awscall.Client
 	Log    *slog.Logger
 	Keys   *token.Keyring
@@ -56,12 +59,12 @@ type Base struct {
 	secret Secret
 }
 
-// startTime bounds what is fetched before a function can serve: Lambda gives
-// its start 10 s (Lambda quotas).
+// startTime limits what is fetched before a function can serve: Lambda allows a
+// start 10 s (Lambda quotas).
 const startTime = 8 * time.Second
 
-// Main builds a Base and runs a function with it. It ends the process, with an
-// error in the log if there was one.
+// Main builds a Base and runs a function with it. It ends the process if that
+// fails, with the error in the log.
 func Main(start func(ctx context.Context, b *Base) error) {
 	main(func(ctx context.Context, b *Base) error {
 		if err := b.unlock(ctx); err != nil {
@@ -71,8 +74,8 @@ func Main(start func(ctx context.Context, b *Base) error) {
 	})
 }
 
-// MainWithoutSecret is Main for a function that is not given the deployment's
-// secret: it can derive nothing, and has no Keys.
+// MainWithoutSecret is Main for a function without access to the deployment's
+// secret. Its Base has no Keys and its Store cannot derive anything.
 func MainWithoutSecret(start func(ctx context.Context, b *Base) error) { main(start) }
 
 func main(start func(ctx context.Context, b *Base) error) {
@@ -103,7 +106,7 @@ func load(log *slog.Logger) (*Base, error) {
 	return b, nil
 }
 
-// unlock fetches the secret, and makes the Keys of it.
+// unlock fetches the deployment's secret and builds Keys from it.
 func (b *Base) unlock(ctx context.Context) (err error) {
 	if b.secret, err = b.readSecret(ctx); err != nil {
 		return err
@@ -147,8 +150,8 @@ func (b *Base) readSecret(ctx context.Context) (Secret, error) {
 	return s, nil
 }
 
-// Store returns the domain. A function that touches no attachment's bytes has
-// no bucket: nil.
+// Store returns the domain. bucket is nil for a function that works on no
+// attachments.
 func (b *Base) Store(bucket parley.Bucket) (*parley.Store, error) {
 	c := parley.Config{Table: b.table, Bucket: bucket}
 	if b.Keys == nil {
@@ -161,8 +164,7 @@ func (b *Base) Store(bucket parley.Bucket) (*parley.Store, error) {
 	return parley.New(c)
 }
 
-// URLs are the bases under which clients reach the functions, as far as this
-// one is told.
+// URLs returns the base addresses of the functions that this one has been told.
 func URLs() (api.URLs, error) {
 	var urls api.URLs
 	if text := os.Getenv(urlsVariable); text != "" {
@@ -173,7 +175,7 @@ func URLs() (api.URLs, error) {
 	return urls, nil
 }
 
-// Serve is Main for a function that answers requests and nothing else.
+// Serve is Main for a function that only answers HTTP requests.
 func Serve(handler func(ctx context.Context, b *Base) (http.Handler, error)) {
 	Main(func(ctx context.Context, b *Base) error {
 		h, err := handler(ctx, b)
@@ -185,7 +187,8 @@ func Serve(handler func(ctx context.Context, b *Base) (http.Handler, error)) {
 	})
 }
 
-// API returns what the functions of the HTTP API share, with a Store on the bucket.
+// API returns what the functions of the HTTP API share, with a Store on the
+// given bucket.
 func (b *Base) API(bucket parley.Bucket) (*api.API, error) {
 	store, err := b.Store(bucket)
 	if err != nil {

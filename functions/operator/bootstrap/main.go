@@ -49,8 +49,8 @@ func start(ctx context.Context, b *wire.Base) error {
 	return nil
 }
 
-// newConsole is the operators' page, which uploads to the bucket and shows
-// pictures that the function uploads redirects to.
+// newConsole returns the operators' page. It uploads to the bucket, and shows
+// pictures to which the function uploads redirects.
 func newConsole(ctx context.Context, b *bucket.Bucket, uploads string) (http.Handler, error) {
 	origin, err := b.Origin(ctx)
 	if err != nil {

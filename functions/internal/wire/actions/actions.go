@@ -1,4 +1,4 @@
-// Package actions builds what carries out the agents' calls, from the environment.
+// Package actions builds the executor of agents' calls, from the environment.
 package actions
 
 import (
@@ -12,13 +12,13 @@ import (
 	"parley/shared/parley"
 )
 
-// secretsVariable is how the names of the parameters of SSM begin that hold the
-// secrets of actions, "/parley/actions/"; the project and the secret's name
-// follow. Without it there are none.
+// secretsVariable names the prefix of the SSM parameters that hold the secrets
+// of actions, such as "/parley/actions/". The project and the secret's name
+// follow it. Without it there are no secrets.
 const secretsVariable = "PARLEY_ACTION_SECRETS"
 
-// New returns a run.Config.Act. Secrets are read when they are first needed: a
-// start waits for none.
+// New returns a run.Config.Act. It fetches secrets only when they are needed, so
+// that no start has to wait for them.
 func New(b *wire.Base) (func(context.Context, parley.ActionRequest) (parley.ActionResult, error), error) {
 	prefix := os.Getenv(secretsVariable)
 	x, err := action.New(action.Config{

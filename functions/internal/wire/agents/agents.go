@@ -1,4 +1,4 @@
-// Package agents builds who answers, from the environment.
+// Package agents builds the agents that answer, from the environment.
 package agents
 
 import (
@@ -25,8 +25,8 @@ const (
 	articlesURLVariable = "PARLEY_ARTICLES_URL"  // where they can be read; "" makes links relative
 )
 
-// New returns a run.Config.Agent. Besides the deployment's provider an agent may
-// always name docs.
+// New returns a run.Config.Agent. Agents of a project may name the deployment's
+// provider, and always docs.
 func New(ctx context.Context, b *wire.Base) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
 	c := provider.Config{
 		Standard:    os.Getenv(agentVariable),
@@ -50,8 +50,8 @@ func New(ctx context.Context, b *wire.Base) (func(*parley.Project, parley.AgentS
 	return who, nil
 }
 
-// fetchKey returns what a secret of Secrets Manager or a parameter of SSM
-// holds, "" for no ARN.
+// fetchKey returns the text of a secret of Secrets Manager or a parameter of
+// SSM; "" without an ARN.
 func fetchKey(ctx context.Context, b *wire.Base, arn string) (string, error) {
 	if arn == "" {
 		return "", nil

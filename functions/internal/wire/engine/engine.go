@@ -1,4 +1,4 @@
-// Package engine builds what generates replies, from the environment.
+// Package engine builds the engine that generates replies, from the environment.
 package engine
 
 import (
@@ -11,8 +11,7 @@ import (
 	"parley/shared/run"
 )
 
-// New returns the engine of a function that generates replies; respond is its
-// run.Config.Respond.
+// New returns an engine; respond is its run.Config.Respond.
 func New(ctx context.Context, b *wire.Base, store *parley.Store, respond func(context.Context, parley.RunRef) error) (*run.Engine, error) {
 	who, err := agents.New(ctx, b)
 	if err != nil {

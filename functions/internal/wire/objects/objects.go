@@ -1,4 +1,4 @@
-// Package objects builds the bucket of a function that touches attachments.
+// Package objects builds the bucket, for functions that work on attachments.
 package objects
 
 import (
@@ -10,8 +10,9 @@ import (
 	"parley/shared/bucket"
 )
 
-// Bucket returns the bucket named by PARLEY_BUCKET. Where another server stands
-// in for S3 (AWS_ENDPOINT_URL_S3), its name is part of the path and not of the host.
+// Bucket returns the bucket named by PARLEY_BUCKET. If another server replaces
+// S3 (AWS_ENDPOINT_URL_S3), the bucket's name becomes part of the path instead
+// of the host, which such a server may not resolve.
 func Bucket(b *wire.Base) (*bucket.Bucket, error) {
 	name, err := wire.Required("PARLEY_BUCKET")
 	if err != nil {
