@@ -1,8 +1,8 @@
 // Package operator serves the people who answer, and the project's own server,
 // with a private key: inbox, replies, takeovers, figures, settings.
 //
-// Its tests are in shared/api/apitest; those of its Commands in docs, where
-// people are told to run them.
+// Tested by shared/api/apitest, and its Commands by docs, which tells people to
+// run them.
 package operator
 
 import (

@@ -1,7 +1,7 @@
 // Package uploads grants uploads, checks what was uploaded, and redirects from
 // the permanent address of a file to where it can be downloaded.
 //
-// Its tests are in shared/api/apitest.
+// Tested by shared/api/apitest.
 package uploads
 
 import (
