@@ -43,7 +43,7 @@ func (t *teller) slack(ctx context.Context, p *parley.Project, n notice) (final 
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		return false, nil
 	}
-	return slackFinal(res.StatusCode), fmt.Errorf("Slack answered %d", res.StatusCode)
+	return slackFinal(res.StatusCode), fmt.Errorf("answered %d", res.StatusCode)
 }
 
 // slackFinal: what Slack answers 4xx it will answer so again (a webhook that was
