@@ -2,13 +2,14 @@
 # make test     all tests; gets what they need first
 # make check    what the tests do not see: format, vet, linters, template, builds
 # make bench    measures costs and times; CHECK=1 fails if a goal is missed
+# make mutants  changes that no test notices; SAMPLE=300, SEED=1, PACKAGES=…, WITH=…
 # make build    the functions for Lambda, as `sam deploy` wants them
 # make deploy   to AWS: ENV=dev (default) or prod
 # make project  on AWS: COMMAND='{"createProject": {"id": "shop", "name": "Shop"}}'
 
 sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
 
-.PHONY: run test check bench build deploy project
+.PHONY: run test check bench mutants build deploy project
 
 # Settings: PORT, HOST, RESET, AGENT, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL.
 run:
@@ -23,6 +24,11 @@ check:
 
 bench:
 	@.ci/setup && cd local/bench && go test -count=1 -timeout 30m -report
+
+# Of the tests that run on both tables, the embedded one is enough here.
+mutants:
+	@.ci/dynamodb go run ./.ci/mutate -sample $(or $(SAMPLE),300) -seed $(or $(SEED),1) -skip 'DynamoDB|/^dynamodb$$|//^dynamodb$$' \
+		$(if $(WITH),-with $(WITH)) $(or $(PACKAGES),./shared/run ./shared/parley ./shared/table ./shared/table/bolt ./shared/table/dynamo)
 
 build: .sam
 	$(sam) build
