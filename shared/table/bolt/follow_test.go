@@ -1,0 +1,55 @@
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley/shared/table"
+	"parley/shared/table/bolt"
+)
+
+// TestFollowWaits: a reader that has everything sleeps until there is more,
+// which it then gets at once, and ends when it is told to. Virtual time goes on
+// only while everybody sleeps: a reader that kept looking would stop it.
+func TestFollowWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tbl := open(t, filepath.Join(t.TempDir(), "table"))
+		ctx, cancel := context.WithCancel(context.Background())
+		got, ended := make(chan string, 10), make(chan error, 1)
+		go func() {
+			ended <- tbl.Follow(ctx, "reader", func(_ context.Context, r bolt.Record) error {
+				got <- r.New.String(table.SK)
+				return nil
+			})
+		}()
+		for n := range 3 {
+			time.Sleep(time.Hour)
+			write(t, tbl, table.Put(item("p", fmt.Sprint(n))))
+			synctest.Wait()
+			select {
+			case sk := <-got:
+				if sk != fmt.Sprint(n) {
+					t.Errorf("the reader got %q, want %d", sk, n)
+				}
+			default:
+				t.Fatalf("the reader sleeps on after change %d", n)
+			}
+		}
+		time.Sleep(time.Hour)
+		cancel()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Follow = %v, want %v", err, context.Canceled)
+			}
+		default:
+			t.Fatal("Follow goes on after its context has ended")
+		}
+	})
+}

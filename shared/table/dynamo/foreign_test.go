@@ -1,0 +1,79 @@
+package dynamo_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"parley/shared/table"
+	"parley/shared/table/dynamo"
+)
+
+// TestForeignItemsAreNotSkipped: an item that holds what Parley never writes is
+// an error of the read, not an item that seems not to be there.
+func TestForeignItemsAreNotSkipped(t *testing.T) {
+	const foreign = `{"pk":{"S":"p"},"sk":{"S":"a"},"list":{"SS":["x"]}}`
+	ctx := context.Background()
+	tbl, _ := newWire(t, answer{200, `{"Responses":{"parley":[` + foreign + `]}}`})
+	if items, err := tbl.Get(ctx, true, item("a").Key(), item("b").Key()); err == nil {
+		t.Errorf("Get of two = %v", items)
+	}
+	tbl, _ = newWire(t, answer{200, `{"Item":` + foreign + `}`})
+	if items, err := tbl.Get(ctx, true, item("a").Key()); err == nil {
+		t.Errorf("Get of one = %v", items)
+	}
+	tbl, _ = newWire(t, answer{200, `{"Items":[` + foreign + `],"Count":1}`})
+	if page, err := tbl.Query(ctx, table.Query{Partition: "p", Limit: 10}); err == nil {
+		t.Errorf("Query = %v", page)
+	}
+	tbl, _ = newWire(t, answer{200, `{"Items":[],"Count":0,"LastEvaluatedKey":{"pk":{"S":"p"},"sk":{"SS":["x"]}}}`})
+	if page, err := tbl.Query(ctx, table.Query{Partition: "p", Limit: 10}); err == nil {
+		t.Errorf("Query that ends at a foreign key = %v", page)
+	}
+	tbl, _ = newWire(t, answer{400, `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",` +
+		`"CancellationReasons":[{"Code":"ConditionalCheckFailed","Item":` + foreign + `},{"Code":"None"}]}`})
+	err := tbl.Write(ctx, table.Put(item("a"), table.Absent()), table.Put(item("b")))
+	if err == nil || errors.As(err, new(*table.Refused)) {
+		t.Errorf("a refusal by a foreign item = %v", err)
+	}
+}
+
+// TestGetGivesUpWithItsContext: who asks again for keys that were left
+// unprocessed waits no longer than its caller.
+func TestGetGivesUpWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		asked := 0
+		client := dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: aws.String("http://dynamodb.test"),
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+			}),
+			HTTPClient: inProcess(func(w http.ResponseWriter, _ *http.Request) {
+				asked++
+				w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+				w.Write([]byte(`{"UnprocessedKeys":{"parley":{"Keys":[{"pk":{"S":"p"},"sk":{"S":"a"}}]}}}`))
+				time.AfterFunc(time.Millisecond, cancel)
+			})})
+		tbl := dynamo.New(dynamo.Config{Client: client, Name: "parley"})
+		if _, err := tbl.Get(ctx, true, item("a").Key(), item("b").Key()); !errors.Is(err, context.Canceled) || asked != 1 {
+			t.Errorf("Get = %v after %d requests, want %v after 1", err, asked, context.Canceled)
+		}
+	})
+}
+
+// inProcess answers requests without a network, so that virtual time goes on.
+type inProcess http.HandlerFunc
+
+// Do implements dynamodb.HTTPClient.
+func (h inProcess) Do(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h(w, r)
+	return w.Result(), nil
+}
