@@ -22,8 +22,9 @@ func TestFollowWaits(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		got, ended := make(chan string, 10), make(chan error, 1)
 		go func() {
-			ended <- tbl.Follow(ctx, "reader", func(_ context.Context, r bolt.Record) error {
+			ended <- tbl.Follow(ctx, func(_ context.Context, r bolt.Record, done func()) error {
 				got <- r.New.String(table.SK)
+				done()
 				return nil
 			})
 		}()

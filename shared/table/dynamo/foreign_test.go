@@ -62,8 +62,10 @@ func TestGetGivesUpWithItsContext(t *testing.T) {
 				time.AfterFunc(time.Millisecond, cancel)
 			})})
 		tbl := dynamo.New(dynamo.Config{Client: client, Name: "parley"})
-		if _, err := tbl.Get(ctx, true, item("a").Key(), item("b").Key()); !errors.Is(err, context.Canceled) || asked != 1 {
-			t.Errorf("Get = %v after %d requests, want %v after 1", err, asked, context.Canceled)
+		began := time.Now()
+		_, err := tbl.Get(ctx, true, item("a").Key(), item("b").Key())
+		if took := time.Since(began); !errors.Is(err, context.Canceled) || asked != 1 || took != time.Millisecond {
+			t.Errorf("Get = %v after %d requests and %v, want %v after 1 and 1ms", err, asked, took, context.Canceled)
 		}
 	})
 }
