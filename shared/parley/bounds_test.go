@@ -1,0 +1,109 @@
+package parley_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/table"
+)
+
+// meanwhile is a table in which something happens right after an item was read
+// for the first time.
+type meanwhile struct {
+	table.Table
+	sk   string // of the item
+	once sync.Once
+	do   func()
+}
+
+func (m *meanwhile) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
+	items, err := m.Table.Get(ctx, consistent, keys...)
+	for _, k := range keys {
+		if k.SK == m.sk {
+			m.once.Do(m.do)
+		}
+	}
+	return items, err
+}
+
+// TestRatingsAtOnce: of two first ratings at once the second replaces the first,
+// and the totals count one (invariant 10).
+func TestRatingsAtOnce(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		id := s.turn("m").ID
+		slow := s.over(&meanwhile{Table: s.table, sk: "rating", do: func() {
+			if _, err := s.store.Rate(ctx, s.visitor, id, 2, ""); err != nil {
+				s.Error(err)
+			}
+		}})
+		if _, err := slow.Rate(ctx, s.visitor, id, 5, ""); err != nil {
+			s.Fatal(err)
+		}
+		totals, err := s.store.Totals(ctx, "demo", time.Now())
+		if err != nil || totals != (parley.Totals{5: 1}) {
+			s.Errorf("totals = %v, %v, want one rating of 5", totals, err)
+		}
+		s.consistent()
+	})
+}
+
+// TestRemovedPublicKey: a key that a project gave up is free for another.
+func TestRemovedPublicKey(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		key, _, err := s.store.AddPublicKey(ctx, "demo", true)
+		if err != nil {
+			s.Fatal(err)
+		}
+		other := generous()
+		other.ID, other.PublicKeys = "other", []string{key}
+		s.want("another's key", s.store.PutProject(ctx, other), "key_taken")
+		s.want("remove", s.store.RemovePublicKey(ctx, "demo", key), "")
+		s.want("a free key", s.store.PutProject(ctx, other), "")
+	})
+}
+
+// TestPrivateKeysAreBounded: a project has so many and no more.
+func TestPrivateKeysAreBounded(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		add := func(n int) error {
+			_, _, err := s.store.AddPrivateKey(ctx, "demo", parley.PrivateKey{Name: fmt.Sprint("key ", n), Scopes: parley.Scopes()})
+			return err
+		}
+		for n := range parley.MaxPrivateKeys {
+			s.want(fmt.Sprint("key ", n), add(n), "")
+		}
+		s.want("one too many", add(parley.MaxPrivateKeys), "too_many_keys")
+	})
+}
+
+// TestReplyBounds: a message of an operator is checked like a visitor's.
+func TestReplyBounds(t *testing.T) {
+	onBolt(t, func(s scene) {
+		id := s.turn("m").ID
+		s.unchanged("refused messages", func() {
+			for name, c := range map[string]struct {
+				r    parley.ReplyRequest
+				code string
+			}{
+				"no id":      {parley.ReplyRequest{Content: "x"}, "invalid_field"},
+				"nothing":    {parley.ReplyRequest{ID: "r"}, "invalid_field"},
+				"too long":   {parley.ReplyRequest{ID: "r", Content: strings.Repeat("x", parley.MaxMessageBytes+1)}, "too_large"},
+				"no UTF-8":   {parley.ReplyRequest{ID: "r", Content: "\xff"}, "invalid_field"},
+				"many files": {parley.ReplyRequest{ID: "r", Content: "x", Attachments: make([]parley.FileID, parley.MaxAttachments+1)}, "invalid_field"},
+			} {
+				c.r.Session = id
+				_, err := s.store.Reply(context.Background(), operatorNamed("ola"), ola.Author(), c.r)
+				s.want(name, err, c.code)
+			}
+		})
+		s.replies(parley.ReplyRequest{ID: "long", Session: id, Content: strings.Repeat("x", parley.MaxMessageBytes)})
+	})
+}
