@@ -51,6 +51,7 @@ type hours struct {
 	review  review.Handler
 	reviews int    // that the agent was asked for
 	last    string // id of the event after which the page goes on
+	closing string // media type of what closes the conversation
 }
 
 // session is what the page named itself.
@@ -110,6 +111,9 @@ func (h *hours) do(method, path, body string) *httptest.ResponseRecorder {
 	}
 	r := httptest.NewRequest(method, "/hissuno/chat"+path, strings.NewReader(body))
 	r.Header.Set("Origin", "https://shop.example")
+	if path == "/close" {
+		r.Header.Set("Content-Type", h.closing)
+	}
 	if h.last != "" && strings.HasPrefix(path, "/updates") {
 		r.Header.Set("Last-Event-ID", h.last)
 	}
@@ -130,8 +134,16 @@ func (h *hours) ask() {
 	}
 }
 
+// beacon is what a page sends when it is left.
 func (h *hours) beacon() {
 	h.Helper()
+	h.closes("text/plain;charset=UTF-8")
+}
+
+// closes has the page close the conversation; it stays where that is JSON.
+func (h *hours) closes(mediaType string) {
+	h.Helper()
+	h.closing = mediaType
 	h.do(http.MethodPost, "/close", `{"projectId":"`+h.Key+`","sessionId":"`+session+`"}`)
 }
 

@@ -73,7 +73,15 @@ func TestNoticeSaysHowItIs(t *testing.T) {
 			"closed and reopened":   {func(id parley.SessionID) { s.resolve(id); s.turn("again", id) }, [][]string{nil}},
 			"closed, reopened and closed": {func(id parley.SessionID) { s.resolve(id); s.turn("once more", id); s.resolve(id) },
 				[][]string{{"resolved"}, nil}},
-			"left": {func(id parley.SessionID) { s.left(id); time.Sleep(time.Hour); parleytest.Sweep(s, s.store) }, [][]string{nil}},
+			"left": {func(id parley.SessionID) {
+				s.left(id)
+				time.Sleep(time.Hour)
+				_, _, err := s.store.Look(ctx, parleytest.Project, id)
+				s.fatal(err)
+				if got, err := s.store.Session(ctx, operator, id); err != nil || !got.Over() {
+					s.Errorf("of a page that left an hour ago, the session is %+v, %v", got, err)
+				}
+			}, [][]string{nil}},
 		} {
 			id := s.turn(parley.EntryID(name), "")
 			upto := s.anew(id)
@@ -186,16 +194,21 @@ func TestPageMarkAsStored(t *testing.T) {
 // on, also where a person has the session.
 func TestPageThatStays(t *testing.T) {
 	onBolt(t, func(s site) {
-		id := s.turn("m", "")
-		s.takeOver(id)
-		upto := s.anew(id, "taken_over")
-		s.asks(id, upto, true)
-		s.left(id)
-		s.asks(id, upto, true)
-		got, err := s.store.Session(s.Context(), parleytest.Operator(), id)
-		s.fatal(err)
-		if got.Left != 0 {
-			s.Errorf("the page left at %d", got.Left)
+		for name, test := range map[string]struct {
+			happens func(parley.SessionID)
+			told    []string
+		}{"with the agent": {func(parley.SessionID) {}, nil}, "with a person": {s.takeOver, []string{"taken_over"}}} {
+			id := s.turn(parley.EntryID(name), "")
+			test.happens(id)
+			upto := s.anew(id, test.told...)
+			s.asks(id, upto, true)
+			s.left(id)
+			s.asks(id, upto, true)
+			got, err := s.store.Session(s.Context(), parleytest.Operator(), id)
+			s.fatal(err)
+			if got.Left != 0 || got.State != parley.StateOpen {
+				s.Errorf("%s: the page left at %d, the session is %s", name, got.Left, got.State)
+			}
 		}
 	})
 }

@@ -17,8 +17,9 @@ import (
 var pausesOfWork = []time.Duration{time.Second, 10 * time.Second}
 
 // background does the work of a function that nobody waits for, until Parley
-// stops; the log tells by the function's name what failed. If a change of the table asked for it, that change stays in the feed until it is
-// done: what was not when Parley ended, however it ended, the next start does.
+// stops; the log tells by the function's name what failed. If a change of the table
+// asked for it, that change stays in the feed until it is done: what was not when
+// Parley ended, however it ended, the next start does.
 func (b *Bundle) background(ctx context.Context, function string, p parley.ProjectID, work func(context.Context) error) {
 	done := keepChange(ctx)
 	b.responses.Go(func() {
