@@ -179,7 +179,7 @@ func changeOf(c table.Change) (out Change, ok bool) {
 		out.Kind = Opened
 	}
 	was, is := parley.SessionOf(c.Old), parley.SessionOf(c.New)
-	out.Waits = is.Waits() && !(was.Waits() && was.Asked == is.Asked)
+	out.Waits = is.Waits() && !(was.Waits() && was.WaitingSince == is.WaitingSince)
 	out.Unmet = is.Unmet > 0
 	out.Closed = is.Closes > was.Closes
 	return out, ok

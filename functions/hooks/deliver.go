@@ -116,7 +116,7 @@ func (w *worker) due(d delivery) bool {
 	return w.hook.Wants(d.event) && (d.at >= w.hook.Since || w.replayed(d))
 }
 
-func (w *worker) replayed(d delivery) bool { return w.state.Asked > 0 && d.seq <= w.state.Replay }
+func (w *worker) replayed(d delivery) bool { return w.state.ReplayAt > 0 && d.seq <= w.state.Replay }
 
 func hasTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
@@ -157,7 +157,7 @@ func (w *worker) deliver(ctx context.Context, session *parley.Session, d deliver
 func (w *worker) age(d delivery) time.Duration {
 	at := d.at
 	if w.replayed(d) {
-		at = max(at, w.state.Asked)
+		at = max(at, w.state.ReplayAt)
 	}
 	return w.Now().Sub(time.UnixMilli(at))
 }

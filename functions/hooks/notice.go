@@ -74,7 +74,7 @@ func (w words) who(wait parley.Wait) string {
 
 // lines are what is told of a wait, without the link.
 func (w words) lines(wait parley.Wait) []line {
-	since := time.UnixMilli(wait.Session.Asked).In(w.Notify.Zone()).Format("2 Jan 15:04 MST")
+	since := time.UnixMilli(wait.Session.WaitingSince).In(w.Notify.Zone()).Format("2 Jan 15:04 MST")
 	who := w.who(wait)
 	if wait.Session.Left > 0 {
 		who += ", " + w.say(parley.TextNotifyLeft)

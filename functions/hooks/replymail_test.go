@@ -217,7 +217,7 @@ func TestReplyMailNone(t *testing.T) {
 	for name, test := range map[string]struct{ before, after func(p *post) }{
 		"a page asks for news": {nil, (*post).sign},
 		"a page polls all of it": {nil, func(p *post) {
-			if _, err := p.Store.Whole(p.Context(), p.visitor, p.session, 1000); err != nil {
+			if _, err := p.Store.FullTranscript(p.Context(), p.visitor, p.session, 1000); err != nil {
 				p.Fatal(err)
 			}
 		}},

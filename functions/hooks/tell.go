@@ -50,7 +50,7 @@ func (t *teller) tell(ctx context.Context, p *parley.Project, session *parley.Se
 	if !session.Waits() || !t.wanted(p) {
 		return nil
 	}
-	told, err := t.Store.Told(ctx, t.Project, t.Session, t.way, session.Asked)
+	told, err := t.Store.Told(ctx, t.Project, t.Session, t.way, session.WaitingSince)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func remindAfter(p *parley.Project) time.Duration {
 // told with it. Of these, whichever fails to be noted is told again.
 func (t *teller) inTurn(ctx context.Context, p *parley.Project, mine parley.Awaiting) error {
 	wait, err := t.Store.ReadWait(ctx, t.Project, t.Session)
-	if errors.Is(err, parley.ErrNotFound) || err == nil && wait.Session.Asked != mine.Told.Wait {
+	if errors.Is(err, parley.ErrNotFound) || err == nil && wait.Session.WaitingSince != mine.Told.Wait {
 		return nil // what began since rings for itself
 	}
 	if err != nil {
@@ -142,7 +142,7 @@ func (t *teller) stillUntold(ctx context.Context, o parley.Awaiting) (parley.Wai
 	if err != nil {
 		return wait, false, err
 	}
-	told, err := t.Store.Told(ctx, t.Project, o.Session, t.way, wait.Session.Asked)
+	told, err := t.Store.Told(ctx, t.Project, o.Session, t.way, wait.Session.WaitingSince)
 	return wait, told.Wait == o.Told.Wait && told.Times == o.Told.Times, err
 }
 

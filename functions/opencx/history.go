@@ -63,7 +63,7 @@ const (
 var none = system{Type: "none"}
 
 // rows returns those of a session's entries that concern a visitor.
-func (f function) rows(r *http.Request, whole parley.Whole) []row {
+func (f function) rows(r *http.Request, whole parley.FullTranscript) []row {
 	rows := []row{}
 	if whole.Cut {
 		rows = append(rows, beginning(whole))
@@ -79,7 +79,7 @@ func (f function) rows(r *http.Request, whole parley.Whole) []row {
 
 // beginning stands for the messages that are missing from a very long session.
 // Clients drop it.
-func beginning(whole parley.Whole) row {
+func beginning(whole parley.FullTranscript) row {
 	text := "Earlier messages are not shown."
 	return row{PublicID: parley.EntryID(whole.Session.ID) + "-earlier", Type: "workflow_note", Content: content{&text},
 		Sender: sender{Kind: fromSystem}, SentAt: api.Time(whole.Session.Created), System: none}

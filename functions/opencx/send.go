@@ -198,7 +198,7 @@ func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, 
 		out.tell(end)
 		f.tellMode(r, &out, end, stored, leaves)
 	}
-	whole, err := f.API.Store.Whole(r.Context(), c, stored.Session.ID, 0)
+	whole, err := f.API.Store.FullTranscript(r.Context(), c, stored.Session.ID, 0)
 	if err != nil {
 		f.logUnread(r, "read the session", err)
 		return out

@@ -179,7 +179,7 @@ func (f function) sessions(w http.ResponseWriter, r *http.Request) error {
 	if ask.Cursor == "" {
 		ask.Cursor = query.Get("offset")
 	}
-	list, next, err := f.API.Store.SessionsWhere(r.Context(), c, ask, where)
+	list, next, err := f.API.Store.SessionsMatching(r.Context(), c, ask, where)
 	if err != nil {
 		return err
 	}
@@ -199,17 +199,17 @@ func (f function) sessions(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, out)
 }
 
-func filters(text string) (parley.Where, error) {
+func filters(text string) (parley.SessionFilter, error) {
 	wrong := api.InvalidField("filters", "filters is a JSON object of strings")
 	var in map[string]any
 	if text == "" || json.Unmarshal([]byte(text), &in) != nil || in == nil {
-		return parley.Where{}, wrong
+		return parley.SessionFilter{}, wrong
 	}
 	hasContent, err := hints("filters", in)
 	if err != nil {
-		return parley.Where{}, wrong
+		return parley.SessionFilter{}, wrong
 	}
-	w := parley.Where{External: hasContent[externalKey], Metadata: hasContent}
+	w := parley.SessionFilter{External: hasContent[externalKey], Metadata: hasContent}
 	delete(hasContent, externalKey)
 	return w, nil
 }
@@ -227,12 +227,12 @@ func (f function) session(w http.ResponseWriter, r *http.Request) error {
 }
 
 // whole returns the session in the path, with at most room bytes of its entries.
-func (f function) whole(r *http.Request, room int) (parley.Whole, error) {
+func (f function) whole(r *http.Request, room int) (parley.FullTranscript, error) {
 	c, _, err := f.caller(r)
 	if err != nil {
-		return parley.Whole{}, err
+		return parley.FullTranscript{}, err
 	}
-	return f.API.Store.Whole(r.Context(), c, parley.SessionID(r.PathValue("session")), room)
+	return f.API.Store.FullTranscript(r.Context(), c, parley.SessionID(r.PathValue("session")), room)
 }
 
 type polled struct {
@@ -285,7 +285,7 @@ func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
 	if err := f.API.Store.Resolve(ctx, c, in.SessionID, c.Author()); err != nil {
 		return err
 	}
-	whole, err := f.API.Store.Whole(r.Context(), c, in.SessionID, 0)
+	whole, err := f.API.Store.FullTranscript(r.Context(), c, in.SessionID, 0)
 	if err != nil {
 		return err
 	}

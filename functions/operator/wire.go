@@ -65,7 +65,7 @@ func timeOrNull(ms int64) *api.Time {
 
 func newSession(s *parley.Session) session {
 	return session{Session: api.NewSession(s), Channel: s.Channel, Archived: s.Archived, Operator: orNull(s.Operator),
-		WaitingSince: timeOrNull(s.Asked), LeftAt: timeOrNull(s.Left), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
+		WaitingSince: timeOrNull(s.WaitingSince), LeftAt: timeOrNull(s.Left), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
 }
 
 type page struct {

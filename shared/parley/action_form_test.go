@@ -30,7 +30,7 @@ func withForm(s scene) parley.SessionID {
 // newest is the newest message of a session.
 func (s scene) newest(id parley.SessionID) parley.Entry {
 	s.Helper()
-	whole, err := s.store.Whole(context.Background(), s.visitor, id, 1<<20)
+	whole, err := s.store.FullTranscript(context.Background(), s.visitor, id, 1<<20)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -33,11 +33,11 @@ func (s scene) begin(c parley.Caller, external string, metadata map[string]strin
 	return session
 }
 
-func (s scene) where(c parley.Caller, w parley.Where) (ids []parley.SessionID) {
+func (s scene) where(c parley.Caller, w parley.SessionFilter) (ids []parley.SessionID) {
 	s.Helper()
 	r := parley.PageRequest{Limit: 2}
 	for {
-		page, next, err := s.store.SessionsWhere(context.Background(), c, r, w)
+		page, next, err := s.store.SessionsMatching(context.Background(), c, r, w)
 		if err != nil {
 			s.Fatalf("list: %v", err)
 		}
@@ -82,10 +82,10 @@ func TestAcquaint(t *testing.T) {
 			who parley.Caller
 			id  parley.SessionID
 		}{{one, theirs.ID}, {elsewhere, theirs.ID}, {proven, mine.ID}, {a, mine.ID}} {
-			_, err := s.store.Whole(context.Background(), try.who, try.id, 1<<20)
+			_, err := s.store.FullTranscript(context.Background(), try.who, try.id, 1<<20)
 			s.want("another's session", err, "not_found")
 		}
-		if _, err := s.store.Whole(context.Background(), elsewhere, mine.ID, 1<<20); err != nil {
+		if _, err := s.store.FullTranscript(context.Background(), elsewhere, mine.ID, 1<<20); err != nil {
 			s.Errorf("the contact's session from another address: %v", err)
 		}
 		if err := s.store.BlockVisitor(context.Background(), parleytest.Project, one.Visitor, true); err != nil {
@@ -118,21 +118,21 @@ func TestWhere(t *testing.T) {
 		}
 		for _, want := range []struct {
 			who parley.Caller
-			w   parley.Where
+			w   parley.SessionFilter
 			ids []parley.SessionID
 		}{
-			{ann, parley.Where{External: "phone"}, phone},
-			{ann, parley.Where{External: "laptop/1"}, laptop},
-			{ann, parley.Where{External: "other"}, nil},
-			{ann, parley.Where{}, nil},
-			{shop, parley.Where{External: "x", Metadata: map[string]string{"plan": "pro"}}, pro},
-			{shop, parley.Where{External: "y"}, nil},
+			{ann, parley.SessionFilter{External: "phone"}, phone},
+			{ann, parley.SessionFilter{External: "laptop/1"}, laptop},
+			{ann, parley.SessionFilter{External: "other"}, nil},
+			{ann, parley.SessionFilter{}, nil},
+			{shop, parley.SessionFilter{External: "x", Metadata: map[string]string{"plan": "pro"}}, pro},
+			{shop, parley.SessionFilter{External: "y"}, nil},
 		} {
 			if got := s.where(want.who, want.w); !slices.Equal(got, want.ids) {
 				s.Errorf("list of %+v = %v, want %v", want.w, got, want.ids)
 			}
 		}
-		if all := s.where(shop, parley.Where{}); len(all) != 5 {
+		if all := s.where(shop, parley.SessionFilter{}); len(all) != 5 {
 			s.Errorf("all sessions = %v", all)
 		}
 	})
@@ -148,14 +148,14 @@ func TestWhereEndsEarly(t *testing.T) {
 			await(60e9)
 			s.begin(ann, "common", nil)
 		}
-		page, next, err := s.store.SessionsWhere(context.Background(), ann, parley.PageRequest{}, parley.Where{External: "rare"})
+		page, next, err := s.store.SessionsMatching(context.Background(), ann, parley.PageRequest{}, parley.SessionFilter{External: "rare"})
 		if err != nil || len(page) != 0 || next == "" {
 			s.Errorf("first page = %d sessions, next %q, %v", len(page), next, err)
 		}
-		if got := s.where(ann, parley.Where{External: "rare"}); !slices.Equal(got, []parley.SessionID{oldest}) {
+		if got := s.where(ann, parley.SessionFilter{External: "rare"}); !slices.Equal(got, []parley.SessionID{oldest}) {
 			s.Errorf("all pages = %v", got)
 		}
-		if got := s.where(ann, parley.Where{External: "common"}); len(got) != 1500 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 1500 {
+		if got := s.where(ann, parley.SessionFilter{External: "common"}); len(got) != 1500 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 1500 {
 			s.Errorf("%d of 1,500", len(got))
 		}
 	})
@@ -178,10 +178,10 @@ func TestWhole(t *testing.T) {
 			s.Fatal(err)
 		}
 		m.Reset()
-		var whole parley.Whole
+		var whole parley.FullTranscript
 		s.unchanged("reading whole", func() {
 			var err error
-			if whole, err = metered.Whole(context.Background(), s.visitor, session.ID, 1<<20); err != nil {
+			if whole, err = metered.FullTranscript(context.Background(), s.visitor, session.ID, 1<<20); err != nil {
 				s.Fatal(err)
 			}
 		})
@@ -196,7 +196,7 @@ func TestWhole(t *testing.T) {
 		if got := m.Counts(); got.ReadUnits() > 2+1 || got.WriteUnits() != 0 {
 			s.Errorf("%g read units, %d write units", got.ReadUnits(), got.WriteUnits())
 		}
-		cut, err := s.store.Whole(context.Background(), s.visitor, session.ID, 2000)
+		cut, err := s.store.FullTranscript(context.Background(), s.visitor, session.ID, 2000)
 		if n := len(cut.Entries); err != nil || !cut.Cut || n == 0 || n == 20 || cut.Entries[n-1].Seq != 20 {
 			s.Errorf("cut = %d entries, %v, %v", n, cut.Cut, err)
 		}
@@ -223,7 +223,7 @@ func TestWholeOverLaggingReplica(t *testing.T) {
 		for i := range 4 {
 			session = parleytest.Turn(s, s.store, s.visitor, parley.EntryID(fmt.Sprint("n", i)), session.ID)
 		}
-		whole, err := s.over(lagging{s.table}).Whole(context.Background(), s.visitor, session.ID, 1<<20)
+		whole, err := s.over(lagging{s.table}).FullTranscript(context.Background(), s.visitor, session.ID, 1<<20)
 		if err != nil || len(whole.Entries) != 10 {
 			s.Fatalf("whole = %d entries, %v", len(whole.Entries), err)
 		}

@@ -52,12 +52,12 @@ func totalWithin(i int) string { return fmt.Sprintf("within%d", int(AnswerTimes[
 
 // answered counts a human's first message after one was asked for.
 func (c *change) answered() {
-	if c.session.Asked == 0 {
+	if c.session.WaitingSince == 0 {
 		return
 	}
 	now := c.session.At // the message's
-	waited := time.Duration(max(0, now-c.session.Asked)) * time.Millisecond
-	c.session.Asked = 0
+	waited := time.Duration(max(0, now-c.session.WaitingSince)) * time.Millisecond
+	c.session.WaitingSince = 0
 	up := table.Update(totalsKey(c.project.ID, time.UnixMilli(now).UTC().Format(time.DateOnly)))
 	up.Add = map[string]int64{totalAnswers: 1, totalWaited: waited.Milliseconds()}
 	for i, atMost := range AnswerTimes {

@@ -27,9 +27,9 @@ const hookFollower = "hook/"
 // HookState is what stands, besides its mark, of an endpoint's way through a session.
 type HookState struct {
 	// Replay is the entry up to which somebody wanted everything again, be it
-	// older than the endpoint, and Asked when, in milliseconds. Zero if nobody did.
-	Replay Seq
-	Asked  int64
+	// older than the endpoint, and ReplayAt when, in milliseconds. Zero if nobody did.
+	Replay   Seq
+	ReplayAt int64
 	// Failed has the webhooks that were given up, by the number of their entries.
 	Failed map[Seq]bool
 }
@@ -44,7 +44,7 @@ func (s *Store) HookState(ctx context.Context, p ProjectID, id SessionID, h Hook
 			return out, err
 		}
 		if item.Key() == from {
-			out.Replay, out.Asked = Seq(item.Int("seq")), item.Int("at")
+			out.Replay, out.ReplayAt = Seq(item.Int("seq")), item.Int("at")
 			continue
 		}
 		out.Failed[Seq(item.Int("seq"))] = true

@@ -325,7 +325,7 @@ func TestReplayHook(t *testing.T) {
 			s.Errorf("replayed %v", d.got)
 		}
 		state, err := s.store.HookState(ctx, "demo", d.way.Session, h.ID)
-		if err != nil || state.Replay != 2 || state.Asked == 0 {
+		if err != nil || state.Replay != 2 || state.ReplayAt == 0 {
 			s.Errorf("state = %+v, %v", state, err)
 		}
 		d.got, d.fails = nil, func(e parley.Entry, _ int) error {

@@ -66,7 +66,7 @@ func (s *Store) personOf(ctx context.Context, session *Session) (Contact, error)
 
 // Told is what people have been told, in one way, of a wait.
 type Told struct {
-	// Wait is when it began: Session.Asked, by which one wait of a session is told
+	// Wait is when it began: Session.WaitingSince, by which one wait of a session is told
 	// from another.
 	Wait int64 `json:"wait"`
 	// Times is how often it was told, or given up, and At when last, in milliseconds.

@@ -298,7 +298,7 @@ func TestWaiting(t *testing.T) {
 			return days[0]
 		}
 		id := handover("m", "")
-		if got := s.session(id); got.Asked == 0 || got.Holder != parley.HolderWaiting {
+		if got := s.session(id); got.WaitingSince == 0 || got.Holder != parley.HolderWaiting {
 			s.Errorf("session = %+v", got)
 		}
 		await(90 * time.Second)
@@ -315,8 +315,8 @@ func TestWaiting(t *testing.T) {
 		if got.Waited = want.Waited; got != want {
 			s.Errorf("answers = %+v, want %+v", got, want)
 		}
-		if got := s.session(id); got.Asked != 0 {
-			s.Errorf("somebody still waits since %d", got.Asked)
+		if got := s.session(id); got.WaitingSince != 0 {
+			s.Errorf("somebody still waits since %d", got.WaitingSince)
 		}
 		// Handed back and over once more: another wait.
 		s.want("hand back", s.store.HandBack(ctx, s.operator(), id, human("me")), "")

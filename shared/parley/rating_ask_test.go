@@ -174,7 +174,7 @@ func TestCheckpoint(t *testing.T) {
 			s.want("nothing", put(``), "invalid_field")
 			s.want("too much", put(`{"a":"`+strings.Repeat("x", parley.MaxCheckpointBytes)+`"}`), "too_large")
 		})
-		whole, err := s.store.Whole(context.Background(), s.visitor, id, 1<<20)
+		whole, err := s.store.FullTranscript(context.Background(), s.visitor, id, 1<<20)
 		if err != nil || string(whole.About.Checkpoint) == "" || s.events(id, parley.EventCheckpoint) != 5 {
 			s.Errorf("whole = %+v, %v", whole.About, err)
 		}

@@ -31,7 +31,7 @@ func (s *Store) ReadRun(ctx context.Context, ref RunRef, of Seq) (Context, error
 		return Context{}, err
 	}
 	about, err := aboutFrom(items[1])
-	return Context{Session: session, Asked: asked, Entries: entries, About: about}, err
+	return Context{Session: session, Question: asked, Entries: entries, About: about}, err
 }
 
 // Place is where a run stands in its session.

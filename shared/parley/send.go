@@ -154,11 +154,11 @@ type Claim struct {
 // Context is what a reply is written from.
 type Context struct {
 	Session *Session
-	// Asked is the message to be answered, Entries are the newest ones, oldest
-	// first; Asked may be among them.
-	Asked   Entry
-	Entries []Entry
-	About   About
+	// Question is the message to be answered, Entries are the newest ones, oldest
+	// first; Question may be among them.
+	Question Entry
+	Entries  []Entry
+	About    About
 	// Extras are what came along with the message, where the claimer had them.
 	Extras Extras
 	// Contact is who was proven to have the session, where the claimer had read it.

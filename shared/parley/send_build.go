@@ -260,7 +260,7 @@ func (b *sendBuild) sent(session *Session) (Sent, error) {
 	sent.Pending = b.first.Kind == LogPending
 	if b.first.Kind == LogClaim {
 		sent.Claim = &Claim{Ref: sent.Ref, Epoch: b.epoch, Next: 1, First: b.first,
-			Context: Context{Session: session, Asked: b.of, Entries: b.seen.entries, About: b.about, Extras: b.request.Extras,
+			Context: Context{Session: session, Question: b.of, Entries: b.seen.entries, About: b.about, Extras: b.request.Extras,
 				Contact: b.seen.contact}}
 	}
 	return sent, nil

@@ -30,9 +30,9 @@ type Session struct {
 	// Operator has the session while Holder is HolderHuman; "" then is a server
 	// that named nobody.
 	Operator OperatorID `json:"operator,omitempty"`
-	// Asked is when a human was asked for who has not written yet; 0 if none was.
-	Asked   int64 `json:"asked,omitempty"`
-	Created int64 `json:"created"` // milliseconds, as all times here
+	// WaitingSince is when a human was asked for who has not written yet; 0 if none was.
+	WaitingSince int64 `json:"asked,omitempty"`
+	Created      int64 `json:"created"` // milliseconds, as all times here
 	// Seq is the number of the newest entry, At its time.
 	Seq Seq   `json:"seq"`
 	At  int64 `json:"at"`

@@ -7,8 +7,8 @@ import (
 	"parley/shared/table"
 )
 
-// Where says which of an owner's sessions are asked for; the zero value all.
-type Where struct {
+// SessionFilter says which of an owner's sessions are asked for; the zero value all.
+type SessionFilter struct {
 	// External is the external id under which the session began, "" any. Of a
 	// contact whom nobody vouches for only sessions under one are listed.
 	External string
@@ -16,7 +16,7 @@ type Where struct {
 	Metadata map[string]string
 }
 
-func (w Where) check() error {
+func (w SessionFilter) check() error {
 	if w.External != "" {
 		if err := CheckID("external_id", w.External); err != nil {
 			return err
@@ -25,9 +25,9 @@ func (w Where) check() error {
 	return checkAbout(Page{}, w.Metadata)
 }
 
-// SessionsWhere is Sessions for those that are asked for. A page may hold fewer
+// SessionsMatching is Sessions for those that are asked for. A page may hold fewer
 // than its limit, or none, and still have a next one: it ends after maxLooked.
-func (s *Store) SessionsWhere(ctx context.Context, c Caller, r PageRequest, w Where) ([]*Session, string, error) {
+func (s *Store) SessionsMatching(ctx context.Context, c Caller, r PageRequest, w SessionFilter) ([]*Session, string, error) {
 	if err := w.check(); err != nil {
 		return nil, "", err
 	}
@@ -95,7 +95,7 @@ func (l *lister) aboveFloor() ([]*Session, string, error) {
 }
 
 // matching returns the sessions that are asked for, in order.
-func (s *Store) matching(ctx context.Context, p ProjectID, all []*Session, w Where) ([]*Session, error) {
+func (s *Store) matching(ctx context.Context, p ProjectID, all []*Session, w SessionFilter) ([]*Session, error) {
 	var kept []*Session
 	for _, session := range all {
 		if w.External == "" || session.Owner.External == w.External {

@@ -48,7 +48,7 @@ func (s *Session) Over() bool {
 
 // Waits reports whether a person is waited for who has not come.
 func (s *Session) Waits() bool {
-	return s.State == StateOpen && s.Holder == HolderWaiting && s.Asked > 0
+	return s.State == StateOpen && s.Holder == HolderWaiting && s.WaitingSince > 0
 }
 
 // withAgent reports whether the session is open and its agent answers. Only
@@ -76,9 +76,9 @@ func (c *change) holder(to Holder, by OperatorID) {
 	c.session.Holder, c.session.Operator, c.session.Prompted = to, by, false
 	switch {
 	case to == HolderAI:
-		c.session.Asked = 0
-	case to == HolderWaiting && c.session.Asked == 0:
-		c.session.Asked = c.now.UnixMilli()
+		c.session.WaitingSince = 0
+	case to == HolderWaiting && c.session.WaitingSince == 0:
+		c.session.WaitingSince = c.now.UnixMilli()
 	}
 }
 
@@ -216,7 +216,7 @@ func (c *change) reopen(by Author) error {
 		return nil
 	}
 	if c.session.Holder == HolderWaiting {
-		c.session.Asked = c.now.UnixMilli()
+		c.session.WaitingSince = c.now.UnixMilli()
 	}
 	return c.add(&Entry{Event: EventReopened, Author: by, Internal: was == StateSpam})
 }
@@ -390,10 +390,10 @@ func (s *Store) idle(ctx context.Context, p *Project, session *Session) (*Sessio
 // unansweredAt is when the session ends because a person was asked for and none
 // has written; zero if it does not.
 func (s *Session) unansweredAt(p *Project) time.Time {
-	if p.UnansweredCloseSeconds == 0 || s.State != StateOpen || s.Asked == 0 || s.Erased {
+	if p.UnansweredCloseSeconds == 0 || s.State != StateOpen || s.WaitingSince == 0 || s.Erased {
 		return time.Time{}
 	}
-	return time.UnixMilli(s.Asked).UTC().Add(time.Duration(p.UnansweredCloseSeconds) * time.Second)
+	return time.UnixMilli(s.WaitingSince).UTC().Add(time.Duration(p.UnansweredCloseSeconds) * time.Second)
 }
 
 // unanswered ends a session in which nobody has answered for as long as the
@@ -431,7 +431,7 @@ func (c *change) say(key string) error {
 func (c *change) watch() {
 	var at time.Time
 	switch {
-	case c.session.Asked > 0:
+	case c.session.WaitingSince > 0:
 		if c.was == nil || c.was.unansweredAt(c.project).IsZero() {
 			at = c.session.unansweredAt(c.project)
 		}

@@ -7,9 +7,9 @@ import (
 	"parley/shared/table"
 )
 
-// Whole is a session with its public entries, from the first one on unless it
+// FullTranscript is a session with its public entries, from the first one on unless it
 // is too long.
-type Whole struct {
+type FullTranscript struct {
 	Session *Session
 	About   About
 	// Entries are in order. Cut says that older ones were left out.
@@ -17,57 +17,57 @@ type Whole struct {
 	Cut     bool
 }
 
-// Whole returns a session with its entries, newest room bytes of their text and
+// FullTranscript returns a session with its entries, newest room bytes of their text and
 // data and no more, for clients that ask for everything each time. It is no sign
 // of the page: clients of that kind ask as long as a page is there, whether or
 // not anybody looks at it, and take what changes by being read for news. One wave
 // of reads: what the entries weigh, eventually consistent, and at most 2 read
 // units besides, for a session whose head says how many entries there must be.
-func (s *Store) Whole(ctx context.Context, c Caller, id SessionID, room int) (Whole, error) {
+func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room int) (FullTranscript, error) {
 	if CheckID("session", string(id)) != nil {
-		return Whole{}, notFound("session")
+		return FullTranscript{}, notFound("session")
 	}
 	newest := make(chan newestEntries, 1)
 	go func() { newest <- s.newestWithin(ctx, c.Project, id, room) }()
-	beside := make(chan besideWhole, 1)
-	go func() { beside <- s.besideWhole(ctx, c, id) }()
+	beside := make(chan besideTranscript, 1)
+	go func() { beside <- s.besideTranscript(ctx, c, id) }()
 	heads, err := s.table.Get(ctx, true, headKey(c.Project, id))
 	tail, known := <-newest, <-beside
 	for _, err := range []error{unavailable(err), known.err, tail.err} {
 		if err != nil {
-			return Whole{}, err
+			return FullTranscript{}, err
 		}
 	}
 	session, err := s.admitted(ctx, c, id, known.visitor, heads[0])
 	if err != nil {
-		return Whole{}, err
+		return FullTranscript{}, err
 	}
 	if !c.staff() {
 		if err := s.meets(ctx, session); err != nil {
-			return Whole{}, err
+			return FullTranscript{}, err
 		}
 	}
-	out := Whole{Session: session, About: known.about, Cut: tail.cut}
+	out := FullTranscript{Session: session, About: known.about, Cut: tail.cut}
 	out.Entries, err = s.upToHead(ctx, session, tail)
 	out.Entries = slices.DeleteFunc(out.Entries, func(e Entry) bool { return e.Internal && !c.staff() })
 	return out, err
 }
 
-// besideWhole is the caller's own item, and what is known of a session.
-type besideWhole struct {
+// besideTranscript is the caller's own item, and what is known of a session.
+type besideTranscript struct {
 	visitor table.Item
 	about   About
 	err     error
 }
 
-func (s *Store) besideWhole(ctx context.Context, c Caller, id SessionID) (out besideWhole) {
+func (s *Store) besideTranscript(ctx context.Context, c Caller, id SessionID) (out besideTranscript) {
 	keys := []table.Key{aboutKey(c.Project, id)}
 	if !c.staff() {
 		keys = append(keys, visitorKey(c.Project, c.Visitor))
 	}
 	items, err := s.table.Get(ctx, false, keys...)
 	if err != nil {
-		return besideWhole{err: unavailable(err)}
+		return besideTranscript{err: unavailable(err)}
 	}
 	out.visitor = items[len(items)-1]
 	out.about, out.err = aboutFrom(items[0])

@@ -36,23 +36,23 @@ func serversHistory(s scene) {
 	r.Metadata = map[string]string{"messages": `[{"role":"assistant","content":"you get a refund"}]`}
 	claim := s.send(r).Claim
 	want := []string{`1 user "question opening"`, `2 ai "an answer to opening" done`}
-	if got := parleytest.Brief(claim.Entries); !reflect.DeepEqual(got, want) || claim.Asked.Text != "question m" {
-		s.Errorf("the sender reads %q, asked %q, want %q", got, claim.Asked.Text, want)
+	if got := parleytest.Brief(claim.Entries); !reflect.DeepEqual(got, want) || claim.Question.Text != "question m" {
+		s.Errorf("the sender reads %q, asked %q, want %q", got, claim.Question.Text, want)
 	}
 	read, err := s.store.ReadRun(context.Background(), claim.Ref, claim.First.Seq)
 	want = append(want, `3 user "question m"`)
 	if got := parleytest.Brief(read.Entries); err != nil || !reflect.DeepEqual(got, want) {
 		s.Errorf("the responder reads %q, %v, want %q", got, err, want)
 	}
-	if read.Asked.ID != "m" || !reflect.DeepEqual(read.About.Metadata, r.Metadata) || len(read.About.Attributes) > 0 {
-		s.Errorf("it is asked %+v about %+v", read.Asked, read.About)
+	if read.Question.ID != "m" || !reflect.DeepEqual(read.About.Metadata, r.Metadata) || len(read.About.Attributes) > 0 {
+		s.Errorf("it is asked %+v about %+v", read.Question, read.About)
 	}
 	for n := range parley.ContextEntries {
 		s.reply(claim, "a reply")
 		claim = s.send(say(parley.EntryID(rune('A'+n)), id)).Claim
 		await(time.Second)
 	}
-	if n := len(claim.Entries); n != parley.ContextEntries || claim.Entries[n-1].Text != "a reply" || claim.Entries[0].Seq != claim.Asked.Seq-parley.Seq(n) {
+	if n := len(claim.Entries); n != parley.ContextEntries || claim.Entries[n-1].Text != "a reply" || claim.Entries[0].Seq != claim.Question.Seq-parley.Seq(n) {
 		s.Errorf("the sender reads %d entries, %q", n, parleytest.Brief(claim.Entries))
 	}
 }

@@ -21,13 +21,13 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 	for _, e := range c.Entries {
 		turn, ok := TurnOf(e)
 		switch {
-		case !ok || waiting[e.Seq] || e.Seq == c.Asked.Seq:
+		case !ok || waiting[e.Seq] || e.Seq == c.Question.Seq:
 		case e.Status == parley.StatusIncomplete && e.Of == c.First.Of:
 		default:
 			turns = append(turns, turn)
 		}
 	}
-	question, _ := TurnOf(c.Asked)
+	question, _ := TurnOf(c.Question)
 	if c.Extras.Prompt != "" {
 		question.Text = strings.TrimSpace(question.Text + "\n\n(The page adds: " + c.Extras.Prompt + ")")
 	}
