@@ -83,6 +83,9 @@ func (w words) lines(wait parley.Wait) []line {
 	if question := mail.Line(wait.Question, maxQuestionBytes); question != "" {
 		all = append(all, line{w.say(parley.TextNotifyWrote), question})
 	}
+	if reason := mail.Line(wait.Reason, maxQuestionBytes); reason != "" {
+		all = append(all, line{w.say(parley.TextNotifyWhy), reason})
+	}
 	return append(all, line{w.say(parley.TextNotifySince), since},
 		line{w.say(parley.TextNotifyChannel), string(wait.Session.Channel)})
 }

@@ -37,6 +37,7 @@ type people struct {
 	log      *buffer
 	began    time.Time
 	asked    atomic.Int64
+	why      string // the agent's reason to ask for a person
 	mu       sync.Mutex
 	slack    []slackPost
 	mails    []mail.Message
@@ -153,7 +154,7 @@ func (w *people) handOver(c parley.Caller, id parley.SessionID, text string) par
 	w.Helper()
 	sent := parleytest.Send(w, w.Store, c, parleytest.Say(parley.EntryID(fmt.Sprint("q", w.asked.Add(1))), id, text))
 	if _, err := w.Store.EndRun(w.Context(), sent.Claim.Ref, nil, parley.End{Next: sent.Claim.Next, Of: sent.Claim.First.Of,
-		Status: parley.StatusDone, Text: "ok", Unflushed: "ok", Handover: true}); err != nil {
+		Status: parley.StatusDone, Text: "ok", Unflushed: "ok", Handover: true, HandoverReason: w.why}); err != nil {
 		w.Fatal(err)
 	}
 	return sent.Session.ID
@@ -226,6 +227,29 @@ func (w *people) at(what string, want ...int) {
 	if !slices.Equal(got, want) {
 		w.Errorf("%s: Slack was told after %v minutes, want %v", what, got, want)
 	}
+}
+
+// TestToldWhy: the agent's reason to ask for a person is told, and that of a wait
+// before is not.
+func TestToldWhy(t *testing.T) {
+	told(t, slackOnly, func(w *people) {
+		w.why = "A refund\nabove 500 euros."
+		c, id := w.ask("I want my money back.")
+		w.pass(time.Hour)
+		if len(w.slack) != 1 || !strings.Contains(w.slack[0].Text, "\nWrote: I want my money back.\nWhy: A refund above 500 euros.\nSince: ") {
+			t.Fatalf("Slack was told %+v", w.slack)
+		}
+		ola := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Ola"}
+		if err := w.Store.HandBack(w.Context(), parleytest.Operator(), id, ola); err != nil {
+			t.Fatal(err)
+		}
+		w.why = ""
+		w.wait(c, id)
+		w.pass(time.Hour)
+		if len(w.slack) != 2 || strings.Contains(w.slack[1].Text, "Why") {
+			t.Errorf("Slack was told %+v of the next wait", w.slack)
+		}
+	})
 }
 
 var slackOnly = parley.NotifySettings{Slack: "team"}

@@ -17,6 +17,9 @@ type Wait struct {
 	Person Contact
 	// Question is the visitor's newest message, "" where they have written none.
 	Question string
+	// Reason says why a person was asked for, where the agent or a rule did and
+	// said so; "" otherwise.
+	Reason string
 }
 
 // waitEntries is how far back the visitor's newest message is looked for. Our
@@ -41,10 +44,12 @@ func (s *Store) ReadWait(ctx context.Context, p ProjectID, id SessionID) (Wait, 
 	if err != nil {
 		return Wait{}, err
 	}
-	for _, e := range newest {
-		if e.IsMessage() && !e.Internal && e.Author.Kind == AuthorUser {
+	for _, e := range newest { // the newest first
+		switch {
+		case w.Question == "" && e.IsMessage() && !e.Internal && e.Author.Kind == AuthorUser:
 			w.Question = e.Text
-			break
+		case w.Reason == "" && e.Event == EventHandedOver && e.At >= session.WaitingSince:
+			w.Reason = e.Reason
 		}
 	}
 	return w, nil

@@ -23,6 +23,7 @@ const (
 	TextNotifySince    = "notify.since"
 	TextNotifyChannel  = "notify.channel"
 	TextNotifyWrote    = "notify.wrote"
+	TextNotifyWhy      = "notify.why"  // the agent's reason to ask for a person
 	TextNotifyLeft     = "notify.left" // the page is gone
 	TextNotifyOpen     = "notify.open"
 	TextNotifyMore     = "notify.more" // how many are not told of one by one
@@ -56,6 +57,7 @@ var defaultTexts = map[string]string{
 	TextNotifySince:      "Since",
 	TextNotifyChannel:    "Channel",
 	TextNotifyWrote:      "Wrote",
+	TextNotifyWhy:        "Why",
 	TextNotifyLeft:       "has left the page",
 	TextNotifyOpen:       "Open the conversation",
 	TextNotifyMore:       "And %s more.",
