@@ -3,20 +3,28 @@ package mailtest
 
 import (
 	"bufio"
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
 	"mime/quotedprintable"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	netmail "net/mail"
 	"net/textproto"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 )
 
-// Server is an SMTP server on loopback, without encryption. It ends with its test.
+// Server is an SMTP server on loopback. It ends with its test.
 type Server struct {
+	// User and Password, if set before the first mail, are asked for; they are
+	// taken by encrypted connections alone.
+	User, Password string
 	// Answer, if set before the first mail, is asked for each command, by its
 	// verb, and for a message's end, as "."; an answer that is not "" is given in
 	// place of the server's own, and "hang up" ends the connection.
@@ -24,6 +32,8 @@ type Server struct {
 
 	t        testing.TB
 	listener net.Listener
+	tls      *tls.Config // of encrypted connections; nil if there are none
+	wrapped  bool        // they begin encrypted, and not by STARTTLS
 	open     sync.WaitGroup
 	mu       sync.Mutex
 	got      []Mail
@@ -50,14 +60,29 @@ func (m Mail) Subject() string {
 	return text
 }
 
-// New starts a server.
+// New starts a server without encryption.
 func New(t testing.TB) *Server {
+	t.Helper()
+	return start(t, &Server{})
+}
+
+// NewTLS starts a server whose connections are encrypted, from their beginning if
+// wrapped, else by STARTTLS, and returns what a client of it has to trust.
+func NewTLS(t testing.TB, wrapped bool) (*Server, *tls.Config) {
+	t.Helper()
+	host := httptest.NewTLSServer(nil) // which has a certificate for loopback
+	defer host.Close()
+	trust := host.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	return start(t, &Server{tls: &tls.Config{Certificates: host.TLS.Certificates}, wrapped: wrapped}), trust
+}
+
+func start(t testing.TB, s *Server) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, listener: listener, arrived: make(chan struct{}, 1000)}
+	s.t, s.listener, s.arrived = t, listener, make(chan struct{}, 1000)
 	s.open.Go(s.serve)
 	t.Cleanup(func() {
 		listener.Close()
@@ -67,7 +92,16 @@ func New(t testing.TB) *Server {
 }
 
 // URL is where the server is, as smtpmail.Parse takes it.
-func (s *Server) URL() string { return "smtp://" + s.listener.Addr().String() }
+func (s *Server) URL() string {
+	u := url.URL{Scheme: "smtp", Host: s.listener.Addr().String()}
+	if s.wrapped {
+		u.Scheme = "smtps"
+	}
+	if s.User != "" {
+		u.User = url.UserPassword(s.User, s.Password)
+	}
+	return u.String()
+}
 
 // Mails returns what the server has taken so far.
 func (s *Server) Mails() []Mail {
@@ -101,16 +135,30 @@ func (s *Server) serve() {
 		}
 		s.open.Go(func() {
 			defer conn.Close()
-			(&dialog{server: s, conn: textproto.NewConn(conn)}).run()
+			d := &dialog{server: s, raw: conn, conn: textproto.NewConn(conn)}
+			if s.wrapped {
+				d.encrypt()
+			}
+			d.run()
 		})
 	}
 }
 
 // dialog is one connection.
 type dialog struct {
-	server *Server
-	conn   *textproto.Conn
-	mail   Mail
+	server    *Server
+	raw       net.Conn
+	conn      *textproto.Conn
+	encrypted bool
+	known     bool // who it is
+	mail      Mail
+}
+
+// encrypt goes on with an encrypted connection. A client that does not trust it
+// hangs up, which the next command finds.
+func (d *dialog) encrypt() {
+	d.raw, d.encrypted = tls.Server(d.raw, d.server.tls), true
+	d.conn = textproto.NewConn(d.raw)
 }
 
 // run answers commands until the client or the test hangs up.
@@ -141,6 +189,9 @@ func (d *dialog) answer(verb, argument string) bool {
 	if !d.say(answer) || verb == "QUIT" {
 		return false
 	}
+	if verb == "STARTTLS" && strings.HasPrefix(answer, "2") {
+		d.encrypt()
+	}
 	return verb != "DATA" || d.take()
 }
 
@@ -148,8 +199,18 @@ func (d *dialog) answer(verb, argument string) bool {
 func (d *dialog) own(verb, argument string) string {
 	switch verb {
 	case "EHLO", "HELO":
-		return "250 mailtest"
+		return "250-mailtest\r\n" + d.offers() + "250 8BITMIME"
+	case "STARTTLS":
+		if d.server.tls == nil || d.encrypted {
+			return "502 no"
+		}
+		return "220 go on"
+	case "AUTH":
+		return d.login(argument)
 	case "MAIL":
+		if d.server.User != "" && !d.known {
+			return "530 who are you?"
+		}
 		d.mail = Mail{From: path(argument)}
 	case "RCPT":
 		d.mail.To = append(d.mail.To, path(argument))
@@ -162,6 +223,31 @@ func (d *dialog) own(verb, argument string) string {
 		return "500 what?"
 	}
 	return "250 good"
+}
+
+// offers are lines of what a client may ask for.
+func (d *dialog) offers() string {
+	switch {
+	case d.server.tls != nil && !d.encrypted:
+		return "250-STARTTLS\r\n"
+	case d.server.User != "":
+		return "250-AUTH PLAIN\r\n"
+	}
+	return ""
+}
+
+// login answers AUTH PLAIN (RFC 4616).
+func (d *dialog) login(argument string) string {
+	want := "\x00" + d.server.User + "\x00" + d.server.Password
+	got, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(argument, "PLAIN "))
+	switch {
+	case d.server.tls != nil && !d.encrypted:
+		return "538 not in clear text"
+	case err != nil || string(got) != want:
+		return "535 no such user as " + string(got)
+	}
+	d.known = true
+	return "235 welcome"
 }
 
 // path is the address of "FROM:<a@example> …".

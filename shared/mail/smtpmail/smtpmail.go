@@ -64,7 +64,7 @@ func (s *Server) Send(ctx context.Context, m mail.Message) error {
 	}
 	defer c.Close()
 	if err := s.greet(c); err != nil {
-		return fmt.Errorf("greet the mail server: %w", err)
+		return fmt.Errorf("greet the mail server: %w", codeOnly(err))
 	}
 	if err := hand(c, m, data); err != nil {
 		return refusal(err)
@@ -135,14 +135,20 @@ func hand(c *smtp.Client, m mail.Message, data []byte) error {
 }
 
 // refusal makes what a server says of a message: a code of 500 and more is final
-// (RFC 5321, section 4.2.1). Its text may have addresses in it, and is left out.
+// (RFC 5321, section 4.2.1).
 func refusal(err error) error {
 	var said *textproto.Error
-	if !errors.As(err, &said) {
-		return fmt.Errorf("hand over the mail: %w", err)
+	if errors.As(err, &said) && said.Code >= 500 {
+		return fmt.Errorf("%w: %w", mail.ErrRefused, codeOnly(err))
 	}
-	if said.Code >= 500 {
-		return fmt.Errorf("%w: the mail server answers %d", mail.ErrRefused, said.Code)
+	return fmt.Errorf("hand over the mail: %w", codeOnly(err))
+}
+
+// codeOnly leaves out the text of what a server says, which may have addresses,
+// or what was sent to log in, in it.
+func codeOnly(err error) error {
+	if said := (*textproto.Error)(nil); errors.As(err, &said) {
+		return fmt.Errorf("the mail server answers %d", said.Code)
 	}
-	return fmt.Errorf("the mail server answers %d", said.Code)
+	return err
 }

@@ -78,6 +78,38 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestEncrypted: a server that offers encryption is used with it, by both ways; a
+// user logs in; what a wrong password is answered is told without its text, and
+// may be mended; a server that is not trusted, or would read the password in clear
+// text elsewhere, gets nothing.
+func TestEncrypted(t *testing.T) {
+	for _, wrapped := range []bool{false, true} {
+		to, trust := mailtest.NewTLS(t, wrapped)
+		to.User, to.Password = "parley", "secret"
+		s := server(t, to.URL())
+		if err := s.Send(t.Context(), message()); err == nil || len(to.Mails()) > 0 {
+			t.Errorf("wrapped %v: a server that nobody trusts: Send = %v", wrapped, err)
+		}
+		s.TLS = trust
+		if err := s.Send(t.Context(), message()); err != nil || len(to.Mails()) != 1 {
+			t.Errorf("wrapped %v: Send = %v", wrapped, err)
+		}
+		s = server(t, strings.Replace(to.URL(), ":secret@", ":wrong-secret@", 1))
+		s.TLS = trust
+		if err := s.Send(t.Context(), message()); err == nil || errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "535") {
+			t.Errorf("wrapped %v: a wrong password: Send = %v", wrapped, err)
+		}
+		s = server(t, strings.Replace(to.URL(), "parley:secret@", "", 1))
+		s.TLS = trust
+		if err := s.Send(t.Context(), message()); !errors.Is(err, mail.ErrRefused) {
+			t.Errorf("wrapped %v: nobody logged in: Send = %v", wrapped, err)
+		}
+		if n := len(to.Mails()); n != 1 {
+			t.Errorf("wrapped %v: %d mails taken", wrapped, n)
+		}
+	}
+}
+
 // TestNobodyThere: a server that is gone, or silent, is worth another attempt.
 func TestNobodyThere(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
