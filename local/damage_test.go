@@ -94,7 +94,8 @@ func TestDamageWhileRunning(t *testing.T) {
 	if err := os.Truncate(filepath.Join(folder, ".parley", "table.db"), 2*4096); err != nil {
 		t.Fatal(err)
 	}
-	if response := v.open("GET", "/history", nil); response.StatusCode < 500 {
+	// What runs in the background may have met the damage first.
+	if response, err := v.try("GET", "/history", nil); err == nil && response.StatusCode < 500 {
 		t.Errorf("history of a damaged table = %d", response.StatusCode)
 	}
 	if code := p.kill(syscall.Signal(0)); code != 1 {
