@@ -96,7 +96,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := view{f.API, r, project.ID}
 	if whole {
-		return f.answerWhole(w, r, view, sent)
+		return f.answerWhole(w, r, view, sent, f.stay(caller, sent))
 	}
 	// From here on this request must generate a run that it claimed: nothing may
 	// return before Stream.
@@ -106,8 +106,14 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 		s.end(&run.End{Status: parley.StatusTakenOver, Session: sent.Session})
 		return nil
 	}
-	s.follow(f.Engine, sent.Ref, 0, claim)
+	s.follow(f.Engine, sent.Ref, 0, claim, f.stay(caller, sent))
 	return nil
+}
+
+// stay is how long this request may wait for the reply to its message, where
+// another generates it.
+func (f function) stay(c parley.Caller, sent parley.Sent) run.Stay {
+	return run.StayOf(sent, f.API.Store.SeatingOf(c), f.Wait)
 }
 
 // ticket returns a ticket for the session. An error is only logged, and the
@@ -141,13 +147,13 @@ type ending struct {
 	Message *api.Entry       `json:"message"`
 }
 
-func (f function) answerWhole(w http.ResponseWriter, r *http.Request, v view, sent parley.Sent) error {
+func (f function) answerWhole(w http.ResponseWriter, r *http.Request, v view, sent parley.Sent, stay run.Stay) error {
 	out := reply{Session: api.NewSession(sent.Session), Message: v.entry(sent.Message), Run: runID(sent.Ref.Run)}
 	if sent.Ref.Run == "" {
 		out.End = &ending{Status: parley.StatusTakenOver}
 		return api.JSON(w, http.StatusOK, out)
 	}
-	text, end, err := f.Engine.Wait(r.Context(), sent.Ref, f.Wait)
+	text, end, err := f.Engine.Wait(r.Context(), sent.Ref, f.Wait, stay)
 	if err != nil {
 		return err
 	}
@@ -190,7 +196,7 @@ func (f function) resume(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	f.open(w, r, view{f.API, r, project.ID}, id).follow(f.Engine, ref, at.Bytes, nil)
+	f.open(w, r, view{f.API, r, project.ID}, id).follow(f.Engine, ref, at.Bytes, nil, run.Stay{Seat: f.API.Store.SeatingOf(caller)})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,6 +15,10 @@ import (
 // reconnect is how long a reader should wait before it resumes a stream that was
 // cut off.
 const reconnect = time.Second
+
+// comeBack is how soon a reader who may not wait should ask again. Our choice: a
+// request costs more than two seconds of waiting for text.
+const comeBack = 2 * time.Second
 
 // stream writes the events of one run to one reader, from one goroutine.
 type stream struct {
@@ -72,14 +77,19 @@ func (s *stream) event(name, place string, data any) {
 }
 
 // follow writes a run, from a byte of its reply on, to its end. It returns when
-// the engine is done with the run, which may be long after the reader has left.
-func (s *stream) follow(engine *run.Engine, ref parley.RunRef, from int, claim *run.Claim) {
-	s.api.Cut(s.r, s.project, engine.Relay(s.r.Context(), ref, from, claim, run.Reader{Every: s.beat,
+// the engine is done with the run, which may be long after the reader has left, or
+// when the reader may not stay.
+func (s *stream) follow(engine *run.Engine, ref parley.RunRef, from int, claim *run.Claim, stay run.Stay) {
+	err := engine.Relay(s.r.Context(), ref, from, claim, run.Reader{Stay: stay, Every: s.beat,
 		Event: func(e run.Event) error {
 			s.write(e)
 			return s.err
 		},
-		Beat: func() error { return s.out.Comment("beat") }}))
+		Beat: func() error { return s.out.Comment("beat") }})
+	if errors.Is(err, run.ErrComeBack) {
+		err = s.out.Retry(comeBack)
+	}
+	s.api.Cut(s.r, s.project, err)
 }
 
 func (s *stream) write(e run.Event) {

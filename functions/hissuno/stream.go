@@ -23,6 +23,10 @@ const MaxReplyBytes = 40960
 // reconnect is how long a reader whose stream was cut waits before it resumes.
 const reconnect = time.Second
 
+// comeBack is how soon a reader who may not wait resumes. Our choice, as in the
+// native API.
+const comeBack = 2 * time.Second
+
 // event is an event of either stream. What a type does not have is left out:
 // the widget refuses null.
 type event struct {
@@ -74,8 +78,12 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.missed, Session: p.session})
 		return nil
 	}
-	f.API.Cut(r, project.ID, f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Every: f.Heartbeat, Event: s.write,
-		Beat: func() error { return s.out.Comment("beat") }}))
+	err = f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Stay: run.Stay{Seat: f.API.Store.SeatingOf(caller)},
+		Every: f.Heartbeat, Event: s.write, Beat: func() error { return s.out.Comment("beat") }})
+	if errors.Is(err, run.ErrComeBack) {
+		err = s.out.Retry(comeBack)
+	}
+	f.API.Cut(r, project.ID, err)
 	return nil
 }
 

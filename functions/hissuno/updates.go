@@ -46,7 +46,8 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 		err = u.tell(told)
 	}
 	if err == nil && f.Hold > 0 {
-		err = api.Hold{For: f.Hold, Poll: f.Poll, Heartbeat: f.Heartbeat, Now: f.Now, Look: u.look}.Wait(r.Context(), u.out)
+		err = api.Hold{For: f.Hold, Poll: f.Poll, Heartbeat: f.Heartbeat, Now: f.Now, Look: u.look,
+			Seat: f.API.Store.SeatingOf(caller)}.Wait(r.Context(), u.out)
 	}
 	if err == nil {
 		err = u.out.Retry(u.retry())

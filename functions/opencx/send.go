@@ -193,7 +193,7 @@ func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, 
 	case stored.Ref.Run == "":
 		out.Code = codeHuman
 	default:
-		_, end, err := f.Runs.Wait(r.Context(), stored.Ref, f.Wait)
+		_, end, err := f.Runs.Wait(r.Context(), stored.Ref, f.Wait, run.StayOf(stored, f.API.Store.SeatingOf(c), f.Wait))
 		f.logUnread(r, "wait for the reply", err)
 		out.tell(end)
 		f.tellMode(r, &out, end, stored, leaves)

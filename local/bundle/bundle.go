@@ -123,7 +123,7 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if err != nil {
 		return err
 	}
-	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now,
+	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now, Seats: seats,
 		Bucket: bucket.New(bucket.Config{Client: b.folder.files.Client(), Name: files.Name})})
 	if err != nil {
 		return err

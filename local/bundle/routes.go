@@ -19,11 +19,16 @@ import (
 	"parley/functions/uploads"
 	"parley/local/page"
 	"parley/shared/api"
+	"parley/shared/parley"
 )
 
 // hold is how long an updates request may wait for news: here waiting is free,
 // and no client or proxy that gives up after a minute does so before.
 const hold = 55 * time.Second
+
+// seats are more than on Lambda: here an answer that is kept open takes nothing
+// from others, and all of a laptop's pages have one address.
+var seats = parley.Seats{Reader: 64, Address: 256}
 
 // articlesPath is where the articles can be read that the docs agent quotes.
 const articlesPath = "/docs/"

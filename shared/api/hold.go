@@ -18,15 +18,31 @@ type Hold struct {
 	// Heartbeat the longest silence before a comment is written.
 	For, Poll, Heartbeat time.Duration
 	Now                  func() time.Time
+	// Seat takes the seat that waiting needs; with nil none is needed. Where all are
+	// taken the hold ends at once: the client has been told what there is, and asks
+	// again.
+	Seat parley.Seating
 	// Look writes what is new, and returns whether it wrote anything. enough ends
 	// the hold. ErrUnavailable does not: the next Look tries again.
 	Look func(ctx context.Context) (wrote, enough bool, err error)
 }
 
-// Wait keeps the answer open until For has passed. An error is the reason for
-// ending earlier.
+// Wait keeps the answer open until For has passed, or the life of its seat. An error
+// is the reason for ending earlier.
 func (h Hold) Wait(ctx context.Context, out *sse.Writer) error {
-	over, cancel := context.WithTimeout(ctx, h.For)
+	hold := h.For
+	if h.Seat != nil {
+		seat, err := h.Seat(ctx)
+		if errors.Is(err, parley.ErrLimit) || errors.Is(err, parley.ErrUnavailable) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer seat.Leave(ctx)
+		hold = min(hold, parley.SeatLife)
+	}
+	over, cancel := context.WithTimeout(ctx, hold)
 	defer cancel()
 	poll := time.NewTicker(h.Poll)
 	defer poll.Stop()

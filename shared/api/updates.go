@@ -56,7 +56,7 @@ func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Ca
 	s := &updateStream{Updates: u, r: r, caller: caller, out: sse.Start(w)}
 	err = s.write(known, after)
 	if err == nil && u.Hold > 0 {
-		err = Hold{For: u.Hold, Poll: u.Poll, Heartbeat: u.Heartbeat, Now: u.Now, Look: s.look}.Wait(r.Context(), s.out)
+		err = Hold{For: u.Hold, Poll: u.Poll, Heartbeat: u.Heartbeat, Now: u.Now, Look: s.look, Seat: u.Store.SeatingOf(caller)}.Wait(r.Context(), s.out)
 	}
 	if err == nil {
 		err = s.out.Retry(s.retryAfter())

@@ -51,6 +51,7 @@ import (
 //	the job that removes an unused attachment         P/file/F                job/drop
 //	daily totals of ratings, answers, sessions        P/totals/DAY            -
 //	rate and budget counters                          P/count/NAME/SUBJECT    WINDOW
+//	answers kept open, by reader and by address       P/seats/KIND/SUBJECT    -
 //	when people were last told that somebody waits    P/notice/WAY            -
 //	how far the sweep has looked                      ~/sweep                 -
 //
@@ -304,6 +305,11 @@ func totalsKey(p ProjectID, day string) table.Key {
 
 func counterKey(p ProjectID, name, subject string, window int64) table.Key {
 	return table.Key{PK: path(string(p), "count", name, subject), SK: fmt.Sprintf("%010d", window)}
+}
+
+// seatsKey is where the seats of a reader, or of an address, are counted.
+func seatsKey(p ProjectID, kind, subject string) table.Key {
+	return table.Key{PK: path(string(p), "seats", kind, subject), SK: skOnly}
 }
 
 // toldKey is what people were told, in one way, of who waits in a session.

@@ -103,6 +103,7 @@ var builders = []builder{
 	{"totalsKey", func(i input) table.Key { return totalsKey(i.project, i.a) }, projectA, "P/totals/DAY -"},
 	{"counterKey", func(i input) table.Key { return counterKey(i.project, i.a, i.b, i.n) }, everything, "P/count/NAME/SUBJECT WINDOW"},
 	{"toldKey", func(i input) table.Key { return toldKey(i.project, SessionID(i.a), Way(i.b)) }, projectAB, "P/session/S told/WAY"},
+	{"seatsKey", func(i input) table.Key { return seatsKey(i.project, i.a, i.b) }, projectAB, "P/seats/KIND/SUBJECT -"},
 	{"noticeKey", func(i input) table.Key { return noticeKey(i.project, Way(i.a)) }, projectA, "P/notice/WAY -"},
 	{"sweepKey", func(input) table.Key { return sweepKey() }, nothing, "~/sweep -"},
 	{"ownerPartition", func(i input) table.Key {

@@ -36,12 +36,14 @@
 //	rating*.go, review.go, figures.go  what became of sessions
 //	follow.go, hook*.go              who does something for what happens: webhooks, reviews
 //	budget*.go                       rates and budgets
+//	seat.go                          who may keep an answer open, and how many
 //
 // A turn in calls: Send stores the message and a run (send.go), package run claims
 // it and appends to its log (run_log.go), EndRun stores the reply (run_end.go).
 package parley
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"math/big"
@@ -70,6 +72,8 @@ type Config struct {
 	// ProjectLife is how long a project's settings are kept in memory; zero
 	// means 30 s, negative not at all.
 	ProjectLife time.Duration
+	// Seats is how many answers may be kept open.
+	Seats Seats
 }
 
 // Store reads and changes what the table holds. It is safe for concurrent use.
@@ -82,6 +86,7 @@ type Store struct {
 	newID    func() string
 	projects *projectCache
 	counters *counters
+	seats    Seats
 }
 
 // New returns a Store.
@@ -104,6 +109,7 @@ func New(c Config) (*Store, error) {
 	s := &Store{table: c.Table, bucket: c.Bucket, derive: c.Derive, previous: c.DerivePrevious, now: c.Now, newID: c.NewID}
 	s.projects = &projectCache{life: c.ProjectLife, now: c.Now}
 	s.counters = newCounters(c.Table, c.Now)
+	s.seats = Seats{Reader: cmp.Or(c.Seats.Reader, 4), Address: cmp.Or(c.Seats.Address, 32)}
 	return s, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"parley/shared/table"
 )
@@ -153,6 +154,10 @@ func (c *change) forget(run RunID) {
 	c.session.Queue = kept
 }
 
+// leaveMargin is how long before QueuedFor nobody relies on a request any more, so
+// that it has seen that its turn has come. Who claims first generates, if both do.
+const leaveMargin = time.Second
+
 // promote makes the first run that waits the active one, and notes it if
 // nobody stays to generate it.
 func (c *change) promote() {
@@ -162,9 +167,10 @@ func (c *change) promote() {
 	}
 	next := session.Queue[0]
 	session.Queue = session.Queue[1:]
+	waits := next.Waits && SilentFor(c.now, next.Since) < QueuedFor-leaveMargin
 	next.Since = c.now.UnixMilli()
 	session.Run = &next
-	if !next.Waits {
+	if !waits {
 		c.promoted = RunRef{session.Project, session.ID, next.ID}
 	}
 }

@@ -120,6 +120,10 @@ const (
 	MaxBefore = 10
 	// MaxLeave bounds SendRequest.Leave: a responder waits so long. Our choice.
 	MaxLeave = 5 * time.Second
+	// QueuedFor is how long the request of a queued message stays open for its turn.
+	// Our choice: a quick reply ends within it, and no slow one keeps requests of all
+	// messages open that wait behind it.
+	QueuedFor = 5 * time.Second
 )
 
 // Sent is what became of a SendRequest.

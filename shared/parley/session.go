@@ -154,7 +154,8 @@ type QueuedRun struct {
 	Of  EntryID `json:"of,omitempty"`
 	// Since is when it became active, or was queued.
 	Since int64 `json:"since"`
-	// Waits says that the request which asked for it stays open to generate it.
+	// Waits says that the request which asked for it stays open for QueuedFor, to
+	// generate it.
 	Waits bool `json:"waits,omitempty"`
 }
 

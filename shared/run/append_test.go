@@ -61,7 +61,7 @@ func TestDeadRunsNext(t *testing.T) {
 			return e.Respond(context.Background(), ref)
 		},
 		"read": func(_ *run.Engine, d *run.Dispatcher, ref parley.RunRef) error {
-			text, end, err := d.Wait(context.Background(), ref, time.Minute)
+			text, end, err := d.Wait(context.Background(), ref, time.Minute, run.Stay{})
 			if end == nil || end.Status != parley.StatusIncomplete {
 				return fmt.Errorf("the reader got %q, %+v, %w", text, end, err)
 			}

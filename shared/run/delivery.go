@@ -25,6 +25,10 @@ type delivery struct {
 	// previousChecked is when this reader last looked whether the run that is
 	// ahead of this one in the queue is dead.
 	previousChecked time.Time
+	stay            Stay
+	began           time.Time    // when it first had to wait
+	seat            *parley.Seat // nil while it has none
+	seated          time.Time    // when it took it
 }
 
 // generator is what a delivery needs of an Engine. A Dispatcher knows only this
@@ -48,6 +52,7 @@ func (d *delivery) deliverText(text string) error {
 // pollLog reads the log from its beginning, as often as PollMin and PollMax say,
 // and delivers it up to its end.
 func (d *delivery) pollLog(ctx context.Context) error {
+	defer d.leaveSeat(ctx)
 	d.from = max(d.from, d.at)
 	d.at, d.log = 0, nil
 	pause := d.PollMin
@@ -74,6 +79,9 @@ func (d *delivery) pollLog(ctx context.Context) error {
 			if over, err := d.investigate(ctx); over || err != nil {
 				return err
 			}
+		}
+		if err := d.mayStay(ctx); err != nil {
+			return err
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err

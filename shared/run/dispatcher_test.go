@@ -63,7 +63,7 @@ func TestDispatcher(t *testing.T) {
 		if stopped, err := d.Cancel(t.Context(), caller, sent.Session.ID, ""); err != nil || stopped.Entry == nil {
 			t.Errorf("cancel = %+v, %v", stopped, err)
 		}
-		if _, end, err := d.Wait(t.Context(), sent.Ref, time.Minute); err != nil || end == nil || end.Status != parley.StatusCancelled {
+		if _, end, err := d.Wait(t.Context(), sent.Ref, time.Minute, run.Stay{}); err != nil || end == nil || end.Status != parley.StatusCancelled {
 			t.Errorf("wait = %+v, %v", end, err)
 		}
 		if _, err := run.NewDispatcher(run.Config{Store: store}); err == nil {

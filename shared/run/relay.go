@@ -11,6 +11,8 @@ import (
 // to it. One goroutine calls them, and stops for good once one of them has
 // returned an error, which means that the client has left.
 type Reader struct {
+	// Stay says how long the client may wait for what is not there yet.
+	Stay Stay
 	// Event gets each event of the run. Beat is called when none has come for the
 	// time Every, to tell the client that the connection lives.
 	Event func(Event) error
@@ -21,16 +23,18 @@ type Reader struct {
 // Relay is Stream for a client that also needs signs of life. It returns when
 // the engine is done with the run, which may be long after the client has left.
 // Then the error is the Reader's, or nil where the run ended before the next
-// write.
+// write. ErrComeBack if the client may not stay.
 func (e *Engine) Relay(ctx context.Context, ref parley.RunRef, from int, claim *Claim, r Reader) error {
-	return r.deliver(func(deliver func(Event) error) error { return e.Stream(ctx, ref, from, claim, deliver) })
+	return r.deliver(func(deliver func(Event) error) error {
+		return e.stream(ctx, &delivery{Dispatcher: e.Dispatcher, ref: ref, from: from, deliver: deliver, stay: r.Stay}, claim)
+	})
 }
 
 // Watch is Relay without the duty to generate: where nobody generates the run,
 // the responder is asked to.
 func (d *Dispatcher) Watch(ctx context.Context, ref parley.RunRef, from int, r Reader) error {
 	return r.deliver(func(deliver func(Event) error) error {
-		to := &delivery{Dispatcher: d, ref: ref, from: from, deliver: deliver}
+		to := &delivery{Dispatcher: d, ref: ref, from: from, deliver: deliver, stay: r.Stay}
 		return to.pollLog(ctx)
 	})
 }

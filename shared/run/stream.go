@@ -21,7 +21,10 @@ import (
 // stop a run; only its deadline does, which must leave time to store what was
 // said.
 func (e *Engine) Stream(ctx context.Context, ref parley.RunRef, from int, claim *Claim, deliver func(Event) error) error {
-	to := &delivery{Dispatcher: e.Dispatcher, ref: ref, from: from, deliver: deliver}
+	return e.stream(ctx, &delivery{Dispatcher: e.Dispatcher, ref: ref, from: from, deliver: deliver}, claim)
+}
+
+func (e *Engine) stream(ctx context.Context, to *delivery, claim *Claim) error {
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > claimTime {
 		to.generator = e
 	}
@@ -36,19 +39,20 @@ func (e *Engine) Stream(ctx context.Context, ref parley.RunRef, from int, claim 
 // much.
 const claimTime = 30 * time.Second
 
-// Wait follows a run that somebody else generates, for at most this long. It
-// returns the text so far, and the end if it has come.
-func (d *Dispatcher) Wait(ctx context.Context, ref parley.RunRef, atMost time.Duration) (string, *End, error) {
+// Wait follows a run that somebody else generates, for at most this long and as
+// long as its reader may stay. It returns the text so far, and the end if it has
+// come.
+func (d *Dispatcher) Wait(ctx context.Context, ref parley.RunRef, atMost time.Duration, stay Stay) (string, *End, error) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	var text []byte
 	var end *End
-	to := &delivery{Dispatcher: d, ref: ref, deliver: func(ev Event) error {
+	to := &delivery{Dispatcher: d, ref: ref, stay: stay, deliver: func(ev Event) error {
 		text, end = append(text, ev.Text...), ev.End
 		return nil
 	}}
 	err := to.pollLog(ctx)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+	if errors.Is(err, ErrComeBack) || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		err = nil
 	}
 	return string(text), end, err
