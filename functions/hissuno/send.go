@@ -26,48 +26,41 @@ const (
 	leave = time.Second
 )
 
-// message is what the widget sends. Of the transcript only the last message of
-// the visitor is read: history is the server's own.
+// message is what the widget sends.
 type message struct {
-	Messages []struct {
-		Role    string          `json:"role"`
-		Content json.RawMessage `json:"content"`
-	} `json:"messages"`
-	ProjectID    string            `json:"projectId"`
-	SessionID    parley.SessionID  `json:"sessionId"`
-	PageURL      string            `json:"pageUrl"`
-	PageTitle    string            `json:"pageTitle"`
-	UserID       string            `json:"userId"`
-	UserMetadata map[string]string `json:"userMetadata"`
-	WidgetToken  string            `json:"widgetToken"`
+	Messages     transcript       `json:"messages"`
+	ProjectID    string           `json:"projectId"`
+	SessionID    parley.SessionID `json:"sessionId"`
+	PageURL      string           `json:"pageUrl"`
+	PageTitle    string           `json:"pageTitle"`
+	UserID       string           `json:"userId"`
+	UserMetadata metadata         `json:"userMetadata"`
+	WidgetToken  string           `json:"widgetToken"`
 }
 
 // text returns the visitor's new message.
 func (m message) text() (string, error) {
-	for i := len(m.Messages) - 1; i >= 0; i-- {
-		if m.Messages[i].Role != "user" {
-			continue
-		}
-		var text string
-		if json.Unmarshal(m.Messages[i].Content, &text) != nil {
-			return "", api.InvalidField("messages", "content has to be a string")
-		}
-		switch trimmed := strings.TrimSpace(text); {
-		case trimmed == "":
-			return "", api.InvalidField("messages", "Message is empty")
-		case len(trimmed) > MaxMessageBytes:
-			return "", &parley.Error{Kind: parley.ErrInvalid, Code: "too_large", Field: "messages",
-				Text: fmt.Sprintf("Message too long. Maximum %d bytes allowed.", MaxMessageBytes)}
-		default:
-			return trimmed, nil
-		}
+	if !m.Messages.asks {
+		return "", api.InvalidField("messages", "messages is required")
 	}
-	return "", api.InvalidField("messages", "messages is required")
+	var text string
+	if json.Unmarshal(m.Messages.last, &text) != nil {
+		return "", api.InvalidField("messages", "content has to be a string")
+	}
+	switch trimmed := strings.TrimSpace(text); {
+	case trimmed == "":
+		return "", api.InvalidField("messages", "Message is empty")
+	case len(trimmed) > MaxMessageBytes:
+		return "", &parley.Error{Kind: parley.ErrInvalid, Code: "too_large", Field: "messages",
+			Text: fmt.Sprintf("Message too long. Maximum %d bytes allowed.", MaxMessageBytes)}
+	default:
+		return trimmed, nil
+	}
 }
 
 // metadata is what the widget says of its user, or the token, if there is one.
 func (m message) metadata(u *token.User) map[string]string {
-	said, id := m.UserMetadata, m.UserID
+	said, id := map[string]string(m.UserMetadata), m.UserID
 	if u != nil {
 		said, id = u.Metadata, u.ID
 	}
@@ -90,7 +83,7 @@ type accepted struct {
 
 func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	var in message
-	if err := api.DecodeUpTo(r, MaxBodyBytes, &in); err != nil {
+	if err := api.DecodeLong(r, MaxBodyBytes, &in); err != nil {
 		return err
 	}
 	if in.SessionID == "" {
@@ -110,7 +103,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := parley.EntryID(rand.Text())
 	api.About(r, in.SessionID, parley.RunID(id))
-	alone := len(in.Messages) == 1
+	alone := in.Messages.many == 1
 	sent, _, err := f.Engine.Send(r.Context(), caller, parley.SendRequest{ID: id, Session: in.SessionID,
 		Channel: parley.ChannelHissuno, Content: text, IfBusy: parley.BusyRefuse, Leave: leave, Acknowledge: alone,
 		Page:     parley.Page{URL: short(in.PageURL), Title: short(in.PageTitle)},

@@ -1,6 +1,7 @@
 package opencx
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -76,13 +77,15 @@ func file(r *http.Request, most int64) (name, called string, data []byte, err er
 		if part.FormName() != "file" {
 			continue
 		}
-		data, err := io.ReadAll(io.LimitReader(part, most+1))
+		var data bytes.Buffer
+		data.Grow(int(min(max(r.ContentLength, 0), most)) + bytes.MinRead) // in one piece: what grows takes several times as much
+		_, err = data.ReadFrom(io.LimitReader(part, most+1))
 		switch {
-		case int64(len(data)) > most, errors.As(err, new(*http.MaxBytesError)):
+		case int64(data.Len()) > most, errors.As(err, new(*http.MaxBytesError)):
 			return "", "", nil, errTooLong()
 		case err != nil:
 			return "", "", nil, noFile
 		}
-		return parley.FileName(part.FileName()), part.Header.Get("Content-Type"), data, nil
+		return parley.FileName(part.FileName()), part.Header.Get("Content-Type"), data.Bytes(), nil
 	}
 }

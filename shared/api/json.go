@@ -17,6 +17,11 @@ import (
 // longest message, escaped, and all other fields.
 const MaxBodyBytes = 128 << 10
 
+// MaxBodyValues is how many values a body may have, with those in lists and objects
+// and these themselves: an empty one takes two bytes to send, and many times as many
+// to keep. Our choice: many times what a client has to say.
+const MaxBodyValues = 10_000
+
 // Decode reads the request's body, which must be declared as JSON, into v, a
 // pointer to a struct. Unknown fields are ignored. The error is too_large,
 // unsupported_media_type, invalid_json, or invalid_field for a field of the
@@ -40,7 +45,36 @@ func DecodeUpTo(r *http.Request, max int64, v any) error {
 	if err != nil {
 		return err
 	}
+	if !fewValues(body) {
+		return &parley.Error{Kind: parley.ErrInvalid, Code: "too_large", Text: "the body has more than " + strconv.Itoa(MaxBodyValues) + " values"}
+	}
 	return unmarshal(body, v)
+}
+
+// DecodeLong is DecodeUpTo for a v that bounds by itself how many values it keeps.
+func DecodeLong(r *http.Request, max int64, v any) error {
+	body, err := readBody(r, max)
+	if err != nil {
+		return err
+	}
+	return unmarshal(body, v)
+}
+
+// fewValues reports whether a body has at most MaxBodyValues values. It counts what
+// separates them in JSON, in anything else something that is as good.
+func fewValues(body []byte) bool {
+	values, quoted := 1, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && (c == ',' || c == '[' || c == '{'):
+			values++
+		}
+	}
+	return values <= MaxBodyValues
 }
 
 // DecodeOptional is Decode for a body that may be absent, and then leaves v
@@ -55,7 +89,11 @@ func DecodeOptional(r *http.Request, v any) error {
 }
 
 func readBody(r *http.Request, max int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, max))
+	var b bytes.Buffer
+	if r.ContentLength > 0 && r.ContentLength <= max {
+		b.Grow(int(r.ContentLength) + bytes.MinRead) // in one piece: what grows takes several times as much
+	}
+	_, err := b.ReadFrom(http.MaxBytesReader(nil, r.Body, max))
 	if errors.As(err, new(*http.MaxBytesError)) {
 		// If a server answers and closes while the client is still writing, the
 		// client may never see the answer. So as much again is read and dropped.
@@ -65,7 +103,7 @@ func readBody(r *http.Request, max int64) ([]byte, error) {
 	if err != nil {
 		return nil, invalidJSON("the body ended early")
 	}
-	return body, nil
+	return b.Bytes(), nil
 }
 
 func unmarshal(body []byte, v any) error {

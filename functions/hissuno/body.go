@@ -1,0 +1,95 @@
+package hissuno
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+
+	"parley/shared/parley"
+)
+
+// transcript is what is kept of the one that comes with every message, however long
+// it is: the last message of the visitor. History is the server's own.
+type transcript struct {
+	many int             // messages
+	asks bool            // one of them is the visitor's
+	last json.RawMessage // its content, nil if it has none
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *transcript) UnmarshalJSON(data []byte) error {
+	*t = transcript{}
+	d, err := inside(data, '[', reflect.TypeFor[transcript]())
+	if err != nil || d == nil {
+		return err
+	}
+	var m struct {
+		Role    string          `json:"role"`
+		Content json.RawMessage `json:"content"`
+	}
+	for d.More() {
+		m.Role, m.Content = "", m.Content[:0]
+		if err := d.Decode(&m); err != nil {
+			return err
+		}
+		t.many++
+		if m.Role == "user" {
+			t.asks, t.last, m.Content = true, m.Content, t.last
+		}
+	}
+	return nil
+}
+
+// metadata is what the page says of its user. Of more pairs than may be kept it has
+// one more than may be, so that they are refused.
+type metadata map[string]string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *metadata) UnmarshalJSON(data []byte) error {
+	*m = nil
+	d, err := inside(data, '{', reflect.TypeFor[metadata]())
+	if err != nil || d == nil {
+		return err
+	}
+	*m = metadata{}
+	for n := 0; d.More() && n <= parley.MaxMetadata; n++ {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value string
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		(*m)[name.(string)] = value
+	}
+	return nil
+}
+
+// inside returns a decoder of what is in a list or an object, which data is valid
+// JSON of; nil of null.
+func inside(data []byte, begin json.Delim, into reflect.Type) (*json.Decoder, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	switch first, err := d.Token(); {
+	case err != nil, first == nil:
+		return nil, err
+	case first == begin:
+		return d, nil
+	}
+	return nil, &json.UnmarshalTypeError{Value: kindOf(data), Type: into}
+}
+
+// kindOf names a value as package json does.
+func kindOf(data []byte) string {
+	switch bytes.TrimSpace(data)[0] {
+	case '[':
+		return "array"
+	case '{':
+		return "object"
+	case '"':
+		return "string"
+	case 't', 'f':
+		return "bool"
+	}
+	return "number"
+}
