@@ -110,6 +110,16 @@ func (f *Function) Instances() int {
 // Begun returns how many invocations processes were given so far.
 func (f *Function) Begun() int64 { return f.begun.Load() }
 
+// Peak returns the most memory that any of the function's processes that still run
+// has had, in bytes; 0 where the system does not tell.
+func (f *Function) Peak() int64 {
+	var most int64
+	for _, in := range f.instances() {
+		most = max(most, peak(in.cmd.Process))
+	}
+	return most
+}
+
 // Init starts one more process and returns how long it took until it asked for
 // its first event, which is what Lambda reports as Init Duration.
 func (f *Function) Init() (time.Duration, error) {
