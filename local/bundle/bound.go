@@ -11,19 +11,22 @@ import (
 // connection is kept for a client that is gone.
 const (
 	headerTime     = 10 * time.Second // to send a request's header
-	fileTime       = 5 * time.Minute  // to send or take a whole file
 	idleTime       = 2 * time.Minute  // between two requests
 	maxHeaderBytes = 32 << 10         // a visitor's token has at most 8 KiB
 )
 
 // limits are of one request.
 type limits struct {
-	body  time.Duration // to send its body
-	piece time.Duration // to take one piece of its answer
+	// body is the time to send its body, and each second more that has gone by allows
+	// for this many bytes: a large body on a slow line takes as long as it takes.
+	body time.Duration
+	rate int64
+	// piece is the time to take one piece of its answer.
+	piece time.Duration
 }
 
-// standard suits the API, whose bodies have 128 KiB at most.
-var standard = limits{body: 30 * time.Second, piece: 20 * time.Second}
+// standard lets 8 KiB a second pass, which the slowest mobile networks have.
+var standard = limits{body: 20 * time.Second, rate: 8 << 10, piece: 20 * time.Second}
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
@@ -40,25 +43,36 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 func bounded(next http.Handler, l limits) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
+		b := &boundedBody{ReadCloser: r.Body, c: c, rate: l.rate}
 		if r.Body != http.NoBody {
+			b.until = time.Now().Add(l.body)
 			// Where it cannot be set the client is only trusted more.
-			_ = c.SetReadDeadline(time.Now().Add(l.body))
-			r.Body = &boundedBody{r.Body, c}
+			_ = c.SetReadDeadline(b.until)
+			r = r.WithContext(r.Context()) // the server looks at the body of its own
+			r.Body = b
 		}
-		next.ServeHTTP(&boundedWriter{w, c, l.piece}, r)
+		next.ServeHTTP(&boundedWriter{w, c, b, l.piece}, r)
 	})
 }
 
-// boundedBody lifts the deadline at its end: after that the server reads on
-// only to notice that the client leaves.
+// boundedBody moves the deadline with each byte, and lifts it at its end: after that
+// the server reads on only to notice that the client leaves. Where the body was not
+// read to its end the deadline stays, for then the server itself reads what is left.
 type boundedBody struct {
 	io.ReadCloser
-	c *http.ResponseController
+	c     *http.ResponseController
+	until time.Time // zero when it has been read
+	rate  int64     // bytes a second
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	b.until = b.until.Add(time.Duration(n) * time.Second / time.Duration(b.rate))
+	switch err {
+	case nil:
+		_ = b.c.SetReadDeadline(b.until)
+	case io.EOF:
+		b.until = time.Time{}
 		_ = b.c.SetReadDeadline(time.Time{})
 	}
 	return n, err
@@ -67,6 +81,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 type boundedWriter struct {
 	http.ResponseWriter
 	c     *http.ResponseController
+	body  *boundedBody
 	piece time.Duration
 }
 
@@ -81,7 +96,15 @@ func (w *boundedWriter) FlushError() error {
 	return w.c.Flush()
 }
 
-func (w *boundedWriter) extend() { _ = w.c.SetWriteDeadline(time.Now().Add(w.piece)) }
+// extend gives time for the next piece. The server writes none before it has read what
+// is left of the body, or waited for it.
+func (w *boundedWriter) extend() {
+	begin := time.Now()
+	if w.body.until.After(begin) {
+		begin = w.body.until
+	}
+	_ = w.c.SetWriteDeadline(begin.Add(w.piece))
+}
 
 // Unwrap is for http.ResponseController.
 func (w *boundedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

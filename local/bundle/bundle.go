@@ -71,6 +71,7 @@ type Bundle struct {
 	checkURL  func(string) error // of webhooks
 	reviews   review.Handler
 	handler   http.Handler
+	limits    limits
 	stopping  context.Context // ends when Serve is told to stop
 	stop      context.CancelFunc
 	responses sync.WaitGroup // runs and webhooks that no request waits for
@@ -92,7 +93,7 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{log: c.Log}
+	b := &Bundle{log: c.Log, limits: standard}
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	if err := b.open(ctx, c, who); err != nil {
 		b.close()

@@ -25,9 +25,8 @@ const (
 func (b *Bundle) Serve(ctx context.Context) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	page, files := newServer(bounded(b.handler, standard), b.log), newServer(b.folder.files, b.log)
+	page, files := newServer(bounded(b.handler, b.limits), b.log), newServer(bounded(b.folder.files, b.limits), b.log)
 	page.BaseContext = func(net.Listener) context.Context { return requests }
-	files.ReadTimeout, files.WriteTimeout = fileTime, fileTime
 
 	failed := make(chan error, 2)
 	go func() { failed <- b.page.serve(page) }()
