@@ -109,7 +109,7 @@ func New(c Config) (*Store, error) {
 	s := &Store{table: c.Table, bucket: c.Bucket, derive: c.Derive, previous: c.DerivePrevious, now: c.Now, newID: c.NewID}
 	s.projects = &projectCache{life: c.ProjectLife, now: c.Now}
 	s.counters = newCounters(c.Table, c.Now)
-	s.seats = Seats{Reader: cmp.Or(c.Seats.Reader, 4), Address: cmp.Or(c.Seats.Address, 32)}
+	s.seats = Seats{Reader: cmp.Or(c.Seats.Reader, ReaderSeats), Address: cmp.Or(c.Seats.Address, AddressSeats)}
 	return s, nil
 }
 

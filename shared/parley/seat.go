@@ -24,18 +24,24 @@ import (
 // Seats is how many answers may be kept open at once, by all processes together.
 type Seats struct {
 	// Reader is for one reader: a contact with all its browsers, or a visitor. Zero
-	// means 4: the tabs of a browser, and what a page that was loaded anew has left
-	// behind. Our choice.
+	// means ReaderSeats.
 	Reader int
-	// Address is for one network address, whoever reads there. Zero means 32, which
-	// is few beside the 1,000 executions of an account, and enough for an office. Our
-	// choice.
+	// Address is for one network address, whoever reads there. Zero means
+	// AddressSeats.
 	Address int
 }
 
-// SeatLife is how long one may keep a seat. Our choice: longer than most replies
-// take, and short enough for the seats of a process that died.
-const SeatLife = time.Minute
+const (
+	// ReaderSeats are the seats of one reader. Our choice: for the tabs of a browser,
+	// and for what a page that was loaded anew has left behind.
+	ReaderSeats = 4
+	// AddressSeats are the seats of one address. Our choice: few beside the 1,000
+	// executions of an account, and enough for an office.
+	AddressSeats = 32
+	// SeatLife is how long one may keep a seat. Our choice: longer than most replies
+	// take, and short enough for the seats of a process that died.
+	SeatLife = time.Minute
+)
 
 // Seat is the right to keep an answer open for SeatLife. Leave it.
 type Seat struct {

@@ -16,15 +16,15 @@ type Own map[parley.ProjectID]bool
 // Standing returns, of all items of a table, those of the test's projects and the
 // deployment's, as far as they change only by what somebody asks for. Left out are
 // what a reply that is being written changes besides its text (its beats, and what
-// visitors have spent, which is settled after its end), counters, which every
-// request moves, and the sweep's place.
+// visitors have spent, which is settled after its end), counters and seats, which
+// every request moves, and the sweep's place.
 func (o Own) Standing(all map[table.Key]table.Item) map[table.Key]table.Item {
 	standing := map[table.Key]table.Item{}
 	for k, item := range all {
 		project, rest, _ := strings.Cut(k.PK, "/")
 		switch {
 		case k.PK == "~/sweep", project != "~" && !o[parley.ProjectID(project)]:
-		case strings.HasPrefix(rest, "count/"), strings.HasPrefix(rest, "run/") && strings.Contains(item.String("data"), `"kind":"beat"`):
+		case strings.HasPrefix(rest, "count/"), strings.HasPrefix(rest, "seats/"), strings.HasPrefix(rest, "run/") && strings.Contains(item.String("data"), `"kind":"beat"`):
 		default:
 			item = maps.Clone(item)
 			delete(item, "spent")
