@@ -178,7 +178,7 @@ func (a Action) fields(r FormRequest) (json.RawMessage, error) {
 				known[name] = typed(field, value)
 			}
 		}
-		if arguments, err = json.Marshal(known); err != nil {
+		if arguments, err = encode(known); err != nil {
 			return nil, invalid("arguments", "arguments is a JSON object")
 		}
 	}
@@ -219,7 +219,7 @@ func (e Entry) withCall(call ActionCall) Entry {
 
 // amendCall replaces an entry by one in which a call is known better.
 func (c *change) amendCall(by Caller, of, amended Entry, call ActionCall) error {
-	data, err := json.Marshal(map[string]string{"call": call.ID, "action": string(call.Action)})
+	data, err := encode(map[string]string{"call": call.ID, "action": string(call.Action)})
 	if err != nil {
 		return fmt.Errorf("encode call: %w", err)
 	}

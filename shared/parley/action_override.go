@@ -48,7 +48,7 @@ func quoted(text string) json.RawMessage {
 
 // check returns a too_large or invalid_field error unless all can be sent.
 func (o Overrides) check(field string) error {
-	text, err := json.Marshal(o)
+	text, err := encode(o)
 	if err != nil {
 		return invalid(field, "%s holds a value that is no JSON", field)
 	}

@@ -16,5 +16,6 @@ func (s *Store) takeChange(ctx context.Context, c Caller) error {
 	if c.staff() {
 		return nil
 	}
-	return s.counters.take(ctx, s.counters.counter(c.Project, "changes", string(c.Visitor), time.Minute), 1, MaxChangesPerMinute)
+	k := s.counters.counter(c.Project, "changes", string(c.Visitor), time.Minute)
+	return s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(MaxChangesPerMinute))
 }

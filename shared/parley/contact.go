@@ -58,7 +58,7 @@ func (i Identity) check() error {
 		}
 	}
 	// An e-mail is part of a key, where every byte may take three.
-	if len(i.Email) > 254 || len(i.Name) > MaxNameBytes || len(i.Picture) > MaxPageBytes {
+	if len(i.Email) > 254 || exceeds(i.Name, MaxNameBytes) || exceeds(i.Picture, MaxPageBytes) {
 		return tooLarge("identity", MaxNameBytes)
 	}
 	if i.Overrides != nil {
@@ -97,10 +97,10 @@ type Identified struct {
 // good by a job. That makes the old token invalid. A visitor who is linked to
 // another contact stays so, and a new one is returned.
 func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, error) {
-	if len(r.Name) > MaxNameBytes || len(r.Email) > MaxNameBytes {
+	if exceeds(r.Name, MaxNameBytes) || exceeds(r.Email, MaxNameBytes) {
 		return Identified{}, tooLarge("name", MaxNameBytes)
 	}
-	if len(r.Language) > MaxLanguageBytes {
+	if exceeds(r.Language, MaxLanguageBytes) {
 		return Identified{}, tooLarge("language", MaxLanguageBytes)
 	}
 	if err := checkAbout(Page{}, r.Metadata); err != nil {
@@ -201,9 +201,6 @@ func (s *Store) CheckVisitor(ctx context.Context, c Caller) error {
 }
 
 func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, contact *Contact) (Visitor, error) {
-	if err := s.takeIdentify(ctx, p, r.Caller); err != nil {
-		return Visitor{}, err
-	}
 	now := s.clock()
 	v := Visitor{ID: VisitorID("v" + s.newID()), Generation: 1, Created: now.UnixMilli(),
 		Name: r.Name, Email: r.Email, Language: r.Language, Metadata: r.Metadata}
@@ -225,7 +222,16 @@ func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, c
 		item["contact"] = string(contact.ID)
 		actions = append(actions, table.Put(linkItem(p.ID, contact.ID, v.ID)))
 	}
-	return v, s.write(ctx, actions)
+	spent := &spending{store: s, project: p, caller: r.Caller}
+	if err := spent.arrive(actions); err != nil {
+		return Visitor{}, err
+	}
+	if err := s.takeIdentify(ctx, p, r.Caller); err != nil {
+		return Visitor{}, err
+	}
+	err = s.write(ctx, actions)
+	spent.count(ctx, err)
+	return v, err
 }
 
 // Proven returns the contact whom a signed identity names, made if need be. What
@@ -324,7 +330,7 @@ func (s *Store) makeContact(ctx context.Context, p ProjectID, c Contact, pointer
 }
 
 func (c Contact) item(p ProjectID) (table.Item, error) {
-	data, err := json.Marshal(c)
+	data, err := encode(c)
 	if err != nil {
 		return nil, fmt.Errorf("encode contact: %w", err)
 	}

@@ -38,7 +38,7 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 		if r.Proven {
 			return Identified{}, r.Identity.check()
 		}
-		if len(r.Identity.Name) > MaxNameBytes {
+		if exceeds(r.Identity.Name, MaxNameBytes) {
 			return Identified{}, tooLarge("name", MaxNameBytes)
 		}
 		if err := checkAbout(Page{}, r.Identity.Metadata); err != nil {
@@ -64,7 +64,7 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 func (s *Store) visitorOf(ctx context.Context, p *Project, contact Contact, c Caller) (Visitor, error) {
 	from := ""
 	if !contact.Proven {
-		from = c.Address
+		from = network(c.Address)
 	}
 	id := VisitorID("x" + base62(s.derive("visitor of contact", string(p.ID), string(contact.ID), from), 22))
 	k := visitorKey(p.ID, id)
@@ -107,12 +107,14 @@ func (s *Store) bearVisitor(ctx context.Context, p *Project, contact Contact, id
 
 // takeIdentify counts a new visitor against its address.
 func (s *Store) takeIdentify(ctx context.Context, p *Project, c Caller) error {
-	address := s.AddressHash(c)
-	if address == "" {
-		return nil
+	for _, n := range limitsOf(s.AddressHash(c)) {
+		k := s.counters.counter(p.ID, "identify", n.subject, time.Hour)
+		most := callsOf(n.times * p.Budgets.WithDefaults().IdentifyPerHour)
+		if err := s.counters.take(ctx, k, callsOf(1), callsOf(1), most); err != nil {
+			return err
+		}
 	}
-	return s.counters.take(ctx, s.counters.counter(p.ID, "identify", address, time.Hour), 1,
-		p.Budgets.WithDefaults().IdentifyPerHour)
+	return nil
 }
 
 // ContactOf returns the contact for whom the caller acts; a zero one if it acts

@@ -129,7 +129,7 @@ type Source struct {
 }
 
 func (e Entry) item(p ProjectID, s SessionID) (table.Item, error) {
-	data, err := json.Marshal(e)
+	data, err := encode(e)
 	if err != nil {
 		return nil, fmt.Errorf("encode entry: %w", err)
 	}

@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -30,6 +29,7 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 	if err != nil {
 		return Entry{}, err
 	}
+	spent := &spending{store: s, project: p, caller: c}
 	for try := range changeTries {
 		session, err := s.open(ctx, c, id, true)
 		if err != nil {
@@ -49,8 +49,14 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 		}
 		voted := of
 		voted.Vote, voted.Revision = v, of.Revision+1
-		_, err = s.change(ctx, p, session, func(ch *change) error { return ch.vote(c, of, voted) })
+		_, err = s.change(ctx, p, session, func(ch *change) error {
+			if err := ch.vote(c, of, voted); err != nil {
+				return err
+			}
+			return spent.guard(ch)
+		})
 		if !errors.Is(err, errStale) {
+			spent.count(ctx, err)
 			return voted, err
 		}
 	}
@@ -58,17 +64,14 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 }
 
 func (c *change) vote(by Caller, of, voted Entry) error {
-	data, err := json.Marshal(map[string]Vote{"vote": voted.Vote})
+	data, err := encode(map[string]Vote{"vote": voted.Vote})
 	if err != nil {
 		return fmt.Errorf("encode vote: %w", err)
 	}
 	if err := c.add(&Entry{Event: EventVote, Author: by.Author(), Amends: of.Seq, Data: data}); err != nil {
 		return err
 	}
-	if err := c.amend(voted, of.Revision); err != nil {
-		return err
-	}
-	return c.store.guard(c, by)
+	return c.amend(voted, of.Revision)
 }
 
 // amend replaces an entry that had this revision; errStale if it has another.

@@ -103,8 +103,8 @@ type Grant struct {
 func quarantineKey(p ProjectID, f FileID) string { return "quarantine/" + string(p) + "/" + string(f) }
 func checkedKey(p ProjectID, f FileID) string    { return "files/" + string(p) + "/" + string(f) }
 
-// GrantUpload lets the caller upload one file of exactly this type and at most
-// this size, to a place from which nothing is ever served.
+// GrantUpload lets the caller upload one file of exactly this type and size, to a
+// place from which nothing is ever served.
 func (s *Store) GrantUpload(ctx context.Context, c Caller, name, mediaType string, size int64) (Grant, error) {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Store) GrantUpload(ctx context.Context, c Caller, name, mediaType strin
 	if err != nil {
 		return Grant{}, err
 	}
-	upload, err := s.bucket.GrantUpload(ctx, quarantineKey(p.ID, f.ID), f.Type, 1, p.Uploads.Max(), UploadLife)
+	upload, err := s.bucket.GrantUpload(ctx, quarantineKey(p.ID, f.ID), f.Type, f.Size, f.Size, UploadLife)
 	if err != nil {
 		return Grant{}, fmt.Errorf("%w: grant upload: %w", ErrUnavailable, err)
 	}
@@ -151,8 +151,7 @@ func (s *Store) announce(ctx context.Context, p *Project, c Caller, f File) (Fil
 	if err := s.stands(ctx, c); err != nil {
 		return File{}, err
 	}
-	k := s.counters.counter(p.ID, "uploads", f.uploader(), time.Hour)
-	if err := s.counters.take(ctx, k, 1, p.Budgets.WithDefaults().UploadsPerHour); err != nil {
+	if err := s.takeUpload(ctx, p, c, f); err != nil {
 		return File{}, err
 	}
 	item, err := f.item(p.ID, FileGranted, s.clock())
@@ -188,7 +187,7 @@ func (f File) check(u UploadSettings) error {
 }
 
 func (f File) item(p ProjectID, state FileState, now time.Time) (table.Item, error) {
-	data, err := json.Marshal(f)
+	data, err := encode(f)
 	if err != nil {
 		return nil, fmt.Errorf("encode file: %w", err)
 	}
@@ -245,11 +244,10 @@ func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, 
 	if f.State != FileGranted {
 		return f, nil
 	}
-	object, err := s.inspect(ctx, p, f)
-	if err != nil {
+	if err := s.inspect(ctx, p, f); err != nil {
 		return File{}, err
 	}
-	f.Size, f.State = object.Size, FileReady
+	f.State = FileReady
 	item, err := f.item(p.ID, FileReady, s.clock())
 	if err != nil {
 		return File{}, err
@@ -263,35 +261,35 @@ func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, 
 }
 
 // inspect checks an uploaded object and copies exactly what it checked.
-func (s *Store) inspect(ctx context.Context, p *Project, f File) (Object, error) {
+func (s *Store) inspect(ctx context.Context, p *Project, f File) error {
 	from := quarantineKey(p.ID, f.ID)
 	object, err := s.bucket.Inspect(ctx, from)
 	if errors.Is(err, ErrNoObject) {
-		return object, conflict("upload_incomplete", "nothing has been uploaded yet")
+		return conflict("upload_incomplete", "nothing has been uploaded yet")
 	}
 	if err != nil {
-		return object, fmt.Errorf("%w: inspect upload: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: inspect upload: %w", ErrUnavailable, err)
 	}
-	if object.Size < 1 || object.Size > p.Uploads.Max() || !looksLike(f.Type, object.Head) {
-		return object, errRefusedUpload()
+	if object.Size != f.Size || object.Size > p.Uploads.Max() || !looksLike(f.Type, object.Head) {
+		return errRefusedUpload()
 	}
 	// Ordered before there is a copy, so that none is forgotten.
 	job := dueItem(fileJobKey(p.ID, f.ID), s.clock().Add(FileLife+time.Hour), p.ID, string(f.ID), "")
 	if err := s.write(ctx, []table.Action{table.Put(job)}); err != nil {
-		return object, err
+		return err
 	}
 	err = s.bucket.Copy(ctx, from, object.ETag, checkedKey(p.ID, f.ID), f.Type, f.Name)
 	switch {
 	case errors.Is(err, ErrObjectChanged), errors.Is(err, ErrNoObject):
-		return object, conflict("upload_changed", "the file was replaced while it was checked; complete it again")
+		return conflict("upload_changed", "the file was replaced while it was checked; complete it again")
 	case err != nil:
-		return object, fmt.Errorf("%w: copy upload: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: copy upload: %w", ErrUnavailable, err)
 	}
-	return object, nil
+	return nil
 }
 
 func errRefusedUpload() error {
-	return &Error{Kind: ErrInvalid, Code: "upload_refused", Text: "the file is not of the announced type, of one that is not taken, or too large"}
+	return &Error{Kind: ErrInvalid, Code: "upload_refused", Text: "the file is not of the announced type or size, or of a type that is not taken"}
 }
 
 // looksLike reports whether an object's first bytes fit its media type. A type

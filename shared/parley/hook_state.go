@@ -73,7 +73,7 @@ const failedHookLife = 30 * 24 * time.Hour
 // FailHook notes that a webhook was given up. ErrNotFound if the session is gone.
 func (s *Store) FailHook(ctx context.Context, p ProjectID, f FailedHook) error {
 	f.At = s.clock().UnixMilli()
-	data, err := json.Marshal(f)
+	data, err := encode(f)
 	if err != nil {
 		return fmt.Errorf("encode failed webhook: %w", err)
 	}

@@ -105,7 +105,7 @@ func (s *Store) Told(ctx context.Context, p ProjectID, id SessionID, w Way, wait
 // PutTold stores what people have been told. A session that is gone is nothing to
 // tell of.
 func (s *Store) PutTold(ctx context.Context, p ProjectID, id SessionID, w Way, t Told) error {
-	data, err := json.Marshal(t)
+	data, err := encode(t)
 	if err != nil {
 		return fmt.Errorf("encode what was told: %w", err)
 	}
@@ -187,7 +187,7 @@ func (s *Store) notices(ctx context.Context, p ProjectID, w Way) (n notices, err
 
 // putNotices replaces the item of this nonce, "" where there is none.
 func (s *Store) putNotices(ctx context.Context, p ProjectID, w Way, nonce string, n notices) error {
-	data, err := json.Marshal(n.waiting)
+	data, err := encode(n.waiting)
 	if err != nil {
 		return fmt.Errorf("encode who is to be told of: %w", err)
 	}

@@ -60,7 +60,7 @@ func (o Operator) Author() Author {
 }
 
 func (o Operator) item(p ProjectID) (table.Item, error) {
-	data, err := json.Marshal(o)
+	data, err := encode(o)
 	if err != nil {
 		return nil, fmt.Errorf("encode operator: %w", err)
 	}

@@ -35,8 +35,11 @@
 //	file*.go, bucket.go              attachments
 //	rating*.go, review.go, figures.go  what became of sessions
 //	follow.go, hook*.go              who does something for what happens: webhooks, reviews
-//	budget*.go                       rates and budgets
 //	seat.go                          who may keep an answer open, and how many
+//	budget.go, budget_counter.go     bounds that visitors share, by address and project
+//	budget_spending.go               what one visitor may store, send and spend
+//	budget_address.go                what counts as one address
+//	budget_changes.go, budget_calls.go  rates of what is no message
 //
 // A turn in calls: Send stores the message and a run (send.go), package run claims
 // it and appends to its log (run_log.go), EndRun stores the reply (run_end.go).
@@ -74,6 +77,9 @@ type Config struct {
 	ProjectLife time.Duration
 	// Seats is how many answers may be kept open.
 	Seats Seats
+	// Near is told of bounds that are nearly used up: once for each bound, day and
+	// Store. Nil means that nobody is.
+	Near func(Near)
 }
 
 // Store reads and changes what the table holds. It is safe for concurrent use.
@@ -108,8 +114,12 @@ func New(c Config) (*Store, error) {
 	}
 	s := &Store{table: c.Table, bucket: c.Bucket, derive: c.Derive, previous: c.DerivePrevious, now: c.Now, newID: c.NewID}
 	s.projects = &projectCache{life: c.ProjectLife, now: c.Now}
-	s.counters = newCounters(c.Table, c.Now)
 	s.seats = Seats{Reader: cmp.Or(c.Seats.Reader, ReaderSeats), Address: cmp.Or(c.Seats.Address, AddressSeats)}
+	s.counters = newCounters(c.Table, c.Now, func(k counter, what string) {
+		if c.Near != nil {
+			c.Near(Near{k.project, k.name, what})
+		}
+	})
 	return s, nil
 }
 

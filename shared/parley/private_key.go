@@ -137,7 +137,7 @@ func operatorOr(err error) error {
 
 // putPrivateKey stores a key in one of the places of its operator or name.
 func (s *Store) putPrivateKey(ctx context.Context, k PrivateKey, hash string, n int) error {
-	data, err := json.Marshal(k)
+	data, err := encode(k)
 	if err != nil {
 		return fmt.Errorf("encode private key: %w", err)
 	}

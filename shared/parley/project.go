@@ -115,6 +115,22 @@ type Budgets struct {
 	IdentifyPerHour int64 `json:"identify_per_hour,omitempty"`
 	// UploadsPerHour is how many files one visitor may upload. Default 60.
 	UploadsPerHour int64 `json:"uploads_per_hour,omitempty"`
+	// VisitorMessages, AddressMessages and ProjectMessages are what visitors may
+	// change in sessions in one day of UTC: messages, sessions begun, closes, votes,
+	// checkpoints and ratings. Defaults 1,000, 10,000 and 200,000.
+	VisitorMessages int64 `json:"visitor_messages,omitempty"`
+	AddressMessages int64 `json:"address_messages,omitempty"`
+	ProjectMessages int64 `json:"project_messages,omitempty"`
+	// VisitorBytes, AddressBytes and ProjectBytes are how much of that may be stored
+	// in one day of UTC. Defaults 4 MiB, 32 MiB and 1 GiB.
+	VisitorBytes int64 `json:"visitor_bytes,omitempty"`
+	AddressBytes int64 `json:"address_bytes,omitempty"`
+	ProjectBytes int64 `json:"project_bytes,omitempty"`
+	// AddressUploads and AddressUploadBytes are how many files visitors of one address
+	// may upload in one day of UTC, and how large all of them may be. Defaults 1,000
+	// and 1 GiB.
+	AddressUploads     int64 `json:"address_uploads,omitempty"`
+	AddressUploadBytes int64 `json:"address_upload_bytes,omitempty"`
 }
 
 func orDefault(v, def int64) int64 {
@@ -133,6 +149,17 @@ func (b Budgets) WithDefaults() Budgets {
 		MessagesPerMinute: orDefault(b.MessagesPerMinute, 30),
 		IdentifyPerHour:   orDefault(b.IdentifyPerHour, 600),
 		UploadsPerHour:    orDefault(b.UploadsPerHour, 60),
+
+		VisitorMessages: orDefault(b.VisitorMessages, 1000),
+		AddressMessages: orDefault(b.AddressMessages, 10_000),
+		ProjectMessages: orDefault(b.ProjectMessages, 200_000),
+
+		VisitorBytes: orDefault(b.VisitorBytes, 4<<20),
+		AddressBytes: orDefault(b.AddressBytes, 32<<20),
+		ProjectBytes: orDefault(b.ProjectBytes, 1<<30),
+
+		AddressUploads:     orDefault(b.AddressUploads, 1000),
+		AddressUploadBytes: orDefault(b.AddressUploadBytes, 1<<30),
 	}
 }
 

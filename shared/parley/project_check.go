@@ -204,6 +204,10 @@ func (p *Project) checkNumbers() error {
 		{"visitor_tokens", b.VisitorTokens, MaxBudget}, {"address_tokens", b.AddressTokens, MaxBudget},
 		{"project_tokens", b.ProjectTokens, MaxBudget}, {"identify_per_hour", b.IdentifyPerHour, MaxBudget},
 		{"uploads_per_hour", b.UploadsPerHour, MaxBudget}, {"messages_per_minute", b.MessagesPerMinute, MaxBudget},
+		{"visitor_messages", b.VisitorMessages, MaxBudget}, {"address_messages", b.AddressMessages, MaxBudget},
+		{"project_messages", b.ProjectMessages, MaxBudget}, {"visitor_bytes", b.VisitorBytes, MaxBudget},
+		{"address_bytes", b.AddressBytes, MaxBudget}, {"project_bytes", b.ProjectBytes, MaxBudget},
+		{"address_uploads", b.AddressUploads, MaxBudget}, {"address_upload_bytes", b.AddressUploadBytes, MaxBudget},
 	} {
 		if n.value < 0 || n.value > n.most {
 			return invalid(n.field, "%s is 0 to %d", n.field, n.most)

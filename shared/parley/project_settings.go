@@ -107,7 +107,7 @@ func (s *Store) replaceProject(ctx context.Context, p Project, old Settings) err
 	if p.shards() < old.Project.shards() {
 		return invalid("inbox_shards", "inbox_shards cannot be lowered: sessions would be missing from the inbox")
 	}
-	data, err := json.Marshal(p)
+	data, err := encode(p)
 	if err != nil {
 		return fmt.Errorf("encode project: %w", err)
 	}

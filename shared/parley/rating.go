@@ -38,7 +38,7 @@ func (r RateRequest) check() error {
 	switch {
 	case r.Score < MinScore || r.Score > MaxScore:
 		return invalid("score", "score is %d to %d", MinScore, MaxScore)
-	case len(r.Feedback) > MaxFeedbackBytes:
+	case exceeds(r.Feedback, MaxFeedbackBytes):
 		return tooLarge("feedback", MaxFeedbackBytes)
 	case !utf8.ValidString(r.Feedback):
 		return invalid("feedback", "feedback is not UTF-8")
@@ -77,6 +77,7 @@ func (s *Store) RateOnce(ctx context.Context, c Caller, id SessionID, r RateRequ
 		return Rating{}, err
 	}
 	paced := false
+	spent := &spending{store: s, project: p, caller: c}
 	for range changeTries {
 		old, err := s.rating(ctx, c.Project, id)
 		if err != nil {
@@ -93,11 +94,12 @@ func (s *Store) RateOnce(ctx context.Context, c Caller, id SessionID, r RateRequ
 			}
 			paced = true
 		}
-		rating, err := s.replaceRating(ctx, p, c, session, old, r)
+		rating, err := s.replaceRating(ctx, spent, session, old, r)
 		if errors.Is(err, errReplay) {
 			return s.rated(ctx, p, id, r)
 		}
 		if err == nil || !isRaced(err) {
+			spent.count(ctx, err)
 			return rating, err
 		}
 		if session, err = s.head(ctx, p.ID, id); err != nil {
@@ -115,10 +117,11 @@ var errRaced = fmt.Errorf("%w: another rating was faster", table.ErrNotDone)
 
 func isRaced(err error) bool { return err == errRaced }
 
-func (s *Store) replaceRating(ctx context.Context, p *Project, c Caller, session *Session, old *Rating, request RateRequest) (Rating, error) {
+func (s *Store) replaceRating(ctx context.Context, spent *spending, session *Session, old *Rating, request RateRequest) (Rating, error) {
+	c := spent.caller
 	r := Rating{Score: request.Score, Feedback: request.Feedback}
-	_, err := s.change(ctx, p, session, func(ch *change) error {
-		data, err := json.Marshal(GivenRating{r.Score, r.Feedback})
+	_, err := s.change(ctx, spent.project, session, func(ch *change) error {
+		data, err := encode(GivenRating{r.Score, r.Feedback})
 		if err != nil {
 			return fmt.Errorf("encode rating: %w", err)
 		}
@@ -136,7 +139,7 @@ func (s *Store) replaceRating(ctx context.Context, p *Project, c Caller, session
 		if err := ch.rate(old, &r); err != nil {
 			return err
 		}
-		return s.guard(ch, c)
+		return spent.guard(ch)
 	})
 	return r, err
 }
@@ -192,7 +195,7 @@ func (c *change) rate(old, now *Rating) error {
 		c.act(table.Delete(k, condition), raced)
 	} else {
 		count(now, 1)
-		data, err := json.Marshal(now)
+		data, err := encode(now)
 		if err != nil {
 			return fmt.Errorf("encode rating: %w", err)
 		}

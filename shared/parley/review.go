@@ -85,7 +85,7 @@ func (s *Store) PutReview(ctx context.Context, project ProjectID, id SessionID, 
 	}
 	_, err = s.change(ctx, p, session, func(c *change) error {
 		r.At = c.now.UnixMilli()
-		data, err := json.Marshal(r)
+		data, err := encode(r)
 		if err != nil {
 			return fmt.Errorf("encode review: %w", err)
 		}

@@ -91,7 +91,7 @@ type RunRef struct {
 }
 
 func (e LogEntry) item(p ProjectID, r RunID) (table.Item, error) {
-	data, err := json.Marshal(e)
+	data, err := encode(e)
 	if err != nil {
 		return nil, fmt.Errorf("encode log entry: %w", err)
 	}

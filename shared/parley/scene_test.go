@@ -45,7 +45,7 @@ func newScene(t *testing.T, tbl *parleytest.Listed) scene {
 func generous() parley.Project {
 	p := parleytest.Settings()
 	p.Budgets = parley.Budgets{MessagesPerMinute: 1e6, VisitorTokens: 1e9, AddressTokens: 1e9, ProjectTokens: 1e12,
-		UploadsPerHour: 6000, IdentifyPerHour: 6000}
+		UploadsPerHour: 6000, IdentifyPerHour: 6000, VisitorMessages: 1e6, VisitorBytes: 1e9, AddressMessages: 1e6, AddressBytes: 1e9}
 	return p
 }
 

@@ -97,7 +97,7 @@ type Ref struct {
 }
 
 func (r Ref) check() error {
-	if len(r.ID) > MaxIDBytes || len(r.Name) > MaxNameBytes || len(r.Type) > MaxIDBytes {
+	if len(r.ID) > MaxIDBytes || exceeds(r.Name, MaxNameBytes) || len(r.Type) > MaxIDBytes {
 		return tooLarge("attachments", MaxNameBytes)
 	}
 	if !utf8.ValidString(r.ID+r.Name+r.Type) || r.Size < 0 {
@@ -242,7 +242,8 @@ func (s *Store) Send(ctx context.Context, c Caller, r SendRequest) (Sent, error)
 // send returns an error with what was stored where the message met a run that
 // it did not want to wait for, and else without.
 func (s *Store) send(ctx context.Context, p *Project, c Caller, r SendRequest) (Sent, error) {
-	b := &sendBuild{store: s, project: p, caller: c, request: r, epoch: s.newID()}
+	b := &sendBuild{store: s, project: p, caller: c, request: r, epoch: s.newID(),
+		spent: &spending{store: s, project: p, caller: c}}
 	if err := b.attach(ctx); err != nil {
 		return Sent{}, err
 	}
@@ -251,6 +252,7 @@ func (s *Store) send(ctx context.Context, p *Project, c Caller, r SendRequest) (
 		if errors.Is(err, errStale) {
 			continue
 		}
+		b.spent.count(ctx, err)
 		if err != nil {
 			return Sent{}, err
 		}
@@ -288,9 +290,9 @@ func (r *SendRequest) check() error {
 	switch {
 	case r.IfBusy != BusyQueue && r.IfBusy != BusyRefuse && r.IfBusy != BusySupersede:
 		return invalid("ifBusy", "ifBusy is queue, refuse or supersede")
-	case len(r.Content) > MaxMessageBytes:
+	case exceeds(r.Content, MaxMessageBytes):
 		return tooLarge("content", MaxMessageBytes)
-	case len(r.Language) > MaxLanguageBytes:
+	case exceeds(r.Language, MaxLanguageBytes):
 		return tooLarge("language", MaxLanguageBytes)
 	case !utf8.ValidString(r.Content):
 		return invalid("content", "content is not UTF-8")
@@ -327,7 +329,7 @@ func (m Said) check() error {
 	if err := CheckID("before", string(m.ID)); err != nil {
 		return err
 	}
-	if len(m.Text) > MaxMessageBytes {
+	if exceeds(m.Text, MaxMessageBytes) {
 		return tooLarge("before", MaxMessageBytes)
 	}
 	if m.Text == "" || !utf8.ValidString(m.Text) {
@@ -337,7 +339,7 @@ func (m Said) check() error {
 }
 
 func checkAbout(page Page, metadata map[string]string) error {
-	if len(page.URL) > MaxPageBytes || len(page.Title) > MaxPageBytes {
+	if exceeds(page.URL, MaxPageBytes) || exceeds(page.Title, MaxPageBytes) {
 		return tooLarge("page", MaxPageBytes)
 	}
 	return checkPairs("metadata", metadata)
@@ -349,7 +351,7 @@ func checkPairs(field string, pairs map[string]string) error {
 		return invalid(field, "%s holds at most %d pairs", field, MaxMetadata)
 	}
 	for k, v := range pairs {
-		if len(k) > MaxMetadataBytes || len(v) > MaxMetadataBytes {
+		if exceeds(k, MaxMetadataBytes) || exceeds(v, MaxMetadataBytes) {
 			return tooLarge(field, MaxMetadataBytes)
 		}
 	}
@@ -377,12 +379,4 @@ func (s *Store) firstSession(c Caller, id EntryID) SessionID {
 func errBusy(session SessionID, run RunID) error {
 	return &Error{Kind: ErrConflict, Code: "busy", Text: "a reply is being written; the message is stored",
 		Session: session, Run: run}
-}
-
-// AddressHash stands for the caller's network address in counters and logs.
-func (s *Store) AddressHash(c Caller) string {
-	if c.Address == "" {
-		return ""
-	}
-	return base62(s.derive("address", string(c.Project), c.Address), 12)
 }

@@ -19,11 +19,11 @@ type sendBuild struct {
 	parts   []Part
 	files   []table.Action
 
-	seen    senderView
-	visitor table.Item // newest known, nil if unread
-	of      Entry      // the message to be answered
-	first   LogEntry
-	about   About
+	seen  senderView
+	spent *spending
+	of    Entry // the message to be answered
+	first LogEntry
+	about About
 }
 
 // begin reads the session, or makes a new one in memory.
@@ -40,7 +40,7 @@ func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.seen, b.visitor = v, v.visitor
+		b.seen, b.spent.visitor = v, v.visitor
 		if r.Retry != "" {
 			b.of, err = s.retried(ctx, b.project.ID, v.session, r.Retry)
 		}
@@ -85,12 +85,12 @@ func (b *sendBuild) build(c *change) error {
 	for _, f := range b.files {
 		c.act(f, func(table.Item) error { return errAttachment("attachment_unknown") })
 	}
-	for _, step := range []func(*change) error{b.start, b.reserve, b.accompany, b.point, b.admit, b.tell} {
+	for _, step := range []func(*change) error{b.start, b.reserve, b.accompany, b.point, b.tell} {
 		if err := step(c); err != nil {
 			return err
 		}
 	}
-	return nil
+	return b.spent.admit(c, b.first.Reserved)
 }
 
 // adopt gives a session that nobody has signed for to the contact who now does.
@@ -203,21 +203,6 @@ func (b *sendBuild) point(c *change) error {
 		setDue(item, c.now.Add(lookAfter), b.project.ID, string(c.session.ID))
 	}
 	c.act(table.Put(item, table.Absent()), func(table.Item) error { return errReplay })
-	return nil
-}
-
-func (b *sendBuild) admit(c *change) error {
-	action, err := b.store.admit(b.project, b.caller, b.visitor, b.first.Reserved)
-	if err != nil {
-		return err
-	}
-	c.act(action, func(stood table.Item) error {
-		if err := standingOf(stood, b.caller); err != nil {
-			return err
-		}
-		b.visitor = stood
-		return nil
-	})
 	return nil
 }
 

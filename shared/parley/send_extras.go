@@ -39,7 +39,7 @@ type Extras struct {
 func (x Extras) Empty() bool { return x.Overrides.Empty() && x.Prompt == "" && x.Context == nil }
 
 func (x Extras) check() error {
-	if len(x.Prompt) > MaxPromptBytes {
+	if exceeds(x.Prompt, MaxPromptBytes) {
 		return tooLarge("prompt", MaxPromptBytes)
 	}
 	if !utf8.ValidString(x.Prompt) {
@@ -54,7 +54,7 @@ func (x Extras) check() error {
 }
 
 func (x Extras) item(p ProjectID, r RunID, now time.Time) (table.Item, error) {
-	data, err := json.Marshal(x)
+	data, err := encode(x)
 	if err != nil {
 		return nil, fmt.Errorf("encode extras: %w", err)
 	}

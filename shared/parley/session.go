@@ -174,7 +174,7 @@ const MaxQueue = 10
 const indexEvery = 15 * time.Minute
 
 func (s *Session) item(p *Project) (table.Item, error) {
-	data, err := json.Marshal(s)
+	data, err := encode(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode session: %w", err)
 	}
@@ -309,7 +309,7 @@ func aboutFrom(item table.Item) (About, error) {
 }
 
 func (a About) item(p ProjectID, s SessionID) (table.Item, error) {
-	data, err := json.Marshal(a)
+	data, err := encode(a)
 	if err != nil {
 		return nil, fmt.Errorf("encode session metadata: %w", err)
 	}

@@ -22,7 +22,7 @@ func (s *Store) SetAttributes(ctx context.Context, c Caller, id SessionID, attri
 		err = s.changeAbout(ctx, p, session, func(_ *change, about *About) error {
 			about.Attributes = attributes
 			return nil
-		})
+		}, nil)
 		if !errors.Is(err, errStale) {
 			return err
 		}
@@ -32,9 +32,10 @@ func (s *Store) SetAttributes(ctx context.Context, c Caller, id SessionID, attri
 }
 
 // changeAbout changes what is known of a session in one transaction with whatever
-// else build does. errStale if the session is no longer as it was read: then what
-// is known of it may have changed too.
-func (s *Store) changeAbout(ctx context.Context, p *Project, session *Session, build func(*change, *About) error) error {
+// else build does, and guard, if there is one, after all that is stored. errStale if
+// the session is no longer as it was read: then what is known of it may have changed too.
+func (s *Store) changeAbout(ctx context.Context, p *Project, session *Session, build func(*change, *About) error,
+	guard func(*change) error) error {
 	items, err := s.table.Get(ctx, true, aboutKey(p.ID, session.ID))
 	if err != nil {
 		return unavailable(err)
@@ -56,7 +57,10 @@ func (s *Store) changeAbout(ctx context.Context, p *Project, session *Session, b
 			return err
 		}
 		c.act(table.Put(item), nil)
-		return nil
+		if guard == nil {
+			return nil
+		}
+		return guard(c)
 	})
 	return err
 }

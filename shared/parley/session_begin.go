@@ -46,7 +46,7 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 	if err != nil {
 		return nil, err
 	}
-	var visitor table.Item
+	spent := &spending{store: s, project: p, caller: c}
 	begun, err := s.change(ctx, p, session, func(ch *change) error {
 		if ch.was != nil {
 			return errStood
@@ -63,16 +63,9 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 			k := contactExternalKey(p.ID, o.Contact, o.External)
 			ch.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "external": o.External}), nil)
 		}
-		admission, err := s.admit(p, c, visitor, 0)
-		if err != nil {
-			return err
-		}
-		ch.act(admission, func(stood table.Item) error {
-			visitor = stood
-			return standingOf(stood, c)
-		})
-		return nil
+		return spent.admit(ch, 0)
 	})
+	spent.count(ctx, err)
 	if errors.Is(err, errStood) {
 		if begun, err = s.open(ctx, c, r.ID, true); errors.Is(err, ErrNotFound) {
 			return nil, errSessionTaken()
@@ -90,7 +83,7 @@ func (r *BeginRequest) check() error {
 	if err := CheckID("session", string(r.ID)); err != nil {
 		return err
 	}
-	if len(r.Language) > MaxLanguageBytes {
+	if exceeds(r.Language, MaxLanguageBytes) {
 		return tooLarge("language", MaxLanguageBytes)
 	}
 	return checkAbout(r.Page, r.Metadata)

@@ -26,6 +26,7 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 		return Entry{}, err
 	}
 	var entry Entry
+	spent := &spending{store: s, project: p, caller: c}
 	for try := range changeTries {
 		session, err := s.open(ctx, c, id, true)
 		if err != nil {
@@ -42,9 +43,10 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 				return err
 			}
 			about.Checkpoint = payload
-			return s.guard(ch, c)
-		})
+			return nil
+		}, func(ch *change) error { return spent.guard(ch) })
 		if !errors.Is(err, errStale) {
+			spent.count(ctx, err)
 			return entry, err
 		}
 	}

@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -137,7 +136,7 @@ func (s *Store) blankLogItem(ctx context.Context, item table.Item, expires int64
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(LogEntry{Kind: e.Kind, At: e.At, Status: e.Status})
+	data, err := encode(LogEntry{Kind: e.Kind, At: e.At, Status: e.Status})
 	if err != nil {
 		return fmt.Errorf("encode log entry: %w", err)
 	}

@@ -84,12 +84,14 @@ func (c *change) holder(to Holder, by OperatorID) {
 
 // Close is the page's hint that it is gone. It never stops a run. Closing
 // again, or what is not open, changes nothing. A session that a person has, or in
-// which one is waited for, stays open.
+// which one is waited for, stays open. It counts against the bounds of the day, for
+// the next sign of the page undoes it. budget_spent, of kind ErrLimit.
 func (s *Store) Close(ctx context.Context, c Caller, id SessionID) error {
 	p, session, err := s.openToChange(ctx, c, id)
 	if err != nil {
 		return err
 	}
+	spent := &spending{store: s, project: p, caller: c}
 	_, err = s.change(ctx, p, session, func(ch *change) error {
 		gone := ch.session.Left > 0 && ch.session.Holder != HolderAI
 		if ch.session.State != StateOpen || gone {
@@ -99,8 +101,9 @@ func (s *Store) Close(ctx context.Context, c Caller, id SessionID) error {
 		if ch.session.Holder == HolderAI {
 			ch.closing(CloseByPage)
 		}
-		return s.guard(ch, c)
+		return spent.guard(ch)
 	})
+	spent.count(ctx, err)
 	return err
 }
 

@@ -47,7 +47,7 @@ func (s *Store) MoveMark(ctx context.Context, c Caller, id SessionID, kind MarkK
 	if m.Upto <= Seq(items[0].Int("seq")) {
 		return markFrom(m, items[0])
 	}
-	author, err := json.Marshal(m.By)
+	author, err := encode(m.By)
 	if err != nil {
 		return Mark{}, fmt.Errorf("encode mark: %w", err)
 	}

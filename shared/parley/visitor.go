@@ -96,7 +96,7 @@ type Visitor struct {
 
 // item is a new visitor.
 func (v Visitor) item(p ProjectID, now time.Time) (table.Item, error) {
-	data, err := json.Marshal(v)
+	data, err := encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode visitor: %w", err)
 	}
@@ -107,7 +107,7 @@ func (v Visitor) item(p ProjectID, now time.Time) (table.Item, error) {
 
 // aboutItem keeps a visitor's Metadata.
 func (v Visitor) aboutItem(p ProjectID) (table.Item, error) {
-	data, err := json.Marshal(v.Metadata)
+	data, err := encode(v.Metadata)
 	if err != nil {
 		return nil, fmt.Errorf("encode visitor: %w", err)
 	}
@@ -168,62 +168,6 @@ func standingConditions(c Caller) []table.Condition {
 	}
 	return append(stands, table.Missing("contact"))
 }
-
-// burst is how many messages a visitor may send at once.
-const burst = 10
-
-// admit makes the action that checks the visitor in the transaction of a send,
-// counts the message against the visitor's rate and reserves tokens of its
-// daily budget: all in the one item that has to be checked anyway. Without the
-// item it only admits a visitor who has been silent for a moment and was seen
-// today; the refusal then brings the item for a second try.
-func (s *Store) admit(p *Project, c Caller, item table.Item, tokens int64) (table.Action, error) {
-	budgets := p.Budgets.WithDefaults()
-	now := s.clock()
-	interval := time.Minute.Milliseconds() / budgets.MessagesPerMinute
-	up := table.Update(visitorKey(c.Project, c.Visitor), standingConditions(c)...)
-	today := day(now)
-	if item == nil && c.Capability {
-		v := Visitor{ID: c.Visitor, Generation: capabilityGeneration, Created: now.UnixMilli()}
-		born, err := v.item(c.Project, now)
-		if err != nil {
-			return up, err
-		}
-		born["paced"], born["spent"] = now.UnixMilli()+interval, tokens
-		return table.Put(born, table.Absent()), nil
-	}
-	if item == nil {
-		up.If = append(up.If, table.AtMost("paced", now.UnixMilli()),
-			table.Equal("day", today), table.AtMost("spent", budgets.VisitorTokens-tokens))
-		up.Set = table.Item{"paced": now.UnixMilli() + interval}
-		up.Add = map[string]int64{"spent": tokens}
-		return up, nil
-	}
-	if err := standingOf(item, c); err != nil {
-		return up, err
-	}
-	paced := max(item.Int("paced"), now.UnixMilli())
-	if early := paced - now.UnixMilli() - (burst-1)*interval; early > 0 {
-		return up, &Error{Kind: ErrLimit, Code: "rate_limited", Text: "too many messages; wait a moment",
-			RetryAfter: time.Duration(early) * time.Millisecond}
-	}
-	up.Set = table.Item{"paced": paced + interval}
-	up.If = append(up.If, table.EqualOrMissing("paced", item.Int("paced")))
-	if item.Int("day") != today {
-		up.Set["day"], up.Set["spent"] = today, tokens
-		return up, nil
-	}
-	if item.Int("spent")+tokens > budgets.VisitorTokens {
-		return up, &Error{Kind: ErrLimit, Code: "budget_spent", Text: "today's allowance is used up; try again tomorrow",
-			RetryAfter: now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)}
-	}
-	up.If = append(up.If, table.Equal("day", today))
-	up.Add = map[string]int64{"spent": tokens}
-	return up, nil
-}
-
-// day numbers the days of UTC.
-func day(t time.Time) int64 { return t.Unix() / 86400 }
 
 // settleVisitor gives back what a run reserved on the given day and did not
 // use. When nobody knows whether that was done it is not repeated: a loss

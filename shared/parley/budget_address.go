@@ -1,0 +1,79 @@
+package parley
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// A network address is counted by the part of it that one home or one office has: a
+// whole address of IPv4, and of IPv6 the first 64 bits, which are one network (RFC
+// 4291, section 2.5.4). Whoever is given more networks has seldom more than those of
+// 48 bits (RFC 6177), so these are counted besides, with a limit that is wider. Only
+// keyed hashes of these prefixes are stored.
+
+// widerNetwork is how many times the limit of an address holds for the 65,536
+// networks of a /48. Our choice: providers give such prefixes to one customer, or
+// share them among a few hundred, of whom few write on one day.
+const widerNetwork = 8
+
+const (
+	networkBits      = 64
+	widerNetworkBits = 48
+)
+
+// networks returns the prefixes by which an address is counted: itself of IPv4, also
+// where that is written as IPv6, and two of IPv6. What is no address is its own.
+func networks(address string) []string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return []string{address}
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return []string{a.String()}
+	}
+	var out []string
+	for _, bits := range []int{networkBits, widerNetworkBits} {
+		p, err := a.Prefix(bits)
+		if err != nil {
+			return []string{address}
+		}
+		out = append(out, p.String())
+	}
+	return out
+}
+
+// network is the narrowest of an address's networks.
+func network(address string) string { return networks(address)[0] }
+
+// AddressHash stands for the caller's network address in counters and logs: keyed
+// hashes of its networks, joined by ".". "" without an address.
+func (s *Store) AddressHash(c Caller) string {
+	if c.Address == "" {
+		return ""
+	}
+	var hashes []string
+	for _, n := range networks(c.Address) {
+		hashes = append(hashes, base62(s.derive("address", string(c.Project), n), 12))
+	}
+	return strings.Join(hashes, ".")
+}
+
+// addressLimit is what the counters of one of a caller's networks hold.
+type addressLimit struct {
+	subject string
+	times   int64
+}
+
+// limitsOf returns the networks of an AddressHash.
+func limitsOf(addressHash string) []addressLimit {
+	if addressHash == "" {
+		return nil
+	}
+	narrow, wide, both := strings.Cut(addressHash, ".")
+	out := []addressLimit{{narrow, 1}}
+	if both {
+		out = append(out, addressLimit{wide, widerNetwork})
+	}
+	return out
+}

@@ -1,0 +1,34 @@
+package parley
+
+import (
+	"context"
+	"time"
+)
+
+// takeUpload counts a file that is about to be uploaded against its uploader's rate,
+// and a visitor's against what its address may upload in a day, in files and in
+// announced bytes: more than was announced cannot be uploaded. uploads_limit, of kind
+// ErrLimit, if that is too much.
+func (s *Store) takeUpload(ctx context.Context, p *Project, c Caller, f File) error {
+	b := p.Budgets.WithDefaults()
+	need := amounts{ofCalls: 1, ofBytes: f.Size}
+	var took []counter
+	if !c.staff() {
+		for _, n := range limitsOf(s.AddressHash(c)) {
+			k := s.counters.counter(p.ID, "uploads", n.subject, 24*time.Hour)
+			most := amounts{ofCalls: n.times * b.AddressUploads, ofBytes: n.times * b.AddressUploadBytes}
+			if err := s.counters.take(ctx, k, need, need, most); err != nil {
+				return err
+			}
+			took = append(took, k)
+		}
+	}
+	k := s.counters.counter(p.ID, "uploads", f.uploader(), time.Hour)
+	err := s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(b.UploadsPerHour))
+	if err != nil {
+		for _, k := range took {
+			s.counters.give(k, need)
+		}
+	}
+	return err
+}
