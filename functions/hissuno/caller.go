@@ -80,7 +80,7 @@ func (f function) user(r *http.Request, p *parley.Project, text string, c *parle
 	case err != nil:
 		return nil, denied("widget_token_invalid", "Invalid token")
 	}
-	contact, err := f.API.Store.Proven(r.Context(), p.ID,
+	contact, err := f.API.Store.Proven(r.Context(), *c,
 		parley.Identity{External: u.ID, Email: u.Metadata["email"], Name: u.Metadata["name"], Metadata: u.Metadata})
 	if err != nil {
 		return nil, err

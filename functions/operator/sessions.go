@@ -66,7 +66,7 @@ func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, filled(v.Metadata), api.Time(v.Created), v.Blocked}
 	}
 	if c := d.Contact; c != nil {
-		out.Contact = &contact{c.ID, c.External, c.Name, c.Email, c.Picture, filled(c.Metadata), c.Proven, api.Time(c.Created)}
+		out.Contact = &contact{c.ID, c.External, c.Name, c.Email, c.Picture, filled(c.Metadata), c.Proven, api.Time(c.Created), c.Blocked}
 	}
 	if d.Rating != nil {
 		out.Rating = &rating{d.Rating.Score, d.Rating.Feedback, api.Time(d.Rating.At)}
@@ -215,7 +215,20 @@ func (f function) changed(w http.ResponseWriter, r *http.Request, s api.Staff, e
 	return api.JSON(w, http.StatusOK, map[string]session{"session": newSession(now)})
 }
 
-func (f function) blocked(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) blockVisitor(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return f.block(w, r, "visitor", func(id string, blocked bool) error {
+		return f.API.Store.BlockVisitor(r.Context(), s.Project.ID, parley.VisitorID(id), blocked)
+	})
+}
+
+func (f function) blockContact(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return f.block(w, r, "contact", func(id string, blocked bool) error {
+		return f.API.Store.BlockContact(r.Context(), s.Project.ID, parley.ContactID(id), blocked)
+	})
+}
+
+// block blocks the visitor or contact in the path, or lets them in again.
+func (f function) block(w http.ResponseWriter, r *http.Request, what string, do func(id string, blocked bool) error) error {
 	var in struct {
 		Blocked *bool `json:"blocked"`
 	}
@@ -225,11 +238,11 @@ func (f function) blocked(w http.ResponseWriter, r *http.Request, s api.Staff) e
 	if in.Blocked == nil {
 		return api.InvalidField("blocked", "blocked is true or false")
 	}
-	id := r.PathValue("visitor")
-	if parley.CheckID("visitor", id) != nil {
-		return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "visitor not found"}
+	id := r.PathValue(what)
+	if parley.CheckID(what, id) != nil {
+		return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: what + " not found"}
 	}
-	if err := f.API.Store.BlockVisitor(r.Context(), s.Project.ID, parley.VisitorID(id), *in.Blocked); err != nil {
+	if err := do(id, *in.Blocked); err != nil {
 		return err
 	}
 	return api.JSON(w, http.StatusOK, in)

@@ -99,6 +99,7 @@ type contact struct {
 	Metadata   map[string]string `json:"metadata"`
 	Proven     bool              `json:"proven"`
 	CreatedAt  api.Time          `json:"createdAt"`
+	Blocked    bool              `json:"blocked"`
 }
 
 type about struct {

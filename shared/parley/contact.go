@@ -11,7 +11,9 @@ import (
 )
 
 // Contact is a person known by external id or e-mail. Name, Email and Picture
-// are kept as they came, byte for byte.
+// are kept as they came, byte for byte. Of one whom nobody vouches for only that by
+// which it is known is kept here: whoever types somebody's address is taken for
+// that contact, and what they say besides stays with their own visitor.
 type Contact struct {
 	ID       ContactID         `json:"-"`
 	External string            `json:"external,omitempty"`
@@ -28,6 +30,8 @@ type Contact struct {
 	// Proven says that a signature or a private key vouched for the identity.
 	Proven  bool  `json:"proven,omitempty"`
 	Created int64 `json:"created"` // milliseconds
+	// Blocked says that all of the contact's visitors are refused.
+	Blocked bool `json:"-"`
 }
 
 // Identity is what a verified signature of the customer's backend says of a person.
@@ -116,24 +120,43 @@ func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, er
 	if err := r.Identity.check(); err != nil {
 		return Identified{}, err
 	}
-	contact, err := s.contact(ctx, p.ID, *r.Identity, true)
+	return again(func() (Identified, error) { return s.identify(ctx, p, r) })
+}
+
+// again repeats what others, who were faster, make come out differently.
+func again[T any](do func() (T, error)) (T, error) {
+	for range changeTries {
+		got, err := do()
+		if !refused(err) {
+			return got, err
+		}
+	}
+	var none T
+	return none, unavailable(table.ErrNotDone)
+}
+
+// identify is Identify with a signed identity. It is refused where the visitor or the
+// contact is no longer as it was read.
+func (s *Store) identify(ctx context.Context, p *Project, r IdentifyRequest) (Identified, error) {
+	var v Visitor
+	var err error
+	if r.Caller.Visitor != "" {
+		if v, err = s.visitor(ctx, r.Caller); err != nil {
+			return Identified{}, err
+		}
+	}
+	known, err := s.lookUp(ctx, p.ID, *r.Identity, true)
 	if err != nil {
 		return Identified{}, err
 	}
-	if r.Caller.Visitor != "" {
-		v, err := s.visitor(ctx, r.Caller)
-		if err != nil {
-			return Identified{}, err
-		}
-		if v.Contact == contact.ID {
-			return Identified{v, &contact}, nil
-		}
-		if v.Contact == "" {
-			return s.link(ctx, p, v, contact)
-		}
+	switch {
+	case v.ID != "" && v.Contact == known.contact.ID:
+		return Identified{v, &known.contact}, s.learn(ctx, known)
+	case v.ID != "" && v.Contact == "":
+		return s.link(ctx, p, v, known)
 	}
-	v, err := s.newVisitor(ctx, p, r, &contact)
-	return Identified{v, &contact}, err
+	v, err = s.newVisitor(ctx, p, r, &known)
+	return Identified{v, &known.contact}, err
 }
 
 func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (Identified, error) {
@@ -200,11 +223,21 @@ func (s *Store) CheckVisitor(ctx context.Context, c Caller) error {
 	return err
 }
 
-func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, contact *Contact) (Visitor, error) {
-	now := s.clock()
-	v := Visitor{ID: VisitorID("v" + s.newID()), Generation: 1, Created: now.UnixMilli(),
+// newVisitor makes a visitor, of a contact where known is not nil, which it makes too
+// or has learn what is new. It counts first, and writes all or nothing.
+func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, known *knownContact) (Visitor, error) {
+	v := Visitor{ID: VisitorID("v" + s.newID()), Generation: 1, Created: s.clock().UnixMilli(),
 		Name: r.Name, Email: r.Email, Language: r.Language, Metadata: r.Metadata}
-	item, err := v.item(p.ID, now)
+	return s.bearVisitor(ctx, p, r.Caller, v, known, true)
+}
+
+// bearVisitor stores a new visitor, and counts it against its address where that is
+// wanted.
+func (s *Store) bearVisitor(ctx context.Context, p *Project, c Caller, v Visitor, known *knownContact, count bool) (Visitor, error) {
+	if known != nil && known.contact.Blocked {
+		return Visitor{}, errBlocked()
+	}
+	item, err := v.item(p.ID, s.clock())
 	if err != nil {
 		return Visitor{}, err
 	}
@@ -217,17 +250,19 @@ func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, c
 		}
 		actions = append(actions, table.Put(about))
 	}
-	if contact != nil {
-		v.Contact = contact.ID
-		item["contact"] = string(contact.ID)
-		actions = append(actions, table.Put(linkItem(p.ID, contact.ID, v.ID)))
+	if known != nil {
+		v.Contact = known.contact.ID
+		item["contact"] = string(v.Contact)
+		actions = append(append(actions, table.Put(linkItem(p.ID, v.Contact, v.ID))), known.actions...)
 	}
-	spent := &spending{store: s, project: p, caller: r.Caller}
-	if err := spent.arrive(actions); err != nil {
-		return Visitor{}, err
-	}
-	if err := s.takeIdentify(ctx, p, r.Caller); err != nil {
-		return Visitor{}, err
+	spent := &spending{store: s, project: p, caller: c}
+	if count {
+		if err := spent.arrive(actions); err != nil {
+			return Visitor{}, err
+		}
+		if err := s.takeIdentify(ctx, p, c); err != nil {
+			return Visitor{}, err
+		}
 	}
 	err = s.write(ctx, actions)
 	spent.count(ctx, err)
@@ -235,12 +270,31 @@ func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, c
 }
 
 // Proven returns the contact whom a signed identity names, made if need be. What
-// the identity says replaces what was known.
-func (s *Store) Proven(ctx context.Context, p ProjectID, i Identity) (Contact, error) {
+// the identity says replaces what was known; that counts against the rate of new
+// visitors of the caller's address. Errors: identify_limit, blocked.
+func (s *Store) Proven(ctx context.Context, c Caller, i Identity) (Contact, error) {
 	if err := i.check(); err != nil {
 		return Contact{}, err
 	}
-	return s.contact(ctx, p, i, true)
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return Contact{}, err
+	}
+	return again(func() (Contact, error) {
+		known, err := s.lookUp(ctx, p.ID, i, true)
+		if err != nil {
+			return Contact{}, err
+		}
+		if known.contact.Blocked {
+			return Contact{}, errBlocked()
+		}
+		if known.news {
+			if err := s.takeIdentify(ctx, p, c); err != nil {
+				return Contact{}, err
+			}
+		}
+		return known.contact, s.learn(ctx, known)
+	})
 }
 
 func linkItem(p ProjectID, c ContactID, v VisitorID) table.Item {
@@ -249,36 +303,35 @@ func linkItem(p ProjectID, c ContactID, v VisitorID) table.Item {
 }
 
 // link makes an anonymous visitor the contact's and has its sessions moved.
-// The generation rises: the old token proved the visitor, not the contact.
-func (s *Store) link(ctx context.Context, p *Project, v Visitor, contact Contact) (Identified, error) {
+// The generation rises: the old token proved the visitor, not the contact. The
+// visitor of a blocked contact is blocked from then on, as all of them are.
+func (s *Store) link(ctx context.Context, p *Project, v Visitor, known knownContact) (Identified, error) {
 	up := table.Update(visitorKey(p.ID, v.ID), table.Equal("gen", v.Generation), table.Missing("blocked"), table.Missing("contact"))
-	v.Contact, v.Generation = contact.ID, v.Generation+1
-	up.Set = table.Item{"gen": v.Generation, "contact": string(contact.ID)}
-	link := linkItem(p.ID, contact.ID, v.ID)
+	v.Contact, v.Generation = known.contact.ID, v.Generation+1
+	up.Set = table.Item{"gen": v.Generation, "contact": string(v.Contact)}
+	if known.contact.Blocked {
+		up.Set[barred] = true
+	}
+	link := linkItem(p.ID, v.Contact, v.ID)
 	link["moving"], link["nonce"] = true, s.newID()
-	job := dueItem(claimJobKey(p.ID, v.ID), s.clock().Add(lookAfter), p.ID, string(v.ID), string(contact.ID))
-	err := s.write(ctx, []table.Action{up, table.Put(link, table.Absent()), table.Put(job)})
-	if refused(err) {
-		return Identified{}, errRevoked()
-	}
-	return Identified{v, &contact}, err
+	job := dueItem(claimJobKey(p.ID, v.ID), s.clock().Add(lookAfter), p.ID, string(v.ID), string(v.Contact))
+	actions := append([]table.Action{up, table.Put(link, table.Absent()), table.Put(job)}, known.actions...)
+	return Identified{v, &known.contact}, s.write(ctx, actions)
 }
 
-// contact finds the contact of an identity, by external id if it has one, else
-// by e-mail, or creates it. What the identity says replaces what was known. Those
-// whom somebody signed for and those who only say so are never the same.
-func (s *Store) contact(ctx context.Context, p ProjectID, i Identity, proven bool) (Contact, error) {
-	for range changeTries {
-		c, err := s.findOrMakeContact(ctx, p, i, proven)
-		if !refused(err) {
-			return c, err
-		}
-	}
-	return Contact{}, unavailable(table.ErrNotDone)
+// knownContact is a contact as it is and as an identity will have it.
+type knownContact struct {
+	contact Contact
+	// news says that the identity says something new: actions store it. Else they
+	// only check that the contact is blocked, or not, as it was read.
+	news    bool
+	actions []table.Action
 }
 
-// findOrMakeContact is refused when somebody else makes the same contact.
-func (s *Store) findOrMakeContact(ctx context.Context, p ProjectID, i Identity, proven bool) (Contact, error) {
+// lookUp finds the contact of an identity, by external id if it has one, else by
+// e-mail, or thinks out a new one. What a signed identity says replaces what was
+// known. Those whom somebody signed for and those who only say so are never the same.
+func (s *Store) lookUp(ctx context.Context, p ProjectID, i Identity, proven bool) (knownContact, error) {
 	var pointers []table.Key
 	if i.External != "" {
 		pointers = append(pointers, externalKey(p, proven, i.External))
@@ -286,39 +339,63 @@ func (s *Store) findOrMakeContact(ctx context.Context, p ProjectID, i Identity, 
 	if i.Email != "" {
 		pointers = append(pointers, emailKey(p, proven, i.Email))
 	}
+	if !proven {
+		i = Identity{External: i.External, Email: i.Email}
+	}
 	items, err := s.table.Get(ctx, true, pointers...)
 	if err != nil {
-		return Contact{}, unavailable(err)
+		return knownContact{}, unavailable(err)
 	}
 	if items[0] == nil {
 		c := Contact{ID: ContactID("c" + s.newID()), Proven: proven, Created: s.clock().UnixMilli()}
 		c.learn(i)
-		return c, s.makeContact(ctx, p, c, pointers, items)
+		actions, err := s.makeContact(p, c, pointers, items)
+		return knownContact{c, true, actions}, err
 	}
 	id := ContactID(items[0].String("contact"))
 	got, err := s.table.Get(ctx, true, contactKey(p, id))
 	if err != nil {
-		return Contact{}, unavailable(err)
+		return knownContact{}, unavailable(err)
 	}
 	c, err := contactFrom(id, got[0])
 	if err != nil {
-		return c, err
+		return knownContact{}, err
 	}
-	c.learn(i)
-	item, err := c.item(p)
+	asItWas := table.Missing("blocked")
+	if c.Blocked {
+		asItWas = table.Equal("blocked", true)
+	}
+	known := knownContact{contact: c, actions: []table.Action{table.Check(contactKey(p, id), table.Exists(), asItWas)}}
+	if !proven || c.Blocked { // who is blocked has nothing changed
+		return known, nil
+	}
+	known.contact.learn(i)
+	item, err := known.contact.item(p)
 	if err != nil || item.String("data") == got[0].String("data") {
-		return c, err
+		return known, err
 	}
-	return c, s.write(ctx, []table.Action{table.Put(item, table.Equal("data", got[0].String("data")))})
+	up := table.Update(item.Key(), table.Equal("data", got[0].String("data")), asItWas)
+	up.Set = table.Item{"data": item["data"]}
+	known.news, known.actions = true, []table.Action{up}
+	return known, nil
+}
+
+// learn stores what is new of a contact.
+func (s *Store) learn(ctx context.Context, known knownContact) error {
+	if !known.news {
+		return nil
+	}
+	return s.write(ctx, known.actions)
 }
 
 // makeContact stores a new contact with the pointers that are free; an e-mail
 // that is another contact's stays with that one.
-func (s *Store) makeContact(ctx context.Context, p ProjectID, c Contact, pointers []table.Key, taken []table.Item) error {
+func (s *Store) makeContact(p ProjectID, c Contact, pointers []table.Key, taken []table.Item) ([]table.Action, error) {
 	item, err := c.item(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	item["nonce"] = s.newID()
 	actions := []table.Action{table.Put(item, table.Absent())}
 	for n, k := range pointers {
 		if taken[n] == nil {
@@ -326,7 +403,7 @@ func (s *Store) makeContact(ctx context.Context, p ProjectID, c Contact, pointer
 				"contact": string(c.ID), "nonce": s.newID()}, table.Absent()))
 		}
 	}
-	return s.write(ctx, actions)
+	return actions, nil
 }
 
 func (c Contact) item(p ProjectID) (table.Item, error) {
@@ -363,6 +440,7 @@ func contactFrom(id ContactID, item table.Item) (Contact, error) {
 	if item == nil {
 		return c, notFound("contact")
 	}
+	c.Blocked = item.Bool("blocked")
 	if err := json.Unmarshal([]byte(item.String("data")), &c); err != nil {
 		return c, fmt.Errorf("decode contact: %w", err)
 	}

@@ -2,6 +2,7 @@ package parley
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"parley/shared/table"
@@ -23,7 +24,8 @@ type AcquaintRequest struct {
 // goes with a person rather than with a browser: asked again from the same
 // address, the same person is the same visitor, so that pages which ask on every
 // load leave nothing behind. The same address on a page and the same e-mail in a
-// proven identity are two contacts. Errors: invalid_field, identity_required,
+// proven identity are two contacts. What a page says besides is its visitor's, and
+// replaces nothing that others have said. Errors: invalid_field, identity_required,
 // identify_limit, blocked.
 func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, error) {
 	p, err := s.Project(ctx, r.Project)
@@ -50,59 +52,98 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 	if err := r.Identity.check(); err != nil {
 		return Identified{}, err
 	}
-	contact, err := s.contact(ctx, p.ID, r.Identity, r.Proven)
+	return again(func() (Identified, error) { return s.acquaint(ctx, p, c, r) })
+}
+
+// acquaint is Acquaint for somebody in particular. It is refused where somebody else
+// makes the same contact or visitor.
+func (s *Store) acquaint(ctx context.Context, p *Project, c Caller, r AcquaintRequest) (Identified, error) {
+	known, err := s.lookUp(ctx, p.ID, r.Identity, r.Proven)
 	if err != nil {
 		return Identified{}, err
 	}
-	v, err := s.visitorOf(ctx, p, contact, c)
-	return Identified{v, &contact}, err
+	if known.contact.Blocked {
+		return Identified{}, errBlocked()
+	}
+	said := Visitor{ID: s.visitorOf(p.ID, known.contact, c), Generation: 1, Created: s.clock().UnixMilli()}
+	if !r.Proven {
+		said.Name, said.Email, said.Metadata = r.Identity.Name, r.Identity.Email, r.Identity.Metadata
+	}
+	items, err := s.table.Get(ctx, true, visitorKey(p.ID, said.ID), visitorAboutKey(p.ID, said.ID))
+	if err != nil {
+		return Identified{}, unavailable(err)
+	}
+	if items[0] == nil {
+		v, err := s.bearVisitor(ctx, p, c, said, &known, !r.Proven)
+		return Identified{v, &known.contact}, err
+	}
+	v, err := visitorFrom(said.ID, items[0])
+	if err != nil {
+		return Identified{}, err
+	}
+	if isBlocked(items[0]) {
+		return Identified{}, errBlocked()
+	}
+	if r.Proven {
+		return Identified{v, &known.contact}, s.learn(ctx, known)
+	}
+	if err := v.learn(items[1]); err != nil {
+		return Identified{}, err
+	}
+	v, err = s.hear(ctx, p, c, v, said, items[0])
+	return Identified{v, &known.contact}, err
 }
 
-// visitorOf returns the visitor as which a contact comes from an address. The
-// address is in it so that a stranger who types somebody's e-mail spends no
-// budget but their own; a proven contact needs no such care.
-func (s *Store) visitorOf(ctx context.Context, p *Project, contact Contact, c Caller) (Visitor, error) {
+// hear stores what a visitor says of itself now, where that is new. It counts as a
+// new visitor does.
+func (s *Store) hear(ctx context.Context, p *Project, c Caller, v, said Visitor, item table.Item) (Visitor, error) {
+	now := v
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{{&now.Name, said.Name}, {&now.Email, said.Email}} {
+		if f.from != "" {
+			*f.to = f.from
+		}
+	}
+	if said.Metadata != nil {
+		now.Metadata = said.Metadata
+	}
+	if now.Name == v.Name && now.Email == v.Email && maps.Equal(now.Metadata, v.Metadata) {
+		return v, nil
+	}
+	told, err := now.item(p.ID, s.clock())
+	if err != nil {
+		return v, err
+	}
+	about, err := now.aboutItem(p.ID)
+	if err != nil {
+		return v, err
+	}
+	up := table.Update(visitorKey(p.ID, v.ID), table.Equal("data", item.String("data")))
+	up.Set = table.Item{"data": told["data"]}
+	actions := []table.Action{up, table.Put(about)}
+	spent := &spending{store: s, project: p, caller: c}
+	if err := spent.arrive(actions); err != nil {
+		return v, err
+	}
+	if err := s.takeIdentify(ctx, p, c); err != nil {
+		return v, err
+	}
+	err = s.write(ctx, actions)
+	spent.count(ctx, err)
+	return now, err
+}
+
+// visitorOf is the visitor as which a contact comes from an address. The address is
+// in it so that a stranger who types somebody's e-mail spends no budget but their
+// own; a proven contact needs no such care.
+func (s *Store) visitorOf(p ProjectID, contact Contact, c Caller) VisitorID {
 	from := ""
 	if !contact.Proven {
 		from = network(c.Address)
 	}
-	id := VisitorID("x" + base62(s.derive("visitor of contact", string(p.ID), string(contact.ID), from), 22))
-	k := visitorKey(p.ID, id)
-	items, err := s.table.Get(ctx, true, k)
-	if err != nil {
-		return Visitor{}, unavailable(err)
-	}
-	if items[0] == nil {
-		v, err := s.bearVisitor(ctx, p, contact, id, c)
-		if !refused(err) {
-			return v, err
-		}
-		if items, err = s.table.Get(ctx, true, k); err != nil {
-			return Visitor{}, unavailable(err)
-		}
-	}
-	v, err := visitorFrom(id, items[0])
-	if err == nil && v.Blocked {
-		err = errBlocked()
-	}
-	return v, err
-}
-
-// bearVisitor is refused when somebody else makes the same visitor.
-func (s *Store) bearVisitor(ctx context.Context, p *Project, contact Contact, id VisitorID, c Caller) (Visitor, error) {
-	if !contact.Proven {
-		if err := s.takeIdentify(ctx, p, c); err != nil {
-			return Visitor{}, err
-		}
-	}
-	now := s.clock()
-	v := Visitor{ID: id, Generation: 1, Contact: contact.ID, Created: now.UnixMilli()}
-	item, err := v.item(p.ID, now)
-	if err != nil {
-		return v, err
-	}
-	item["nonce"], item["contact"] = s.newID(), string(contact.ID)
-	return v, s.write(ctx, []table.Action{table.Put(item, table.Absent()), table.Put(linkItem(p.ID, contact.ID, id))})
+	return VisitorID("x" + base62(s.derive("visitor of contact", string(p), string(contact.ID), from), 22))
 }
 
 // takeIdentify counts a new visitor against its address.
@@ -118,10 +159,15 @@ func (s *Store) takeIdentify(ctx context.Context, p *Project, c Caller) error {
 }
 
 // ContactOf returns the contact for whom the caller acts; a zero one if it acts
-// for none.
+// for none. Of one whom nobody vouches for the name is what the caller itself said.
 func (s *Store) ContactOf(ctx context.Context, c Caller) (Contact, error) {
-	if err := s.CheckVisitor(ctx, c); err != nil || c.Contact == "" {
+	v, err := s.visitor(ctx, c)
+	if err != nil || c.Contact == "" {
 		return Contact{}, err
 	}
-	return s.readContact(ctx, c.Project, c.Contact)
+	contact, err := s.readContact(ctx, c.Project, c.Contact)
+	if !contact.Proven {
+		contact.Name = v.Name
+	}
+	return contact, err
 }

@@ -3,8 +3,10 @@ package parley_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
@@ -232,5 +234,72 @@ func TestWholeOverLaggingReplica(t *testing.T) {
 				s.Errorf("entry %d is number %d", i, e.Seq)
 			}
 		}
+	})
+}
+
+// TestWordsStayWithTheirVisitor: what a page says of somebody replaces nothing that
+// another page or the server has said, and is refused before anything is written.
+func TestWordsStayWithTheirVisitor(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		ann := s.acquainted(parley.Identity{Email: "ann@example.com", Name: "Ann", Metadata: map[string]string{"plan": "pro"}}, false, "203.0.113.1")
+		id := s.begin(ann, "phone", nil).ID
+		seen := func() parley.Detail {
+			s.Helper()
+			d, err := s.store.ReadSession(ctx, s.operator(), id, parley.PageRequest{})
+			if err != nil {
+				s.Fatal(err)
+			}
+			return d
+		}
+		inbox := func() parley.Contact {
+			s.Helper()
+			items, _, err := s.store.Inbox(ctx, s.operator(), parley.InboxRequest{})
+			if err != nil || len(items) != 1 {
+				s.Fatalf("inbox = %d, %v", len(items), err)
+			}
+			return items[0].Person
+		}
+		if d := seen(); d.Visitor.Name != "Ann" || d.Visitor.Metadata["plan"] != "pro" || d.Contact.Email != "ann@example.com" {
+			s.Fatalf("operators read %+v, %+v", d.Visitor, d.Contact)
+		}
+		before, listed := seen(), inbox()
+		stranger := s.acquainted(parley.Identity{Email: "ann@example.com", Name: "Mallory", Metadata: map[string]string{"plan": "none"}}, false, "203.0.113.2")
+		after := seen()
+		if !reflect.DeepEqual(after.Contact, before.Contact) || after.Visitor.Name != "Ann" || after.Visitor.Metadata["plan"] != "pro" || inbox().Name != listed.Name || listed.Name != "Ann" {
+			s.Errorf("after a stranger's words operators read %+v, %+v, in the inbox %+v", after.Visitor, after.Contact, inbox())
+		}
+		if me, err := s.store.ContactOf(ctx, stranger); err != nil || me.Name != "Mallory" {
+			s.Errorf("the stranger is %+v, %v", me, err)
+		}
+		// What the same visitor says anew is heard.
+		s.acquainted(parley.Identity{Email: "ann@example.com", Name: "Ann B."}, false, "203.0.113.1")
+		if d := seen(); d.Visitor.Name != "Ann B." || d.Visitor.Metadata["plan"] != "pro" {
+			s.Errorf("operators read %+v", d.Visitor)
+		}
+
+		b := generous().Budgets
+		b.IdentifyPerHour = 1
+		s.limitedBy(b)
+		await(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour)))
+		s.acquainted(parley.Identity{Email: "one@example.com"}, false, "203.0.113.9")
+		for name, i := range map[string]parley.Identity{
+			"a new contact":           {Email: "two@example.com"},
+			"a known contact":         {Email: "ann@example.com", Name: "Mallory"},
+			"nobody in particular":    {Name: "Mallory"},
+			"other words of the same": {Email: "one@example.com", Name: "Mallory"},
+		} {
+			s.unchanged(name, func() {
+				_, err := s.store.Acquaint(ctx, parley.AcquaintRequest{Project: parleytest.Project, Identity: i, Address: "203.0.113.9"})
+				s.want(name, err, "identify_limit")
+			})
+		}
+		s.unchanged("a signed identity", func() {
+			_, err := s.store.Identify(ctx, parley.IdentifyRequest{Caller: parley.Caller{Project: parleytest.Project, Address: "203.0.113.9"},
+				Identity: &parley.Identity{External: "u9", Name: "New"}})
+			s.want("a signed identity", err, "identify_limit")
+			_, err = s.store.Proven(ctx, parley.Caller{Project: parleytest.Project, Address: "203.0.113.9"}, parley.Identity{External: "u9"})
+			s.want("a message's identity", err, "identify_limit")
+		})
 	})
 }

@@ -26,6 +26,7 @@ import (
 //	the job that moves a visitor's sessions           P/visitor/V             job/claim
 //	contact by id                                     P/contact/C             -
 //	a contact's linked visitors                       P/contact/C             visitor/V
+//	the job that blocks a contact's visitors           P/contact/C             job/block
 //	external ids of an unproven contact's sessions    P/contact/C             external/ID
 //	contact by external id                            P/external/PROOF/ID     -
 //	contact by e-mail                                 P/email/PROOF/FOLDED    -
@@ -173,6 +174,11 @@ func claimJobKey(p ProjectID, v VisitorID) table.Key {
 
 func contactKey(p ProjectID, c ContactID) table.Key {
 	return table.Key{PK: path(string(p), "contact", string(c)), SK: skOnly}
+}
+
+// blockJobKey is the job that blocks a contact's visitors, or lets them in again.
+func blockJobKey(p ProjectID, c ContactID) table.Key {
+	return table.Key{PK: contactKey(p, c).PK, SK: "job/block"}
 }
 
 func contactVisitorKey(p ProjectID, c ContactID, v VisitorID) table.Key {

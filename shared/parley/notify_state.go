@@ -57,16 +57,16 @@ func (s *Store) ReadWait(ctx context.Context, p ProjectID, id SessionID) (Wait, 
 
 // personOf reads what is known, or was said, of whose session it is.
 func (s *Store) personOf(ctx context.Context, session *Session) (Contact, error) {
-	p, o := session.Project, session.Owner
-	key := visitorKey(p, o.Visitor)
-	if o.Contact != "" {
-		key = contactKey(p, o.Contact)
-	}
-	items, err := s.table.Get(ctx, false, key)
+	keys := ownerKeys(session.Project, session.Owner)
+	items, err := s.table.Get(ctx, false, keys...)
 	if err != nil {
 		return Contact{}, unavailable(err)
 	}
-	return personFrom(o, items[0])
+	found := map[table.Key]table.Item{}
+	for i, k := range keys {
+		found[k] = items[i]
+	}
+	return personFrom(session.Owner, keys, found)
 }
 
 // Told is what people have been told, in one way, of a wait.

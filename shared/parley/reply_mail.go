@@ -128,7 +128,7 @@ func (s *Store) MailDue(ctx context.Context, w Stretch) (MailDue, error) {
 			d.Answers = append(d.Answers, e)
 		}
 	}
-	if len(d.Answers) == 0 || items[0].Bool("blocked") || items[1] == nil {
+	if len(d.Answers) == 0 || isBlocked(items[0]) || items[1] == nil {
 		d.Answers = nil
 		return d, nil
 	}

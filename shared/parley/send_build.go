@@ -67,6 +67,11 @@ func (b *sendBuild) build(c *change) error {
 	if err := b.adopt(c); err != nil {
 		return err
 	}
+	if b.caller.Capability && b.caller.proven() && (c.was == nil || c.was.Owner.Contact == "") {
+		// The session's visitor is new to the contact: from now on a block finds it.
+		c.act(table.Check(contactKey(b.project.ID, b.caller.Contact), table.Missing("blocked")),
+			func(table.Item) error { return errBlocked() })
+	}
 	if b.request.Language != "" {
 		c.session.Language = b.request.Language
 	}

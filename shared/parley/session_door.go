@@ -188,6 +188,9 @@ func (s *Store) viewOfSender(ctx context.Context, c Caller, id SessionID, n int)
 		return v, err
 	}
 	contact, err := contactFrom(c.Contact, items[2])
+	if err == nil && contact.Blocked {
+		return v, errBlocked()
+	}
 	v.contact = &contact
 	return v, err
 }

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -126,7 +127,7 @@ func (s *Store) inboxItems(ctx context.Context, c Caller, sessions []*Session) (
 			return nil, err
 		}
 		items[i] = InboxItem{Session: session, Page: about.Page, Seen: Seq(found[k[1]].Int("seq"))}
-		if items[i].Person, err = personFrom(session.Owner, found[k[2]]); err != nil {
+		if items[i].Person, err = personFrom(session.Owner, k[2:], found); err != nil {
 			return nil, err
 		}
 	}
@@ -135,12 +136,8 @@ func (s *Store) inboxItems(ctx context.Context, c Caller, sessions []*Session) (
 
 // inboxKeys are what the inbox shows of a session besides its own item: about,
 // the caller's mark, and the owner.
-func inboxKeys(c Caller, session *Session) [3]table.Key {
-	owner := visitorKey(c.Project, session.Owner.Visitor)
-	if session.Owner.Contact != "" {
-		owner = contactKey(c.Project, session.Owner.Contact)
-	}
-	return [3]table.Key{aboutKey(c.Project, session.ID), c.seenKey(session.ID), owner}
+func inboxKeys(c Caller, session *Session) []table.Key {
+	return append([]table.Key{aboutKey(c.Project, session.ID), c.seenKey(session.ID)}, ownerKeys(c.Project, session.Owner)...)
 }
 
 // seenKey is the caller's mark of what it has seen.
@@ -148,16 +145,35 @@ func (c Caller) seenKey(id SessionID) table.Key {
 	return Mark{Kind: MarkSeen, By: c.Author()}.key(c.Project, id)
 }
 
-// personFrom reads an owner's item; one that is not there says nothing.
-func personFrom(o Owner, item table.Item) (Contact, error) {
+// ownerKeys are what tells whose a session is: the contact, if somebody vouched for
+// it, and else what the session's own visitor says.
+func ownerKeys(p ProjectID, o Owner) []table.Key {
 	switch {
-	case item == nil:
-		return Contact{}, nil
-	case o.Contact != "":
-		return contactFrom(o.Contact, item)
+	case o.Contact == "":
+		return []table.Key{visitorKey(p, o.Visitor)}
+	case o.Proven:
+		return []table.Key{contactKey(p, o.Contact)}
+	}
+	return []table.Key{contactKey(p, o.Contact), visitorKey(p, o.Visitor)}
+}
+
+// personFrom reads an owner's items, found under ownerKeys; those that are not there
+// say nothing.
+func personFrom(o Owner, keys []table.Key, found map[table.Key]table.Item) (Contact, error) {
+	var person Contact
+	if item := found[keys[0]]; o.Contact != "" && item != nil {
+		var err error
+		if person, err = contactFrom(o.Contact, item); err != nil {
+			return person, err
+		}
+	}
+	item := found[keys[len(keys)-1]]
+	if o.Proven || item == nil {
+		return person, nil
 	}
 	v, err := visitorFrom(o.Visitor, item)
-	return Contact{Name: v.Name, Email: v.Email}, err
+	person.Name, person.Email = cmp.Or(v.Name, person.Name), cmp.Or(v.Email, person.Email)
+	return person, err
 }
 
 // Detail is a session with all that is known of it.
@@ -202,13 +218,14 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	o := d.Session.Owner
 	keys := []table.Key{aboutKey(c.Project, id), ratingKey(c.Project, id), c.seenKey(id)}
 	visitor, contact := visitorKey(c.Project, o.Visitor), contactKey(c.Project, o.Contact)
-	said := visitorAboutKey(c.Project, o.Visitor) // of a contact its own item tells
+	said := visitorAboutKey(c.Project, o.Visitor) // of whom somebody vouched for the contact's item tells
 	if o.Visitor != "" {
 		keys = append(keys, visitor)
 	}
 	if o.Contact != "" {
 		keys = append(keys, contact)
-	} else if o.Visitor != "" {
+	}
+	if o.Visitor != "" && !o.Proven {
 		keys = append(keys, said)
 	}
 	found, err := s.getAll(ctx, keys)

@@ -157,6 +157,8 @@ func (w *sweep) job(ctx context.Context, project ProjectID, id, kind string, key
 		return s.dropFile(ctx, project, FileID(id))
 	case kind == "visitor":
 		return s.claim(ctx, project, VisitorID(id), key)
+	case kind == "contact":
+		return s.blockAll(ctx, project, ContactID(id), key)
 	}
 	return fmt.Errorf("nobody knows the job %q", key.SK)
 }

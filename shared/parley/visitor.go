@@ -147,7 +147,7 @@ func standingOf(item table.Item, c Caller) error {
 		return errRevoked()
 	case !c.Capability && item.String("contact") != string(c.Contact):
 		return errRevoked()
-	case item.Bool("blocked"):
+	case isBlocked(item):
 		return errBlocked()
 	}
 	return nil
@@ -159,7 +159,7 @@ func checkVisitor(c Caller) table.Action {
 }
 
 func standingConditions(c Caller) []table.Condition {
-	stands := []table.Condition{table.Equal("gen", c.generation()), table.Missing("blocked")}
+	stands := []table.Condition{table.Equal("gen", c.generation()), table.Missing("blocked"), table.Missing(barred)}
 	switch {
 	case c.Capability:
 		return stands
@@ -186,18 +186,6 @@ func (s *Store) settleVisitor(ctx context.Context, c Caller, reservedOn, tokens 
 		return err
 	})
 	return unavailable(err)
-}
-
-// BlockVisitor refuses everything a visitor sends from now on, or lets it in
-// again. ErrNotFound if there is no such visitor.
-func (s *Store) BlockVisitor(ctx context.Context, p ProjectID, v VisitorID, blocked bool) error {
-	up := table.Update(visitorKey(p, v), table.Exists())
-	if blocked {
-		up.Set = table.Item{"blocked": true}
-	} else {
-		up.Remove = []string{"blocked"}
-	}
-	return s.changeVisitor(ctx, up)
 }
 
 // RevokeVisitor makes every token of a visitor invalid. ErrNotFound if there

@@ -58,6 +58,7 @@ func Run(t *testing.T, host Host) {
 		{"H9_LongInput", testLongInput},
 		{"H10_Tokens", testTokens},
 		{"H10_BoundToUser", testBound},
+		{"BlockedContact", testBlockedContact},
 		{"H11_OwnIDs", testOwnIDs},
 		{"H12_Busy", testBusy},
 		{"H13_Stream", testStream},

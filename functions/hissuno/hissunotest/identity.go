@@ -290,3 +290,32 @@ func (s *suite) native(t *testing.T, p *page) parley.SessionID {
 	}
 	return sent.Session.ID
 }
+
+// testBlockedContact: a blocked contact's messages are refused in the session that it
+// has, in new ones, and without its token too, until it is let in again.
+func testBlockedContact(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	token := p.signed(object{"userId": "user-1", "exp": in(time.Hour)}, "")
+	say := func(q *page, token string) *answer {
+		m := q.message("Hello")
+		if token != "" {
+			m["widgetToken"] = token
+		}
+		return q.post(m)
+	}
+	say(p, token).is(http.StatusCreated)
+	p.read("")
+	contact := p.stored().Owner.Contact
+	if err := s.Store.BlockContact(t.Context(), p.project.ID, contact, true); err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]*answer{"its session": say(p, token), "without a token": say(p, ""), "a new session": say(p.with(newUUID()), token)} {
+		if out := a.fails(http.StatusForbidden); out["error"] == nil {
+			t.Errorf("%s: %v", name, out)
+		}
+	}
+	if err := s.Store.BlockContact(t.Context(), p.project.ID, contact, false); err != nil {
+		t.Fatal(err)
+	}
+	say(p, "").is(http.StatusCreated)
+}

@@ -2,12 +2,14 @@ package opencxtest
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"parley/shared/api/apitest"
 	"parley/shared/parley"
+	"parley/shared/parleytest"
 	"parley/shared/token"
 )
 
@@ -215,4 +217,76 @@ func testVerified(t *testing.T, s *suite) {
 			t.Errorf("who is vouched for lists %v", got)
 		}
 	})
+}
+
+// testBlockedContact: a blocked contact's messages are refused with every token, and
+// it gets no new one, until it is let in again.
+func testBlockedContact(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	v := p.verified("mal@example.com")
+	session := v.begin()
+	v.say(session, "Hello")
+	c, err := s.keys.ReadContact(p.project, v.token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Store.BlockContact(t.Context(), p.project, c.Contact, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.send(v.message(session, "Again")); got.Success || got.Error.Code != "blocked" {
+		t.Errorf("a blocked contact's message: %+v", got)
+	}
+	v.post("/create-session", object{}).fails(http.StatusForbidden)
+	auth := func() *answer {
+		return p.call(http.MethodPost, "/widget/authenticate-user", object{"email": "mal@example.com"}, "Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "")
+	}
+	auth().fails(http.StatusForbidden)
+	if err := s.Store.BlockContact(t.Context(), p.project, c.Contact, false); err != nil {
+		t.Fatal(err)
+	}
+	auth().ok()
+	if got := v.send(v.message(session, "Back")); !got.Success {
+		t.Errorf("let in again: %+v", got)
+	}
+}
+
+// testStrangersWords: whoever types somebody's e-mail changes nothing that operators
+// read of them, neither of a verified contact nor of one who only said so, and past
+// the limit of new visitors leaves nothing behind.
+func testStrangersWords(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	p.call(http.MethodPost, "/widget/authenticate-user", object{"email": "ann@example.com", "name": "Ann", "custom_data": object{"plan": "pro"}},
+		"Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "").ok()
+	v := p.verified("ann@example.com")
+	verified, said := v.begin(), ""
+	ann := p.visitor("ann@example.com")
+	said = ann.begin()
+	read := func(session string) parley.Detail {
+		operator, _ := p.operator()
+		d, err := s.Store.ReadSession(t.Context(), operator, parley.SessionID(session), parley.PageRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	before := read(verified)
+	if d := read(said); d.Visitor.Name != "Ann" || d.Contact.Email != "ann@example.com" {
+		t.Errorf("operators read %+v, %+v", d.Visitor, d.Contact)
+	}
+	mallory := object{"email": "ann@example.com", "non_verified_name": "Mallory", "non_verified_custom_data": object{"plan": "none"}}
+	p.post("/contact/create-unverified", mallory).ok()
+	if after := read(verified); !reflect.DeepEqual(after.Contact, before.Contact) || after.Contact.Metadata["plan"] != "pro" {
+		t.Errorf("operators read of the verified contact %+v, before %+v", after.Contact, before.Contact)
+	}
+	if d := read(said); d.Contact.Name == "Mallory" || d.Contact.Metadata["plan"] != "" {
+		t.Errorf("a page's words are the contact's: %+v", d.Contact)
+	}
+
+	few := s.project(t, func(p *parley.Project) { p.Budgets.IdentifyPerHour = 1 })
+	few.visitor("one@example.com")
+	before1 := s.standing(t)
+	for _, email := range []string{"two@example.com", "three@example.com"} {
+		few.post("/contact/create-unverified", object{"email": email}).fails(http.StatusTooManyRequests)
+	}
+	parleytest.Same(t, before1, s.standing(t))
 }

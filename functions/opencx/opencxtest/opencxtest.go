@@ -47,6 +47,8 @@ func Run(t *testing.T, host Host) {
 		{"Config", testConfig},
 		{"Contacts", testContacts},
 		{"Verified", testVerified},
+		{"BlockedContact", testBlockedContact},
+		{"StrangersWords", testStrangersWords},
 		{"Sessions", testSessions},
 		{"Paging", testPaging},
 		{"Messages", testMessages},

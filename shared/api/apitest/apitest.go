@@ -81,6 +81,7 @@ func Run(t *testing.T, host Host) {
 		{"Validation", testValidation},
 		{"OperatorSessions", testOperatorSessions},
 		{"OperatorStates", testOperatorStates},
+		{"OperatorBlocks", testOperatorBlocks},
 		{"OperatorWatches", testOperatorWatches},
 		{"OperatorUploads", testOperatorUploads},
 		{"OperatorFigures", testOperatorFigures},

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"parley/shared/api"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
@@ -50,6 +52,10 @@ type (
 		Session staffSession
 		Visitor *struct {
 			ID      parley.VisitorID
+			Blocked bool
+		}
+		Contact *struct {
+			ID      parley.ContactID
 			Blocked bool
 		}
 		Rating  *struct{ Score int }
@@ -237,6 +243,38 @@ func testOperatorStates(t *testing.T, s *suite) {
 	}
 	grace.put(blocked, map[string]any{"blocked": false})
 	b.get("/history")
+}
+
+// testOperatorBlocks: a contact is blocked in all its browsers, also in those in which
+// it signs in later, and in the session that it writes in, until it is let in again.
+func testOperatorBlocks(t *testing.T, s *suite) {
+	b := s.project(t, nil).visitor()
+	grace := b.staff("grace", parley.Scopes()...)
+	claims := jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}
+	contact := b.as(claims).Contact.ID
+	id := b.chat(ask("Hello")).accepted.Session.ID
+	later := b.visitor()
+	before := later.chat(ask("Nobody knows me")).accepted.Session.ID
+	path := "/operator/contacts/" + string(contact) + "/blocked"
+	grace.put(path, map[string]any{"blocked": true})
+	b.do(call{method: http.MethodPost, path: "/chat", body: ask("Again").with("sessionId", id)}).fails(http.StatusForbidden, "blocked")
+	b.do(call{method: http.MethodGet, path: "/history"}).fails(http.StatusForbidden, "blocked")
+	b.do(call{method: http.MethodPost, path: "/identify", body: map[string]any{"identity": b.identity("k1", claims)}}).fails(http.StatusForbidden, "blocked")
+	fresh := *b
+	fresh.token = ""
+	fresh.do(call{method: http.MethodPost, path: "/identify", body: map[string]any{"identity": b.identity("k1", claims)}}).fails(http.StatusForbidden, "blocked")
+	later.as(claims)
+	later.do(call{method: http.MethodPost, path: "/chat", body: ask("Now they do").with("sessionId", before)}).fails(http.StatusForbidden, "blocked")
+	if d := into[staffDetail](grace.get(ofStaff(id))); d.Contact == nil || !d.Contact.Blocked || d.Visitor.Blocked {
+		t.Errorf("operators see %+v, %+v", d.Contact, d.Visitor)
+	}
+	grace.put(path, map[string]any{"blocked": false})
+	for _, browser := range []*browser{b, later} {
+		browser.chat(ask("Back"))
+	}
+	if d := into[staffDetail](grace.get(ofStaff(id))); d.Contact.Blocked {
+		t.Error("operators still see the block")
+	}
 }
 
 // testOperatorWatches: operators read a reply while it is written, and end it by

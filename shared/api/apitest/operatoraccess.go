@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"parley/shared/api"
 	"parley/shared/parley"
@@ -23,6 +26,7 @@ type desk struct {
 	private  string // id
 	hook     string
 	hookKey  string
+	contact  parley.ContactID
 }
 
 // ofDesk are all calls of the operator API by the scope that each needs; those
@@ -45,6 +49,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 			put(session+"/state", map[string]any{"state": "spam"}), put(session+"/archived", map[string]any{"archived": true}),
 			put(session+"/attributes", map[string]any{"attributes": map[string]string{"plan": "mine"}}),
 			put("/operator/visitors/"+string(d.visitor)+"/blocked", map[string]any{"blocked": true}),
+			put("/operator/contacts/"+string(d.contact)+"/blocked", map[string]any{"blocked": true}),
 			post("/operator/uploads", map[string]any{"name": "a.txt", "type": "text/plain", "size": 1}),
 			post("/operator/uploads/"+d.file+"/complete", nil),
 		},
@@ -66,7 +71,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 func named(d desk) (calls []call) {
 	for _, scope := range parley.Scopes() {
 		for _, c := range ofDesk(d)[scope] {
-			for _, id := range []string{string(d.session), string(d.visitor), d.file, d.public, d.private, d.hook} {
+			for _, id := range []string{string(d.session), string(d.visitor), string(d.contact), d.file, d.public, d.private, d.hook} {
 				if strings.Contains(c.path, id) && !removesHook(c) {
 					calls = append(calls, c)
 					break
@@ -95,7 +100,8 @@ func testOperatorAccess(t *testing.T, s *suite) {
 		body: map[string]any{"name": "a.txt", "type": "text/plain", "size": 1}}).is(http.StatusCreated))
 	hook := into[newHookAnswer](grace.do(call{method: http.MethodPost, path: "/operator/project/hooks",
 		body: map[string]any{"url": "https://customer.example/hook", "events": []string{"message"}}}).is(http.StatusCreated))
-	mine := desk{owner.session, owner.run, owner.who().Visitor, upload.ID, "grace", b.key, keys[0].ID, string(hook.Hook.ID), hook.Key}
+	contact := b.visitor().as(jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}).Contact.ID
+	mine := desk{owner.session, owner.run, owner.who().Visitor, upload.ID, "grace", b.key, keys[0].ID, string(hook.Hook.ID), hook.Key, contact}
 	byScope := ofDesk(mine)
 	every := slices.Concat(byScope[parley.ScopeRead], byScope[parley.ScopeReply], byScope[parley.ScopeManage])
 
@@ -175,7 +181,7 @@ func testOperatorAccess(t *testing.T, s *suite) {
 	t.Run("other project", func(t *testing.T) {
 		who := *mallory
 		who.t = t
-		nothing := desk{parley.SessionID(fresh("s")), owner.run, parley.VisitorID(fresh("v")), fresh("f"), "nobody", fresh("pk"), fresh("key"), fresh("wh"), hook.Key}
+		nothing := desk{parley.SessionID(fresh("s")), owner.run, parley.VisitorID(fresh("v")), fresh("f"), "nobody", fresh("pk"), fresh("key"), fresh("wh"), hook.Key, parley.ContactID(fresh("c"))}
 		theirs, none := named(mine), named(nothing)
 		for i := range theirs {
 			foreign, unknown := who.do(theirs[i]), who.do(none[i])
@@ -285,6 +291,8 @@ func testOperatorValidation(t *testing.T, s *suite) {
 		{"seen nothing", put(session+"/seen", map[string]any{}), 400, "invalid_field", "seen"},
 		{"seen less than nothing", put(session+"/seen", map[string]any{"seen": -1}), 400, "invalid_field", "seen"},
 		{"blocked perhaps", put("/operator/visitors/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},
+		{"contact blocked perhaps", put("/operator/contacts/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},
+		{"contact who is nobody", put("/operator/contacts/nobody/blocked", map[string]any{"blocked": true}), 404, "not_found", ""},
 		{"visitor who is nobody", put("/operator/visitors/nobody/blocked", map[string]any{"blocked": true}), 404, "not_found", ""},
 
 		{"file without a name", post("/operator/uploads", map[string]any{"name": "", "type": "text/plain", "size": 5}), 400, "invalid_field", "name"},

@@ -2,7 +2,7 @@
 
 import { button, h, icon, safeURL } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
-import { age, badge, holderWords, leftWords, personName } from "./person.js";
+import { age, badge, holderWords, leftWords, personName, personOf } from "./person.js";
 import { text } from "./text.js";
 
 export class About {
@@ -41,7 +41,7 @@ export class About {
       ...this.#page(detail.about),
       ...this.#facts(session, detail, record.review),
       ...pairs(text.attributes, detail.about.attributes),
-      ...pairs(text.contactMetadata, detail.contact?.metadata ?? detail.visitor?.metadata),
+      ...pairs(text.contactMetadata, personOf(detail, session.owner).metadata),
       ...pairs(text.metadata, detail.about.metadata),
       ...checkpoint(detail.about.checkpoint),
     );
@@ -49,17 +49,18 @@ export class About {
 
   #person(session, { visitor, contact }) {
     const { owner } = session;
-    const name = personName(contact ?? visitor ?? {}, owner);
+    const person = personOf({ visitor, contact }, owner);
+    const name = personName(person, owner);
     const proven = owner.proven
       ? h("p", { class: "proven" }, icon("check"), text.proven)
       : h("p", { class: "quiet" }, text.unproven);
-    const known = contact?.name || contact?.email || visitor?.name || visitor?.email;
+    const known = person.name || person.email || visitor?.name || visitor?.email;
     return [
       h("div", { class: "who" }, badge(name, owner.contact ?? owner.visitor ?? ""), h("h3", {}, name)),
-      visitor?.blocked && h("p", { class: "bad blocked" }, icon("warn"), text.blocked),
+      (visitor?.blocked || contact?.blocked) && h("p", { class: "bad blocked" }, icon("warn"), text.blocked),
       known || owner.proven ? proven : null,
       list([
-        [text.email, contact?.email || visitor?.email],
+        [text.email, person.email || visitor?.email],
         [text.externalId, contact?.externalId || owner.externalId],
         [text.language, session.language || visitor?.language],
         [text.since, visitor && formatExact((contact ?? visitor).createdAt)],

@@ -63,9 +63,10 @@ export class Api {
     return (await this.#json(inSession(session, "/seen"), { method: "PUT", body: { seen } })).seen;
   }
 
-  async setBlocked(visitor, blocked) {
+  /** Blocks one of the `whose`, "visitors" or "contacts", or lets them in again. */
+  async setBlocked(whose, id, blocked) {
     const body = { blocked };
-    return (await this.#json(`/visitors/${segment(visitor)}/blocked`, { method: "PUT", body })).blocked;
+    return (await this.#json(`/${whose}/${segment(id)}/blocked`, { method: "PUT", body })).blocked;
   }
 
   /** Leave to upload one file: `{id, upload: {url, fields}, file}`. */

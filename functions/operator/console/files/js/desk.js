@@ -92,13 +92,13 @@ export class Desk extends Follower {
     return this.#change(() => this.#api.setArchived(this.record.id, archived), words);
   }
 
-  async setBlocked(blocked) {
+  /** Blocks the session's `who`, "visitor" or "contact", or lets them in again. */
+  async setBlocked(who, blocked) {
     const { record } = this;
     try {
-      const { visitor } = record.detail;
-      const now = await this.#api.setBlocked(visitor.id, blocked);
-      record.detail = { ...record.detail, visitor: { ...visitor, blocked: now } };
-      this.#tell(now ? text.done.blocked : text.done.unblocked);
+      const now = await this.#api.setBlocked(`${who}s`, record.detail[who].id, blocked);
+      record.detail = { ...record.detail, [who]: { ...record.detail[who], blocked: now } };
+      this.#tell((now ? text.done.blocked : text.done.unblocked)[who]);
       this.changed();
     } catch (err) {
       this.explain(err);

@@ -43,3 +43,14 @@ export function leftWords(time, now = Date.now()) {
   const ago = age(time, now);
   return ago === text.age.now ? text.leftNow : text.left(ago);
 }
+
+/** Whose session it is, of a session's detail: the contact, or the visitor. Of a contact whom nobody vouched for, whom anybody can name, it is what this visitor says. */
+export function personOf({ visitor, contact }, owner) {
+  if (!contact || !visitor || owner.proven) return contact ?? visitor ?? {};
+  return {
+    ...contact,
+    name: visitor.name || contact.name,
+    email: visitor.email || contact.email,
+    metadata: { ...contact.metadata, ...visitor.metadata },
+  };
+}

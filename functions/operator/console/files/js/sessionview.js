@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { confirm } from "./confirm.js";
 import { entryView } from "./entry.js";
 import { Menu } from "./menu.js";
-import { authorName, badge, holderWords, leftWords, personName } from "./person.js";
+import { authorName, badge, holderWords, leftWords, personName, personOf } from "./person.js";
 import { text } from "./text.js";
 
 export class SessionView {
@@ -131,8 +131,8 @@ export class SessionView {
     return authorName(author);
   }
 
-  #personOf(session, { contact, visitor }) {
-    return personName(contact ?? visitor ?? {}, session.owner);
+  #personOf(session, detail) {
+    return personName(personOf(detail, session.owner), session.owner);
   }
 
   #write(kind, message) {
@@ -159,7 +159,7 @@ export class SessionView {
     if (this.#may) this.#drawActions(session, detail);
   }
 
-  #chipsOf(session, { visitor }, left) {
+  #chipsOf(session, { visitor, contact }, left) {
     const chip = (kind, words) => h("span", { class: `state-chip ${kind}` }, words);
     const chips = [chip(session.state, text.state[session.state])];
     if (session.state === "open") {
@@ -167,11 +167,11 @@ export class SessionView {
     }
     if (left) chips.push(chip("left", left));
     if (session.archived) chips.push(chip("archived", text.archived));
-    if (visitor?.blocked) chips.push(chip("blocked", text.blocked));
+    if (visitor?.blocked || contact?.blocked) chips.push(chip("blocked", text.blocked));
     return chips;
   }
 
-  #drawActions(session, { visitor }) {
+  #drawActions(session, detail) {
     const desk = this.#desk;
     const held = this.#actions.contains(document.activeElement);
     const open = session.state === "open";
@@ -191,13 +191,23 @@ export class SessionView {
           ? [text.unarchive, () => desk.setArchived(false)]
           : [text.archive, () => desk.setArchived(true)],
         session.state !== "spam" && [text.spam, () => desk.setState("spam")],
-        visitor && (visitor.blocked ? [text.unblock, () => desk.setBlocked(false)] : [text.block, () => this.#block()]),
+        ...this.#blocks(session, detail),
       ].filter(Boolean),
     );
   }
 
-  async #block() {
-    const sure = await confirm({ ask: text.blockAsk, warn: text.blockWarn, yes: text.blockYes, no: text.blockNo });
-    if (sure) this.#desk.setBlocked(true);
+  /** Whom one may block: the contact, if somebody vouched for it, for anybody can type an address; else the visitor. */
+  #blocks({ owner }, { visitor, contact }) {
+    const offer = (who) => [text.block[who], () => this.#block(who)];
+    const undo = (who) => [text.unblock[who], () => this.#desk.setBlocked(who, false)];
+    return [
+      contact && (contact.blocked ? undo("contact") : owner.proven && offer("contact")),
+      visitor && (visitor.blocked ? undo("visitor") : !owner.proven && offer("visitor")),
+    ];
+  }
+
+  async #block(who) {
+    const sure = await confirm({ ask: text.blockAsk[who], warn: text.blockWarn[who], yes: text.blockYes, no: text.blockNo });
+    if (sure) this.#desk.setBlocked(who, true);
   }
 }
