@@ -25,7 +25,7 @@ func (f function) project(r *http.Request, key string) (*parley.Project, error) 
 	// No page of another site calls without an origin: only one of the site that
 	// serves the API does, or no browser. Both may.
 	if origin == "" || allowed(origin, p.Origins) || api.Developing(origin, key) {
-		return p, nil
+		return p, f.API.Store.TakeCall(p, parley.Caller{Project: p.ID, Address: api.Address(r)})
 	}
 	return nil, &parley.Error{Kind: parley.ErrDenied, Code: "origin_refused", Text: "the project does not allow this origin"}
 }
@@ -50,7 +50,8 @@ func (f function) caller(r *http.Request, key string, id parley.SessionID) (parl
 		return parley.Caller{}, nil, api.InvalidField("sessionId", "sessionId has to be a UUID")
 	}
 	api.About(r, id, "")
-	return parley.Caller{Project: p.ID, Visitor: f.API.Store.CapabilityVisitor(p.ID, id), Capability: true, Address: api.Address(r)}, p, nil
+	c := parley.Caller{Project: p.ID, Visitor: f.API.Store.CapabilityVisitor(p.ID, id), Capability: true, Address: api.Address(r)}
+	return c, p, f.API.Store.TakeCall(p, c)
 }
 
 // queried is caller for a request whose query says what it is about.

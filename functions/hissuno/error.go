@@ -41,6 +41,7 @@ var failures = map[string]struct {
 	"rate_limited":         {http.StatusTooManyRequests, "Too many messages. Please wait a moment."},
 	"identify_limit":       {http.StatusTooManyRequests, "Too many conversations. Please try again later."},
 	"budget_spent":         {http.StatusTooManyRequests, "Today's allowance is used up. Please try again tomorrow."},
+	"calls_limit":          {http.StatusTooManyRequests, "Too many requests. Please wait a moment."},
 	"internal":             {http.StatusInternalServerError, "Something went wrong. Please try again."},
 	"unavailable":          {http.StatusServiceUnavailable, "Something went wrong. Please try again in a moment."},
 }

@@ -35,6 +35,7 @@ var tiers = []struct {
 	{"History", true, measureHistory},
 	{"OpenCX", true, measureOpenCX},
 	{"Dollars", true, measureDollars},
+	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},

@@ -124,7 +124,7 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if err != nil {
 		return err
 	}
-	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now, Seats: seats,
+	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now, Seats: seats, Near: api.LogNear(b.log),
 		Bucket: bucket.New(bucket.Config{Client: b.folder.files.Client(), Name: files.Name})})
 	if err != nil {
 		return err

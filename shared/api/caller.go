@@ -18,8 +18,8 @@ const KeyHeader = "Parley-Key"
 // reconnecting.
 var ErrTicketOver error = &parley.Error{Kind: parley.ErrDenied, Code: "token_expired", Text: "the ticket has expired"}
 
-// Project returns the project of the request's key. The error is unknown_key or
-// origin_refused.
+// Project returns the project of the request's key. The error is unknown_key,
+// origin_refused or calls_limit.
 func (a *API) Project(r *http.Request) (*parley.Project, error) {
 	return a.projectOf(r, r.Header.Get(KeyHeader))
 }
@@ -30,7 +30,10 @@ func (a *API) projectOf(r *http.Request, key string) (*parley.Project, error) {
 		return nil, err
 	}
 	logLineOf(r).project = p.ID
-	return p, checkOrigin(r, p, key)
+	if err := checkOrigin(r, p, key); err != nil {
+		return p, err
+	}
+	return p, a.Store.TakeCall(p, parley.Caller{Project: p.ID, Address: address(r)})
 }
 
 // Caller returns who makes the request: the project by its key, the visitor by
@@ -55,7 +58,7 @@ func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parle
 		return parley.Caller{}, nil, refusal("token", err)
 	}
 	c.Address = address(r)
-	return c, p, nil
+	return c, p, a.Store.TakeCall(p, c)
 }
 
 // Newcomer is Caller for a visitor who may not have a token yet. Without one the
@@ -98,7 +101,7 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 		return parley.Caller{}, nil, &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "session not found"}
 	}
 	t.Caller.Address = address(r)
-	return t.Caller, p, nil
+	return t.Caller, p, a.Store.TakeCall(p, t.Caller)
 }
 
 // Ticket returns a ticket for the session, bound to the key of the request.

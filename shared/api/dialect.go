@@ -28,7 +28,7 @@ func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Pro
 		return parley.Caller{}, nil, refusal("token", err)
 	}
 	c.Address = address(r)
-	return c, p, nil
+	return c, p, a.Store.TakeCall(p, c)
 }
 
 // PrivateKey returns the private key that the customer's server sends as its

@@ -86,6 +86,7 @@ var codes = map[string]meaning{
 	"budget_spent":           {http.StatusTooManyRequests, "The day's allowance is used up"},
 	"identify_limit":         {http.StatusTooManyRequests, "Too many new visitors"},
 	"changes_limit":          {http.StatusTooManyRequests, "Too many votes, checkpoints and ratings"},
+	"calls_limit":            {http.StatusTooManyRequests, "Too many calls"},
 	"uploads_limit":          {http.StatusTooManyRequests, "Too many uploads"},
 	"internal":               {http.StatusInternalServerError, "Something went wrong on our side"},
 	"unavailable":            {http.StatusServiceUnavailable, "A part of the service cannot be reached"},

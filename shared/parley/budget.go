@@ -18,9 +18,9 @@ type Reservation struct {
 // Near is a bound that is nearly used up: four fifths of what a day holds.
 type Near struct {
 	Project ProjectID
-	// Bound is "project" or "address", or the name of a rate.
+	// Bound is "project" or "address", or "uploads" for those of an address.
 	Bound string
-	// What is counted: "n" (messages, visitors, files), "tokens" or "bytes".
+	// What is counted: "n" (messages, or files), "tokens" or "bytes".
 	What string
 }
 
@@ -36,11 +36,11 @@ func (s *Store) ReserveReview(ctx context.Context, p *Project, n int64) (*Reserv
 	return s.reserve(ctx, p, "", amounts{ofTokens: n})
 }
 
-// What a turn usually needs besides tokens, times three: of tokens most is given
-// back, and so a block of them is for more turns than it has been fetched for.
-// Fetched together, all three cost one write.
+// What a turn usually needs besides tokens, times four: of tokens most is given back,
+// and so a block of them lasts for three times as many turns as it was fetched for.
+// Fetched together, and none before the tokens, all three cost one write.
 const (
-	usualMessages = 3
+	usualMessages = 4
 	usualBytes    = usualMessages * 2 << 10
 )
 

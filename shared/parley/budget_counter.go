@@ -273,7 +273,7 @@ func (c *counters) tell(k counter, what string) {
 	known := c.told[k]
 	c.told[k] = true
 	c.mu.Unlock()
-	if !known {
+	if !known && k.length >= 24*time.Hour { // rates of less end by themselves
 		c.near(k, what)
 	}
 }

@@ -2,6 +2,7 @@ package parley
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -21,6 +22,21 @@ type spending struct {
 	visitor table.Item // newest known, nil if unread
 	shared  []dayLimit
 	need    amounts // what the change stores; zero before it is known
+}
+
+// foresee reads what is left where this process has refused the caller before: a
+// transaction that is refused costs as much as one that is done, and whoever has come
+// to a bound may well go on.
+func (s *spending) foresee(ctx context.Context) error {
+	if !s.store.refusals.has(s.caller) {
+		return nil
+	}
+	items, err := s.store.table.Get(ctx, true, visitorKey(s.caller.Project, s.caller.Visitor))
+	if err != nil {
+		return unavailable(err)
+	}
+	s.visitor = items[0]
+	return nil
 }
 
 // guard makes the change fail unless the caller's token stands and there is as much
@@ -44,12 +60,14 @@ func (s *spending) pay(ch *change, reserved int64, by payment) error {
 	need := amounts{1, reserved, stored(ch.actions)}
 	action, err := by(s.project, s.caller, s.visitor, need)
 	if err != nil {
+		s.store.refusals.set(s.caller, errors.Is(err, ErrLimit))
 		return err
 	}
 	need[ofTokens] = 0 // those are set aside by whoever asks a model
 	if err := s.share(need); err != nil {
 		return err
 	}
+	s.store.refusals.set(s.caller, false)
 	ch.act(action, func(stood table.Item) error {
 		s.visitor = stood
 		return standingOf(stood, s.caller)
@@ -214,4 +232,30 @@ func day(t time.Time) int64 { return t.Unix() / 86400 }
 
 func untilTomorrow(now time.Time) time.Duration {
 	return now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
+}
+
+// refusals are the visitors whom a process has refused last for a bound of their own.
+type refusals struct {
+	mu   sync.Mutex
+	last map[paced]bool
+}
+
+func (r *refusals) has(c Caller) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last[paced{project: c.Project, visitor: c.Visitor}]
+}
+
+func (r *refusals) set(c Caller, refused bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	who := paced{project: c.Project, visitor: c.Visitor}
+	if !refused {
+		delete(r.last, who)
+		return
+	}
+	if r.last == nil || len(r.last) >= maxHeld {
+		r.last = map[paced]bool{}
+	}
+	r.last[who] = true
 }

@@ -77,8 +77,8 @@ type Config struct {
 	ProjectLife time.Duration
 	// Seats is how many answers may be kept open.
 	Seats Seats
-	// Near is told of bounds that are nearly used up: once for each bound, day and
-	// Store. Nil means that nobody is.
+	// Near is told of bounds of a day that are nearly used up: once for each bound, day
+	// and Store. Nil means that nobody is.
 	Near func(Near)
 }
 
@@ -93,6 +93,8 @@ type Store struct {
 	projects *projectCache
 	counters *counters
 	seats    Seats
+	calls    callPace
+	refusals refusals
 }
 
 // New returns a Store.

@@ -131,6 +131,9 @@ type Budgets struct {
 	// and 1 GiB.
 	AddressUploads     int64 `json:"address_uploads,omitempty"`
 	AddressUploadBytes int64 `json:"address_upload_bytes,omitempty"`
+	// CallsPerMinute is how many calls of any kind one process answers to one visitor,
+	// and ten times as many to one address. Default 600.
+	CallsPerMinute int64 `json:"calls_per_minute,omitempty"`
 }
 
 func orDefault(v, def int64) int64 {
@@ -157,6 +160,8 @@ func (b Budgets) WithDefaults() Budgets {
 		VisitorBytes: orDefault(b.VisitorBytes, 4<<20),
 		AddressBytes: orDefault(b.AddressBytes, 32<<20),
 		ProjectBytes: orDefault(b.ProjectBytes, 1<<30),
+
+		CallsPerMinute: orDefault(b.CallsPerMinute, 600),
 
 		AddressUploads:     orDefault(b.AddressUploads, 1000),
 		AddressUploadBytes: orDefault(b.AddressUploadBytes, 1<<30),

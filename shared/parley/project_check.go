@@ -207,7 +207,7 @@ func (p *Project) checkNumbers() error {
 		{"visitor_messages", b.VisitorMessages, MaxBudget}, {"address_messages", b.AddressMessages, MaxBudget},
 		{"project_messages", b.ProjectMessages, MaxBudget}, {"visitor_bytes", b.VisitorBytes, MaxBudget},
 		{"address_bytes", b.AddressBytes, MaxBudget}, {"project_bytes", b.ProjectBytes, MaxBudget},
-		{"address_uploads", b.AddressUploads, MaxBudget}, {"address_upload_bytes", b.AddressUploadBytes, MaxBudget},
+		{"calls_per_minute", b.CallsPerMinute, MaxBudget}, {"address_uploads", b.AddressUploads, MaxBudget}, {"address_upload_bytes", b.AddressUploadBytes, MaxBudget},
 	} {
 		if n.value < 0 || n.value > n.most {
 			return invalid(n.field, "%s is 0 to %d", n.field, n.most)

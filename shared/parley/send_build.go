@@ -46,6 +46,9 @@ func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 		}
 		return v.session, err
 	}
+	if err := b.spent.foresee(ctx); err != nil {
+		return nil, err
+	}
 	return b.fresh(s.firstSession(b.caller, r.ID))
 }
 

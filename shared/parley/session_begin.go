@@ -47,6 +47,9 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 		return nil, err
 	}
 	spent := &spending{store: s, project: p, caller: c}
+	if err := spent.foresee(ctx); err != nil {
+		return nil, err
+	}
 	begun, err := s.change(ctx, p, session, func(ch *change) error {
 		if ch.was != nil {
 			return errStood

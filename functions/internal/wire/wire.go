@@ -153,7 +153,7 @@ func (b *Base) readSecret(ctx context.Context) (Secret, error) {
 // Store returns the domain. bucket is nil for a function that works on no
 // attachments.
 func (b *Base) Store(bucket parley.Bucket) (*parley.Store, error) {
-	c := parley.Config{Table: b.table, Bucket: bucket}
+	c := parley.Config{Table: b.table, Bucket: bucket, Near: api.LogNear(b.Log)}
 	if b.Keys == nil {
 		c.Derive = func(label string, _ ...string) []byte {
 			panic("wire: there is no secret to derive a " + label + " from")

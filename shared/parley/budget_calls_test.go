@@ -1,0 +1,95 @@
+package parley_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/table/meter"
+)
+
+// TestCallsArePaced: a visitor who asks without pause is refused until time has
+// passed, without a call to the table; others are answered, and an address has more.
+func TestCallsArePaced(t *testing.T) {
+	onBolt(t, func(s scene) {
+		p := generous()
+		p.Budgets.CallsPerMinute = 60
+		m := meter.New(meter.Config{Table: s.table})
+		store := s.over(m)
+		taken := func(c parley.Caller, calls int) (n int) {
+			for range calls {
+				err := store.TakeCall(&p, c)
+				if err == nil {
+					n++
+					continue
+				}
+				var e *parley.Error
+				if !errors.As(err, &e) || e.Code != "calls_limit" || e.RetryAfter <= 0 || e.RetryAfter > time.Second {
+					s.Fatalf("refused with %v", err)
+				}
+			}
+			return n
+		}
+		if n := taken(s.visitor, 200); n != 60 {
+			s.Errorf("%d calls at once, want 60", n)
+		}
+		await(10 * time.Second)
+		if n := taken(s.visitor, 200); n != 10 {
+			s.Errorf("%d calls after ten seconds, want 10", n)
+		}
+		other := s.visitor
+		other.Visitor = "another"
+		if n := taken(other, 60); n != 60 {
+			s.Errorf("another visitor has %d calls", n)
+		}
+		strangers := 0
+		for _, address := range []string{"2001:db8::1", "2001:db8::2"} {
+			strangers += taken(parley.Caller{Project: p.ID, Address: address}, 400)
+		}
+		if strangers != 600 {
+			s.Errorf("an address has %d calls, want 600", strangers)
+		}
+		p.ID = "other"
+		if n := taken(parley.Caller{Project: p.ID, Address: "2001:db8::1"}, 60); n != 60 {
+			s.Errorf("in another project it has %d", n)
+		}
+		if c := m.Counts(); c.Calls != 0 {
+			s.Errorf("%d calls of the table", c.Calls)
+		}
+	})
+}
+
+// TestRefusedCostsLittle: who goes on after a bound costs a read, not a refused
+// transaction, and is served as soon as there is something left.
+func TestRefusedCostsLittle(t *testing.T) {
+	onBolt(t, func(s scene) {
+		b := generous().Budgets
+		b.VisitorMessages = 3
+		s.limitedBy(b)
+		m := meter.New(meter.Config{Table: s.table})
+		s.store = s.over(m)
+		for _, id := range []parley.EntryID{"a", "b", "c"} {
+			s.send(say(id, ""))
+			await(time.Second)
+		}
+		if code, _ := s.code(say("d", "")); code != "budget_spent" {
+			s.Fatalf("one too many: %q", code)
+		}
+		m.Reset()
+		for range 10 {
+			if code, _ := s.code(say("d", "")); code != "budget_spent" {
+				s.Fatalf("one too many: %q", code)
+			}
+			_, err := s.store.Begin(context.Background(), s.visitor, parley.BeginRequest{Channel: parley.ChannelOpenCX})
+			s.want("a session too many", err, "budget_spent")
+		}
+		if c := m.Counts(); c.WriteUnits() != 0 || c.ReadUnits() > 30 {
+			s.Errorf("20 refused calls cost %d write and %g read units", c.WriteUnits(), c.ReadUnits())
+		}
+		await(24 * time.Hour)
+		parleytest.Send(s, s.store, s.visitor, say("e", ""))
+	})
+}
