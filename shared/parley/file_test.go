@@ -102,7 +102,7 @@ func servedAsChecked(s scene) {
 	if len(sent.Message.Parts) != 1 || *sent.Message.Parts[0].Attachment != want {
 		s.Errorf("the message's parts are %+v", sent.Message.Parts)
 	}
-	s.put(g, "%PDF-1.7 something else") // the grant still stands
+	s.put(g, asLong("%PDF-1.7 something else", pdf)) // the grant still stands
 	link, err := s.link(g.File.ID)
 	if err != nil {
 		s.Fatal(err)
@@ -244,12 +244,18 @@ func olderThanADay(s scene) {
 	s.want("a link after a day", err, "not_found")
 }
 
+// asLong is a text cut or filled up to the length of another, for a bucket takes only
+// what has the announced size.
+func asLong(text, other string) string {
+	return (text + strings.Repeat(" ", len(other)))[:len(other)]
+}
+
 func replacedFiles(s scene) {
-	g := s.grant("a.pdf", "application/pdf", 100)
+	g, other := s.grant("a.pdf", "application/pdf", len(pdf)), asLong(html, pdf)
 	s.put(g, pdf)
 	s.bucket.BeforeCopy = func() { // between the check and the copy
 		s.bucket.BeforeCopy = nil
-		s.put(g, html)
+		s.put(g, other)
 	}
 	s.want("complete", s.complete(g.File.ID), "upload_changed")
 	s.want("complete again", s.complete(g.File.ID), "upload_refused")
@@ -258,7 +264,7 @@ func replacedFiles(s scene) {
 	}
 	s.put(g, pdf)
 	s.want("complete what was right after all", s.complete(g.File.ID), "")
-	s.put(g, html)
+	s.put(g, other)
 	s.want("complete what is complete", s.complete(g.File.ID), "")
 	link, err := s.link(g.File.ID)
 	if _, _, file := s.bucket.Download(s, link); err != nil || string(file) != pdf {

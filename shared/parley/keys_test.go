@@ -69,6 +69,7 @@ var builders = []builder{
 	{"operatorKey", func(i input) table.Key { return operatorKey(i.project, OperatorID(i.a)) }, projectA, "P/project operator/ID"},
 	{"visitorKey", func(i input) table.Key { return visitorKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V -"},
 	{"visitorAboutKey", func(i input) table.Key { return visitorAboutKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V about"},
+	{"blockJobKey", func(i input) table.Key { return blockJobKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C job/block"},
 	{"claimJobKey", func(i input) table.Key { return claimJobKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V job/claim"},
 	{"contactKey", func(i input) table.Key { return contactKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C -"},
 	{"contactVisitorKey", func(i input) table.Key {
