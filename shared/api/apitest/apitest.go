@@ -54,6 +54,7 @@ func Run(t *testing.T, host Host) {
 		{"Origins", testOrigins},
 		{"Identify", testIdentify},
 		{"IdentifyContact", testIdentifyContact},
+		{"CallsLimit", testCallsLimit},
 		{"Claim", testClaim},
 		{"Send", testSend},
 		{"SendWhole", testSendWhole},

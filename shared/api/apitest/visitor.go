@@ -167,6 +167,23 @@ func testIdentify(t *testing.T, s *suite) {
 	}
 }
 
+// testCallsLimit: who asks without pause is told to wait, in an answer that pages can
+// read; another visitor of the same address is answered.
+func testCallsLimit(t *testing.T, s *suite) {
+	b := s.project(t, func(p *parley.Project) { p.Budgets.CallsPerMinute = 10 }).visitor()
+	other := b.visitor()
+	list := call{method: http.MethodGet, path: "/history"}
+	answered := 0
+	a := b.do(list)
+	for ; a.status == http.StatusOK && answered < 100; a = b.do(list) { // a host may have several processes
+		answered++
+	}
+	if p := a.fails(http.StatusTooManyRequests, "calls_limit"); answered < 10 || p.RetryAfter < 1 {
+		t.Errorf("after %d calls: %+v, want when to try again", answered, p)
+	}
+	other.get("/history")
+}
+
 // identity signs an identity as the backend of the browser's project would.
 func (b *browser) identity(kid string, claims jwt.MapClaims) string {
 	b.t.Helper()
