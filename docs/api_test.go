@@ -338,6 +338,6 @@ var otherNames = map[string]bool{
 	"exit_mode_prompt": true, "query_params": true, "body_properties": true, "http_action_overrides": true, "path_params": true,
 	"body_params": true, "required_form_submission": true, "chat_context": true,
 	// Of the table, of the texts and of SAM.
-	table.ExpiresAt: true, parley.TextIdlePrompt: true, parley.TextCut: true,
+	table.ExpiresAt: true, parley.TextIdlePrompt: true, parley.TextCut: true, parley.TextIncomplete: true,
 	parley.TextReplyMailSubject: true, parley.TextReplyMailIntro: true, parley.TextReplyMailFiles: true, parley.TextReplyMailLink: true,
 	parley.TextReplyMailOnce: true, parley.TextReplyMailCut: true, "parameter_overrides": true}

@@ -1,6 +1,7 @@
 package opencx
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -116,7 +117,7 @@ func (v view) message(out *row, e parley.Entry) {
 		text = neutral(text)
 		out.Type, out.Sender = "agent_message", sender{fromAgent, orNull(e.Author.Name), orNull(e.Author.Picture)}
 	default:
-		text = neutral(text)
+		text = v.said(v.r.Context(), v.session, e)
 		out.Sender = sender{fromAI, orNull(e.Author.Name), orNull(e.Author.Picture)}
 	}
 	out.Content.Text = &text
@@ -128,6 +129,27 @@ func (v view) message(out *row, e parley.Entry) {
 			out.ActionCalls = append(out.ActionCalls, newActionCall(p.Action))
 		}
 	}
+}
+
+// said is the text of a message that no person wrote. Clients cannot mark a reply
+// of which not all is there, so a sentence says so.
+func (f function) said(ctx context.Context, s *parley.Session, e parley.Entry) string {
+	switch {
+	case e.Status == parley.StatusIncomplete:
+		return neutral(ended(e.Text) + f.sentence(ctx, s, parley.TextIncomplete))
+	case e.Truncated:
+		return neutral(ended(e.Text) + f.sentence(ctx, s, parley.TextCut))
+	}
+	return neutral(e.Text)
+}
+
+// sentence is one of Parley's own, as the session's project words it.
+func (f function) sentence(ctx context.Context, s *parley.Session, key string) string {
+	p, err := f.API.Store.Project(ctx, s.Project)
+	if err != nil {
+		p = new(parley.Project) // which words nothing
+	}
+	return p.Say(key, s.Language)
 }
 
 func (v view) attachment(a *parley.Attachment) attachment {
@@ -179,10 +201,7 @@ func (v view) event(out *row, e parley.Entry) bool {
 
 // ownSentence turns the row into a sentence of Parley's own.
 func (v view) ownSentence(out *row, key string) {
-	text := key
-	if p, err := v.API.Store.Project(v.r.Context(), v.session.Project); err == nil {
-		text = neutral(p.Say(key, v.session.Language))
-	}
+	text := neutral(v.sentence(v.r.Context(), v.session, key))
 	out.Type, out.Content.Text, out.Sender = "message", &text, sender{Kind: fromAI}
 }
 

@@ -80,6 +80,18 @@ func fenced(lines []string) (in []bool, sure bool) {
 	return in, !inside
 }
 
+// ended returns what else can be said after a text: the text, out of a block of
+// code that it may have broken off in, and a paragraph's end.
+func ended(text string) string {
+	if text == "" {
+		return ""
+	}
+	if in, sure := fenced(strings.SplitAfter(text, "\n")); in != nil && !sure {
+		text = strings.TrimSuffix(text, "\n") + "\n```"
+	}
+	return text + "\n\n"
+}
+
 // disarm disables everything that may begin HTML, and links to anything but a
 // page, a mailbox or a telephone.
 func disarm(text string) string {

@@ -195,7 +195,7 @@ func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, 
 	default:
 		_, end, err := f.Runs.Wait(r.Context(), stored.Ref, f.Wait, run.StayOf(stored, f.API.Store.SeatingOf(c), f.Wait))
 		f.logUnread(r, "wait for the reply", err)
-		out.tell(end)
+		f.tell(r, &out, stored, end)
 		f.tellMode(r, &out, end, stored, leaves)
 	}
 	whole, err := f.API.Store.FullTranscript(r.Context(), c, stored.Session.ID, 0)
@@ -220,13 +220,14 @@ func (f function) logUnread(r *http.Request, what string, err error) {
 }
 
 // tell adds the result of the run, if it has ended.
-func (s *sent) tell(end *run.End) {
+func (f function) tell(r *http.Request, s *sent, stored parley.Sent, end *run.End) {
 	if end == nil || end.Entry == nil {
 		return
 	}
 	switch e := *end.Entry; {
 	case e.IsMessage():
-		s.Reply = &reply{Type: "text", Value: replyValue{Content: neutral(e.Text)}, ID: e.ID, Solves: e.LikelyResolved}
+		value := replyValue{Error: e.Status == parley.StatusIncomplete, Content: f.said(r.Context(), stored.Session, e)}
+		s.Reply = &reply{Type: "text", Value: value, ID: e.ID, Solves: e.LikelyResolved}
 		s.show(e)
 	case end.Status == parley.StatusTakenOver:
 		s.Code = codeHuman

@@ -11,7 +11,8 @@ const (
 	// TextAcknowledged answers a message where a human has the session; see
 	// SendRequest.Acknowledge.
 	TextAcknowledged = "acknowledged"
-	TextCut          = "reply_cut" // ends a reply of which a widget cannot show all
+	TextCut          = "reply_cut"        // ends a reply of which a widget cannot show all
+	TextIncomplete   = "reply_incomplete" // ends one that broke off, where a widget cannot mark it
 	// Of who waits for a person, people are told in these words; see NotifySettings.
 	// "%s" stands for what the comment names.
 	TextNotifyBegan    = "notify.began"    // somebody waits
@@ -47,6 +48,7 @@ var defaultTexts = map[string]string{
 	TextIdlePrompt:   "Are you still there? If nothing else comes up I will close this conversation. You can write again at any time.",
 	TextAcknowledged: "Thank you, your message has arrived. A person will answer you here.",
 	TextCut:          "[This answer is longer than can be shown here.]",
+	TextIncomplete:   "[This answer broke off. Please ask again.]",
 
 	TextNotifyBegan:      "Somebody waits for a person.",
 	TextNotifyAgain:      "Somebody still waits for a person, and nobody has come.",

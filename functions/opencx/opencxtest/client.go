@@ -250,8 +250,11 @@ type (
 		Code    string
 		Error   struct{ Code, Message string }
 		Reply   *struct {
-			ID     string
-			Value  struct{ Content string }
+			ID    string
+			Value struct {
+				Error   bool
+				Content string
+			}
 			Solves bool `json:"mightSolveUserIssue"`
 			Mode   *struct{ ID, Name, Slug string }
 			Exited bool `json:"didExitMode"`

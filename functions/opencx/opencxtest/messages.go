@@ -150,6 +150,43 @@ func testUnanswered(t *testing.T, s *suite) {
 	})
 }
 
+// testPartsOfReplies: a visitor reads that an answer is not whole, in the answer
+// to the message and in the history alike.
+func testPartsOfReplies(t *testing.T, s *suite) {
+	v := s.project(t, func(p *parley.Project) {
+		p.Texts = map[string]string{parley.TextIncomplete: "(broken)", parley.TextCut: "(cut)", parley.TextCut + ".de": "(gekürzt)"}
+	}).visitor("")
+	for _, test := range []struct {
+		name, language string
+		steps          []apitest.Step
+		want           string
+		broken         bool
+	}{
+		{"a reply that broke off", "", []apitest.Step{{Text: "Half of"}, {Cut: true}}, "Half of\n\n(broken)", true},
+		{"a reply that broke off in code", "", []apitest.Step{{Text: "So:\n\n```\nlet a <b"}, {Cut: true}},
+			"So:\n\n```\nlet a <b\n```\n\n(broken)", true},
+		{"a reply cut by its limit", "", []apitest.Step{{Text: "Long <b>"}, {Full: true}}, "Long &lt;b>\n\n(cut)", false},
+		{"a reply cut by its limit, in German", "de-AT", []apitest.Step{{Text: "Lang"}, {Full: true}}, "Lang\n\n(gekürzt)", false},
+		{"a whole reply", "", []apitest.Step{{Text: "Whole."}}, "Whole.", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			id := v.begin()
+			s.Model.Script(test.name+"?", test.steps)
+			m := v.message(id, test.name+"?")
+			if test.language != "" {
+				m["language"] = test.language
+			}
+			out := v.send(m)
+			if out.Reply == nil || out.Reply.Value.Content != test.want || out.Reply.Value.Error != test.broken || out.Reply.Solves {
+				t.Errorf("answer = %+v, want %q", out.Reply, test.want)
+			}
+			if got := v.poll(id).lines(); got[len(got)-1] != "ai "+test.want {
+				t.Errorf("history = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func testClientLeaves(t *testing.T, s *suite) {
 	v := s.project(t, nil).visitor("")
 	t.Run("O29 a client that leaves", func(t *testing.T) {

@@ -53,6 +53,7 @@ func Run(t *testing.T, host Host) {
 		{"Paging", testPaging},
 		{"Messages", testMessages},
 		{"Unanswered", testUnanswered},
+		{"PartsOfReplies", testPartsOfReplies},
 		{"ClientLeaves", testClientLeaves},
 		{"Refusals", testRefusals},
 		{"Humans", testHumans},

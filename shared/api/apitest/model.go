@@ -35,8 +35,9 @@ type Step struct {
 	// Call is the tool that is called with Arguments; the steps that follow are
 	// for the request that tells what came of it.
 	Call, Arguments string
-	// Cut ends the answer without saying that it is complete.
-	Cut bool
+	// Cut ends the answer without saying that it is complete; Full, as cut by its
+	// limit of tokens.
+	Cut, Full bool
 }
 
 type script struct {
@@ -157,6 +158,7 @@ func (m *ModelServer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	steps := m.answer(in.heard())
+	finish := "stop"
 	for _, s := range steps {
 		if s.Until != nil {
 			_ = http.NewResponseController(w).Flush() // the client sees the headers, or has left
@@ -173,6 +175,9 @@ func (m *ModelServer) serve(w http.ResponseWriter, r *http.Request) {
 		if s.Text != "" {
 			chunk(w, map[string]any{"content": s.Text}, nil)
 		}
+		if s.Full {
+			finish = "length"
+		}
 		if s.Cut {
 			panic(http.ErrAbortHandler)
 		}
@@ -184,7 +189,7 @@ func (m *ModelServer) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	chunk(w, map[string]any{}, "stop")
+	chunk(w, map[string]any{}, finish)
 	fmt.Fprint(w, "data: [DONE]\n\n")
 }
 
