@@ -226,13 +226,27 @@ func (f function) session(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, out)
 }
 
-// whole returns the session in the path, with at most room bytes of its entries.
+// whole returns the session in the path, with at most room bytes of its entries. A
+// client that polls is the only reader its run has, and lets nobody write until
+// that has ended; so a run whose runner died is seen to here.
 func (f function) whole(r *http.Request, room int) (parley.FullTranscript, error) {
 	c, _, err := f.caller(r)
 	if err != nil {
 		return parley.FullTranscript{}, err
 	}
-	return f.API.Store.FullTranscript(r.Context(), c, parley.SessionID(r.PathValue("session")), room)
+	id := parley.SessionID(r.PathValue("session"))
+	out, err := f.API.Store.FullTranscript(r.Context(), c, id, room)
+	if err != nil {
+		return parley.FullTranscript{}, err
+	}
+	ctx, cancel := api.Lasting(r, changeTime)
+	defer cancel()
+	revived, err := f.Runs.ReviveIn(ctx, out.Session)
+	f.logUnread(r, "revive a run", err)
+	if !revived || err != nil {
+		return out, nil
+	}
+	return f.API.Store.FullTranscript(r.Context(), c, id, room)
 }
 
 type polled struct {

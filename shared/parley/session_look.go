@@ -33,15 +33,8 @@ func (s *Store) Look(ctx context.Context, project ProjectID, id SessionID) (dead
 		}
 	}
 	again = session.lookAt(p, s.clock())
-	if session.Run == nil {
-		return RunRef{}, again, nil
-	}
-	ref := RunRef{project, id, session.Run.ID}
-	silent, err := s.silent(ctx, ref, session.Run.Since)
-	if err != nil || silent < Lease {
-		return RunRef{}, again, ignoreGone(err)
-	}
-	return ref, again, nil
+	dead, err = s.SilentRun(ctx, session)
+	return dead, again, ignoreGone(err)
 }
 
 // lookAt is when there may be something to do for the session; zero: not before
@@ -71,22 +64,26 @@ func ignoreGone(err error) error {
 // before it counts as dead. Our choice: five beats.
 const Lease = 10 * time.Second
 
-// silent returns how long nothing has happened to the active run.
-func (s *Store) silent(ctx context.Context, ref RunRef, since int64) (time.Duration, error) {
+// SilentRun returns the active run of a session that was read, if nothing has
+// happened to it for the Lease, and no run otherwise. It reads the newest entry of
+// the run's log, and nothing where the run has not been active for that long.
+func (s *Store) SilentRun(ctx context.Context, session *Session) (RunRef, error) {
+	if session.Run == nil || SilentFor(s.clock(), session.Run.Since) < Lease {
+		return RunRef{}, nil
+	}
+	ref := RunRef{session.Project, session.ID, session.Run.ID}
 	page, err := s.table.Query(ctx, table.Query{Partition: logKey(ref.Project, ref.Run, 0).PK,
 		Descending: true, Limit: 1, Consistent: true})
 	if err != nil {
-		return 0, unavailable(err)
+		return RunRef{}, unavailable(err)
 	}
-	silent := SilentFor(s.clock(), since)
 	if len(page.Items) > 0 {
 		e, err := logEntryFrom(page.Items[0])
-		if err != nil {
-			return 0, err
+		if err != nil || SilentFor(s.clock(), e.At) < Lease {
+			return RunRef{}, err
 		}
-		silent = min(silent, SilentFor(s.clock(), e.At))
 	}
-	return silent, nil
+	return ref, nil
 }
 
 // maxAhead is how far the clock of another machine may be ahead. Our choice:

@@ -230,6 +230,17 @@ func (e *Engine) Respond(ctx context.Context, ref parley.RunRef) error {
 	return e.Stream(ctx, ref, 0, claim, func(Event) error { return nil })
 }
 
+// ReviveIn is Revive of a session's active run, for clients that read sessions
+// only. revived says that the run was silent for the lease, so the session may be
+// another now. A session whose run began just now, or that has none, costs nothing.
+func (d *Dispatcher) ReviveIn(ctx context.Context, session *parley.Session) (revived bool, err error) {
+	ref, err := d.store.SilentRun(ctx, session)
+	if err != nil || ref.Run == "" {
+		return false, err
+	}
+	return true, d.Revive(ctx, ref)
+}
+
 // Revive deals with a run that may be dead: with text in its log the run is
 // ended as incomplete, without text the responder is asked to start over. It
 // does nothing for a run that is over or alive.
