@@ -168,6 +168,9 @@ func (v view) event(out *row, e parley.Entry) bool {
 	out.Sender = sender{Kind: fromSystem}
 	switch e.Event {
 	case parley.EventRatingAsked:
+		if v.session.State != parley.StateResolved {
+			return false // a client that asks lets its visitor do nothing else
+		}
 		out.Type, out.System = "csat_requested", system{Type: "csat_requested"}
 	case parley.EventRated:
 		out.Type, out.System = "csat_submitted", system{"csat_submitted", rated(e.Data)}

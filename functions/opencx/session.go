@@ -46,11 +46,11 @@ func orNull(s string) *string {
 	return &s
 }
 
-// dto renders a session. A close that can still be undone is not shown, since
-// the visitor's next message continues as if it had not happened.
+// dto renders a session. Until it is resolved it is shown as open, for the visitor's
+// next message continues it; clients have no field for one in others.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
 	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
-		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.Closing(),
+		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed,
 		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: map[string]string{}}
 	if m := f.mode(ctx, s); m != nil {
 		out.ModeID = &m.ID

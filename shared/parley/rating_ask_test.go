@@ -18,19 +18,22 @@ func TestAskedToRate(t *testing.T) {
 	for _, test := range []struct {
 		policy          parley.CSATPolicy
 		channel         parley.Channel
-		rated, closed   bool
+		by              parley.AuthorKind
+		rated           bool
 		asks, asksAgain bool
 	}{
-		{"", parley.ChannelNative, false, false, false, false},
-		{"", parley.ChannelOpenCX, false, false, true, true},
-		{parley.CSATOff, parley.ChannelOpenCX, false, false, false, false},
-		{parley.CSATOnClose, parley.ChannelNative, false, false, true, true},
-		{parley.CSATOnClose, parley.ChannelNative, true, false, true, true},
-		{parley.CSATNotAfterIdle, parley.ChannelNative, false, false, true, true},
-		{parley.CSATSkipIfRated, parley.ChannelNative, false, false, true, false},
-		{parley.CSATSkipIfRated, parley.ChannelNative, true, false, false, false},
+		{"", parley.ChannelNative, parley.AuthorUser, false, false, false},
+		{"", parley.ChannelOpenCX, parley.AuthorUser, false, true, true},
+		{"", parley.ChannelOpenCX, parley.AuthorHuman, false, false, false},
+		{parley.CSATOff, parley.ChannelOpenCX, parley.AuthorUser, false, false, false},
+		{parley.CSATOnClose, parley.ChannelOpenCX, parley.AuthorHuman, false, true, true},
+		{parley.CSATOnClose, parley.ChannelNative, parley.AuthorUser, false, true, true},
+		{parley.CSATOnClose, parley.ChannelNative, parley.AuthorUser, true, true, true},
+		{parley.CSATNotAfterIdle, parley.ChannelNative, parley.AuthorUser, false, true, true},
+		{parley.CSATSkipIfRated, parley.ChannelNative, parley.AuthorUser, false, true, false},
+		{parley.CSATSkipIfRated, parley.ChannelNative, parley.AuthorUser, true, false, false},
 	} {
-		t.Run(string(test.policy)+" "+string(test.channel), func(t *testing.T) {
+		t.Run(string(test.policy)+" "+string(test.channel)+" "+string(test.by), func(t *testing.T) {
 			onBoth(t, func(s scene) {
 				p := generous()
 				p.CSAT = test.policy
@@ -47,7 +50,7 @@ func TestAskedToRate(t *testing.T) {
 					rate()
 				}
 				resolve := func() {
-					if err := s.store.Resolve(context.Background(), s.visitor, id, parley.Author{Kind: parley.AuthorUser}); err != nil {
+					if err := s.store.Resolve(context.Background(), s.visitor, id, parley.Author{Kind: test.by}); err != nil {
 						s.Fatal(err)
 					}
 				}

@@ -165,7 +165,7 @@ func (c *change) end(to State, by Author, why CloseReason) error {
 	if err := c.add(&Entry{Event: kind, Author: by, Reason: string(why), Close: c.session.Closes}); err != nil {
 		return err
 	}
-	return c.askRating(why == CloseByIdle || why == CloseByUnanswered)
+	return c.askRating(by, why == CloseByIdle || why == CloseByUnanswered)
 }
 
 // Resolve settles the matter at once, for a person who asked for it.

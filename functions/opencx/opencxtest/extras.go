@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/shared/api/apitest"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 )
@@ -112,6 +113,83 @@ func testCSAT(t *testing.T, s *suite) {
 		}](off.post("/submit-csat", object{"session_id": none, "score": 5}).ok()); out.Success || out.Reason != "request_cancelled" {
 			t.Errorf("a project without ratings takes one: %+v", out)
 		}
+	})
+}
+
+// testWaysOn: whatever ends a session, its visitor can go on. The widget has a field
+// in a session that it takes for open and whose messages are taken, and a button for
+// a new one in any other, unless it asks for a rating there.
+func testWaysOn(t *testing.T, s *suite) {
+	for _, test := range []struct {
+		name  string
+		csat  parley.CSATPolicy
+		end   func(t *testing.T, v *page, id string)
+		goes  bool // on in the same session
+		asked bool
+	}{
+		{"the agent's goodbye", "", func(t *testing.T, v *page, id string) {
+			s.Model.Script("Bye then!", []apitest.Step{{Text: "Goodbye. [GOODBYE]"}})
+			v.say(id, "Bye then!")
+			v.closes(id)
+		}, true, false},
+		{"silence", "", func(t *testing.T, v *page, id string) { v.closes(id) }, true, false},
+		{"silence, where closes ask for ratings", parley.CSATOnClose, func(t *testing.T, v *page, id string) { v.closes(id) }, true, false},
+		{"a person who closes it", "", func(t *testing.T, v *page, id string) {
+			operator, ola := v.operator()
+			if err := s.Store.CloseNow(t.Context(), operator, parley.SessionID(id), ola); err != nil {
+				t.Fatal(err)
+			}
+		}, true, false},
+		{"a person who resolves it", "", func(t *testing.T, v *page, id string) {
+			operator, ola := v.operator()
+			if err := s.Store.Resolve(t.Context(), operator, parley.SessionID(id), ola); err != nil {
+				t.Fatal(err)
+			}
+		}, false, false},
+		{"a person who resolves it, where closes ask for ratings", parley.CSATOnClose, func(t *testing.T, v *page, id string) {
+			operator, ola := v.operator()
+			if err := s.Store.Resolve(t.Context(), operator, parley.SessionID(id), ola); err != nil {
+				t.Fatal(err)
+			}
+		}, false, true},
+		{"a person who takes it for spam", parley.CSATOnClose, func(t *testing.T, v *page, id string) {
+			v.closes(id)
+			operator, ola := v.operator()
+			if err := s.Store.MarkSpam(t.Context(), operator, parley.SessionID(id), ola); err != nil {
+				t.Fatal(err)
+			}
+		}, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := s.project(t, func(p *parley.Project) { p.CSAT, p.SettleSeconds, p.IdleCloseSeconds = test.csat, 1, 1 }).visitor("")
+			id := v.begin()
+			v.say(id, "Hello")
+			test.end(t, v, id)
+			polled := v.poll(id)
+			asked := slices.ContainsFunc(polled.History, func(r row) bool { return r.System.Type == "csat_requested" })
+			if listed := v.sessions(v.mine()).Items; polled.Session.IsOpened != test.goes || listed[0].IsOpened != test.goes || asked != test.asked {
+				t.Errorf("session = %+v, listed %+v, asked for a rating: %v", polled.Session, listed, asked)
+			}
+			if out := v.send(v.message(id, "One more thing")); out.Success != test.goes || out.Success && out.Reply == nil {
+				t.Errorf("the next message = %+v", out)
+			}
+		})
+	}
+}
+
+// closes waits until silence, or what is left of a close's grace, has closed a session.
+func (p *page) closes(id string) {
+	p.t.Helper()
+	operator, _ := p.operator()
+	p.await("the close", func() bool {
+		if _, _, err := p.Store.Look(p.t.Context(), p.project, parley.SessionID(id)); err != nil {
+			p.t.Fatal(err)
+		}
+		seen, err := p.Store.ReadSession(p.t.Context(), operator, parley.SessionID(id), parley.PageRequest{})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return seen.Session.State == parley.StateClosed && !seen.Session.Closing()
 	})
 }
 

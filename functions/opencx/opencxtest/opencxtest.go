@@ -64,6 +64,7 @@ func Run(t *testing.T, host Host) {
 		{"Overrides", testOverrides},
 		{"Forms", testForms},
 		{"CSAT", testCSAT},
+		{"WaysOn", testWaysOn},
 		{"Uploads", testUploads},
 		{"Votes", testVotes},
 		{"LongHistory", testLongHistory},
