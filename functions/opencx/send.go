@@ -91,6 +91,9 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	var in message
 	if err := api.DecodeUpTo(r, maxSendBytes, &in); err != nil {
+		if parley.Code(err) == "too_large" {
+			return f.unsent(w, p, in.Language, err)
+		}
 		return err
 	}
 	if in.BotToken != "" && in.BotToken != r.Header.Get(botHeader) {

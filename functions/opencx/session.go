@@ -121,6 +121,18 @@ func errNoScope() error {
 	return denied("external_id_missing", "without a verified contact this call needs an external_id")
 }
 
+// toldBySend are the codes of refusals that a client shows when a message meets them,
+// and not when a session does: it then drops the message without a word.
+var toldBySend = map[string]bool{"rate_limited": true, "budget_spent": true, "blocked": true, "identity_required": true}
+
+// unbegun stands for a session that was refused, so that the client goes on and sends
+// its message, to which the refusal is the answer. Nothing of it is stored.
+func unbegun(c parley.Caller, id parley.SessionID) *parley.Session {
+	now := time.Now().UnixMilli()
+	return &parley.Session{ID: id, Project: c.Project, Owner: parley.Owner{Proven: !c.Unproven}, Channel: parley.ChannelOpenCX,
+		State: parley.StateOpen, Holder: parley.HolderAI, Created: now, At: now}
+}
+
 func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
 	c, _, err := f.caller(r)
 	if err != nil {
@@ -142,8 +154,11 @@ func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
-	session, err := f.API.Store.Begin(ctx, c,
-		parley.BeginRequest{ID: newSessionID(), Channel: parley.ChannelOpenCX, Metadata: data})
+	id := newSessionID()
+	session, err := f.API.Store.Begin(ctx, c, parley.BeginRequest{ID: id, Channel: parley.ChannelOpenCX, Metadata: data})
+	if toldBySend[parley.Code(err)] {
+		session, err = unbegun(c, id), nil
+	}
 	if err != nil {
 		return err
 	}

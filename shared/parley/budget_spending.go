@@ -46,9 +46,11 @@ func (s *spending) guard(ch *change) error {
 }
 
 // admit is guard for what is a message: it counts against the visitor's rate too,
-// and sets tokens aside.
-func (s *spending) admit(ch *change, tokens int64) error {
-	return s.pay(ch, tokens, s.store.admit)
+// of which atOnce may come without a pause, and sets tokens aside.
+func (s *spending) admit(ch *change, atOnce, tokens int64) error {
+	return s.pay(ch, tokens, func(p *Project, c Caller, visitor table.Item, need amounts) (table.Action, error) {
+		return s.store.admit(p, c, visitor, atOnce, need)
+	})
 }
 
 type payment func(p *Project, c Caller, visitor table.Item, need amounts) (table.Action, error)
@@ -121,8 +123,14 @@ func stored(actions []table.Action) int64 {
 	return int64(n)
 }
 
-// burst is how many messages a visitor may send at once.
-const burst = 10
+const (
+	// burst is how many messages a visitor may send at once.
+	burst = 10
+	// beginBurst is the same for empty sessions, which count like messages. It is more
+	// because clients that begin one before they send show their visitor what a message
+	// is refused for, and nothing of a session: who is too fast learns it by the message.
+	beginBurst = 2 * burst
+)
 
 // The attributes of a visitor's item that say what was spent on its "day".
 var spent = [len(amounts{})]string{ofCalls: "messages", ofTokens: "spent", ofBytes: "bytes"}
@@ -131,8 +139,9 @@ var spent = [len(amounts{})]string{ofCalls: "messages", ofTokens: "spent", ofByt
 // counts it against the visitor's rate and takes what is needed of the day's
 // bounds: all in the one item that has to be checked anyway. Without the item it
 // only admits a visitor who has been silent for a moment and was seen today; the
-// refusal then brings the item for a second try.
-func (s *Store) admit(p *Project, c Caller, item table.Item, need amounts) (table.Action, error) {
+// refusal then brings the item for a second try. atOnce is how often the visitor may
+// do so without a pause: burst or beginBurst.
+func (s *Store) admit(p *Project, c Caller, item table.Item, atOnce int64, need amounts) (table.Action, error) {
 	now := s.clock().UnixMilli()
 	interval := time.Minute.Milliseconds() / p.Budgets.WithDefaults().MessagesPerMinute
 	if item == nil && c.Capability {
@@ -143,7 +152,7 @@ func (s *Store) admit(p *Project, c Caller, item table.Item, need amounts) (tabl
 		if err := standingOf(item, c); err != nil {
 			return table.Action{}, err
 		}
-		if early := paced - now - (burst-1)*interval; early > 0 {
+		if early := paced - now - (atOnce-1)*interval; early > 0 {
 			return table.Action{}, &Error{Kind: ErrLimit, Code: "rate_limited", Text: "too many messages; wait a moment",
 				RetryAfter: time.Duration(early) * time.Millisecond}
 		}

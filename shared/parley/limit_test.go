@@ -66,6 +66,7 @@ func TestInvariant14Bounded(t *testing.T) {
 		"queue":              boundedQueue,
 		"message rate":       boundedRate,
 		"rate of all tabs":   boundedRateOfAll,
+		"rate of sessions":   boundedRateOfSessions,
 		"visitors":           boundedVisitors,
 		"visitor's tokens":   visitorsTokens,
 		"shared tokens":      sharedTokens,
@@ -233,6 +234,51 @@ func boundedRate(s scene) {
 	}
 	if taken != 30 {
 		s.Errorf("%d messages in a minute, want 30", taken)
+	}
+}
+
+// boundedRateOfSessions: who may not write any more can still begin a session, some
+// times: there they are told, and there they can write when they may again.
+func boundedRateOfSessions(s scene) {
+	s.limitedBy(parley.Budgets{VisitorTokens: 1e9})
+	n := 0
+	begin := func() parley.SessionID {
+		n++
+		id := parley.SessionID(fmt.Sprint("session", n))
+		_, err := s.store.Begin(context.Background(), s.visitor, parley.BeginRequest{ID: id, Channel: parley.ChannelOpenCX})
+		if code := parley.Code(err); err != nil && code != "rate_limited" {
+			s.Fatalf("begin: %v", err)
+		}
+		if err != nil {
+			return ""
+		}
+		return id
+	}
+	for range 10 {
+		if code, _ := s.code(say(parley.EntryID(fmt.Sprint("m", n)), "")); code != "" {
+			s.Fatalf("message %d: %s", n, code)
+		}
+		n++
+	}
+	last := begin()
+	s.unchanged("a message in a session begun meanwhile", func() {
+		if code, after := s.code(say("late", last)); code != "rate_limited" || after != 4*time.Second {
+			s.Errorf("its first message: %q, try again after %v", code, after)
+		}
+	})
+	for range 9 {
+		if begin() == "" {
+			s.Fatalf("session %d is refused", n)
+		}
+	}
+	s.unchanged("one session more", func() {
+		if begin() != "" {
+			s.Errorf("session %d is taken", n)
+		}
+	})
+	await(22 * time.Second)
+	if code, _ := s.code(say("late", last)); code != "" {
+		s.Errorf("the message, in time: %q", code)
 	}
 }
 

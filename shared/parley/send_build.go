@@ -98,7 +98,7 @@ func (b *sendBuild) build(c *change) error {
 			return err
 		}
 	}
-	return b.spent.admit(c, b.first.Reserved)
+	return b.spent.admit(c, burst, b.first.Reserved)
 }
 
 // adopt gives a session that nobody has signed for to the contact who now does.

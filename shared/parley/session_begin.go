@@ -22,7 +22,8 @@ type BeginRequest struct {
 }
 
 // Begin makes an empty session of the caller's. It counts against the caller's
-// rate like a message, and asks nobody for a reply. Errors: invalid_field,
+// rate like a message, of which twice as many may come at once, and asks nobody for
+// a reply. Errors: invalid_field,
 // rate_limited, session_id_conflict for an id that is taken by somebody else,
 // identity_required.
 func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, error) {
@@ -66,7 +67,7 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 			k := contactExternalKey(p.ID, o.Contact, o.External)
 			ch.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "external": o.External}), nil)
 		}
-		return spent.admit(ch, 0)
+		return spent.admit(ch, beginBurst, 0)
 	})
 	spent.count(ctx, err)
 	if errors.Is(err, errStood) {

@@ -9,6 +9,7 @@ import (
 
 	"parley/shared/api/apitest"
 	"parley/shared/parley"
+	"parley/shared/parleytest"
 )
 
 func testMessages(t *testing.T, s *suite) {
@@ -285,8 +286,74 @@ func testRefusals(t *testing.T, s *suite) {
 		if out := slow.send(slow.message(slow.begin(), "hi")); out.Success || out.Error.Code != "budget_spent" {
 			t.Errorf("out of budget = %+v", out)
 		}
+		refused(t, v.message(id, strings.Repeat("x", 1<<20)), "too_large")
 		shut := s.project(t, func(p *parley.Project) { p.TokenRequired = true })
 		shut.post("/contact/create-unverified", object{}).fails(http.StatusForbidden)
+	})
+}
+
+// testRefusedSessions: a visitor who may not begin a session reads why, which the
+// widget shows only in answer to a message. Nothing is stored.
+func testRefusedSessions(t *testing.T, s *suite) {
+	opened := func(p *parley.Project) { p.Budgets.MessagesPerMinute = 1 }
+	closed := func(p *parley.Project) { opened(p); p.TokenRequired = true }
+	for _, test := range []struct {
+		name, code string
+		prepare    func(t *testing.T, v *page)
+	}{
+		{"blocked", "blocked", func(t *testing.T, v *page) {
+			if err := s.Store.BlockVisitor(t.Context(), v.project, v.who().Visitor, true); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"not signed in where all must be", "identity_required", func(t *testing.T, v *page) {
+			p, err := s.Store.Settings(t.Context(), v.project)
+			if err != nil {
+				t.Fatal(err)
+			}
+			closed(&p.Project)
+			if err := s.Store.PutProject(t.Context(), p.Project); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"too fast", "rate_limited", func(t *testing.T, v *page) {
+			id := v.begin()
+			for v.send(v.message(id, "Hello")).Success {
+			}
+		}},
+	} {
+		t.Run("O34 "+test.name, func(t *testing.T) {
+			v := s.project(t, opened).visitor("")
+			test.prepare(t, v)
+			before := s.standing(t)
+			var begun session
+			v.await("the refusal", func() bool { // a host knows of other settings after a while
+				begun = into[session](v.post("/create-session", object{"customData": object{"external_id": v.external}}).ok())
+				out := v.send(v.message(begun.ID, "Hello"))
+				if !out.Success && (out.Error.Code != test.code || out.Error.Message == "") {
+					t.Fatalf("the message = %+v, want %s", out, test.code)
+				}
+				return !out.Success
+			})
+			if !begun.IsOpened || begun.Assignee.Kind != "ai" {
+				t.Errorf("session = %+v", begun)
+			}
+			if test.code == "blocked" {
+				parleytest.Same(t, before, s.standing(t))
+				v.get("/poll/" + begun.ID).fails(http.StatusForbidden)
+			}
+		})
+	}
+	t.Run("a message to a session that was refused", func(t *testing.T) {
+		v := s.project(t, opened).visitor("")
+		var last string
+		for range 30 {
+			last = v.begin()
+		}
+		before := s.standing(t)
+		v.post("/chat/send", v.message(last, "Hello")).fails(http.StatusNotFound)
+		v.get("/poll/" + last).fails(http.StatusNotFound)
+		parleytest.Same(t, before, s.standing(t))
 	})
 }
 

@@ -56,6 +56,7 @@ func Run(t *testing.T, host Host) {
 		{"PartsOfReplies", testPartsOfReplies},
 		{"ClientLeaves", testClientLeaves},
 		{"Refusals", testRefusals},
+		{"RefusedSessions", testRefusedSessions},
 		{"Humans", testHumans},
 		{"Markup", testMarkup},
 		{"Checkpoints", testCheckpoints},
