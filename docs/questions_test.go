@@ -42,6 +42,9 @@ func questions(t *testing.T) (onTopic, offTopic []question) {
 	return onTopic, offTopic
 }
 
+// articlesAt is where the articles of these tests are read.
+const articlesAt = "https://help.example/"
+
 // answer is the section that an agent quotes, "" if it declines.
 func answer(t *testing.T, a *agentdocs.Agent, text string) string {
 	t.Helper()
@@ -53,12 +56,12 @@ func answer(t *testing.T, a *agentdocs.Agent, text string) string {
 	if len(result.Sources) == 0 {
 		return ""
 	}
-	return result.Sources[0].URL
+	return strings.TrimPrefix(result.Sources[0].URL, articlesAt)
 }
 
 // The default agent must be able to answer for what it is part of.
 func TestTheDocsAgentAnswersFromThem(t *testing.T) {
-	a, err := agentdocs.New(agentdocs.Config{Articles: docs.FS})
+	a, err := agentdocs.New(agentdocs.Config{Articles: docs.FS, BaseURL: articlesAt})
 	if err != nil {
 		t.Fatal(err)
 	}

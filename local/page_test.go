@@ -222,4 +222,16 @@ func TestFirstQuestion(t *testing.T) {
 		eval[chromedp.Void](b, `document.activeElement.blur()`)
 		browsertest.Screenshot(t, b.ctx, "../docs/screenshot.png")
 	}
+	b.do(chromedp.Navigate(link))
+	b.await(`document.querySelector("main h1") && document.querySelector(location.hash)`)
+	if title := eval[string](b, `document.querySelector("main h1").textContent`); !strings.HasPrefix(text, "# "+title+"\n") {
+		t.Errorf("the page at %s is called %q, its article %.60q", link, title, text)
+	}
+	if seen := eval[string](b, `document.querySelector("main").innerText`); strings.Contains(seen, "<!--") || strings.Contains(seen, "](") {
+		t.Errorf("the page shows markup: %s", seen)
+	}
+	if top := eval[float64](b, `document.querySelector(location.hash).getBoundingClientRect().top`); top < 0 || top > 880 {
+		t.Errorf("the section is %g pixels below the top of the page", top)
+	}
+	browsertest.Audit(t, b.ctx, "an article")
 }

@@ -61,6 +61,7 @@ func TestPage(t *testing.T) {
 		{"/demo.json", 200, "application/json", p.key},
 		{"/openapi.yaml", 200, "", "openapi: 3.1"},
 		{"/docs/overview.md", 200, "text/plain; charset=utf-8", "# "},
+		{"/docs/nothing.md", 404, "text/plain; charset=utf-8", ""},
 		{"/docs/docs.go", 404, "text/plain; charset=utf-8", ""},
 		{"/docs/", 404, "text/plain; charset=utf-8", ""},
 		{"/docs/../main.go", 404, "text/plain; charset=utf-8", ""},

@@ -28,9 +28,10 @@ type Agent struct {
 	Key, BaseURL string
 }
 
-// newAgents returns a run.Config.Agent.
-func newAgents(ctx context.Context, c Agent) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
-	who, err := provider.New(provider.Config{Standard: c.Provider, ArticlesURL: articlesPath, OpenAI: c.openAI,
+// newAgents returns a run.Config.Agent. articles is where people can read the help
+// articles.
+func newAgents(ctx context.Context, c Agent, articles string) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
+	who, err := provider.New(provider.Config{Standard: c.Provider, ArticlesURL: articles, OpenAI: c.openAI,
 		Bedrock: func() (bedrock.Config, error) { return c.bedrock(ctx) }})
 	given := "AGENT=" + c.Provider
 	if c.Provider == provider.OpenAI && c.BaseURL != "" {

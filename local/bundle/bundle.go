@@ -89,24 +89,24 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	who, err := newAgents(ctx, c.Agent)
-	if err != nil {
-		return nil, err
-	}
 	b := &Bundle{log: c.Log, limits: standard}
 	b.stopping, b.stop = context.WithCancel(context.Background())
-	if err := b.open(ctx, c, who); err != nil {
+	if err := b.open(ctx, c); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *Bundle) open(ctx context.Context, c Config, who func(*parley.Project, parley.AgentSettings) (agent.Agent, error)) (err error) {
+func (b *Bundle) open(ctx context.Context, c Config) (err error) {
 	if b.page, b.files, err = openDoors(c.Host, c.Port); err != nil {
 		return err
 	}
 	b.Page, b.Files = b.page.origin(), b.files.origin()
+	who, err := newAgents(ctx, c.Agent, b.Page+articlesPath)
+	if err != nil {
+		return err
+	}
 	if c.Reset {
 		if err := resetFolder(c.Folder); err != nil {
 			return err

@@ -74,7 +74,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mount(b.untilStop(h), err, "/operator/", "/console", "/console/")
 	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	mount(h, err, "/")
-	mux.Handle("GET "+articlesPath, http.StripPrefix(articlesPath, http.HandlerFunc(article)))
+	mux.Handle("GET "+articlesPath, article(h))
 	return oneSlash(under("hissuno", b.untilStop(widget), mux)), failed
 }
 
@@ -108,16 +108,26 @@ func oneSlash(next http.Handler) http.Handler {
 	})
 }
 
-// article serves the text of an article as it was written.
-func article(w http.ResponseWriter, r *http.Request) {
-	text, err := articles.FS.ReadFile(r.URL.Path)
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.Write(text)
+// article serves the articles: to a browser that opens one, as a page, and to all
+// others the text as it was written.
+func article(pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := articles.FS.ReadFile(strings.TrimPrefix(r.URL.Path, articlesPath))
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Vary", "Accept")
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			r = r.Clone(r.Context())
+			r.URL.Path, r.URL.RawPath = page.Article, ""
+			pages.ServeHTTP(w, r)
+			return
+		}
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		w.Write(text)
+	})
 }

@@ -11,7 +11,7 @@ import (
 	"parley/shared/web"
 )
 
-//go:embed index.html js css
+//go:embed index.html article.html js css
 var files embed.FS
 
 // Config is what the page has to know of the bundle that serves it.
@@ -25,9 +25,13 @@ type Config struct {
 	Origins []string
 }
 
+// Article is the path of a page that shows the help article at whose address it is
+// served.
+const Article = "/page/article.html"
+
 // New returns the handler of the page. It answers GET and HEAD of "/", of
 // "/demo.json", from which the page learns key and base, and of everything
-// under "/page/". An error means that an origin is none.
+// under "/page/", among it Article. An error means that an origin is none.
 func New(c Config) (http.Handler, error) {
 	demo, err := json.Marshal(struct {
 		Key  string `json:"key"`

@@ -74,6 +74,9 @@ type Persona struct {
 	Instructions string
 	// Model is the provider's model id; "" is the provider's default.
 	Model string
+	// Articles is where people can read its help articles, an absolute address; "" is
+	// the provider's default.
+	Articles string
 }
 
 // Turn is one message of the conversation.
@@ -129,7 +132,8 @@ func (u Usage) plus(v Usage) Usage {
 	return Usage{u.Input + v.Input, u.Output + v.Output, u.Estimated || v.Estimated}
 }
 
-// Source is an article that a reply is based on. URL may be relative.
+// Source is an article that a reply is based on. URL is absolute, or "" where people
+// cannot read the articles.
 type Source struct{ Title, URL string }
 
 // Passage is a section of a help article, found by a query.

@@ -60,9 +60,9 @@ type Relay struct {
 	// Open sends a prompt, and may retry. It returns when the stream is open, or
 	// an error that wraps one of this package. Required.
 	Open func(ctx context.Context, p Prompt) (Stream, error)
-	// Ground finds passages of help articles for a visitor's question, best first;
-	// nil means none.
-	Ground func(query string) []Passage
+	// Ground finds passages of help articles for a visitor's question, best first,
+	// with links to where the persona's articles are; nil means none.
+	Ground func(query, articles string) []Passage
 	// FirstToken is the longest time from the question to the first token,
 	// including retries of Open; BetweenTokens is that from one token to the next.
 	// Zero means the default.
@@ -77,7 +77,7 @@ func (r *Relay) Reply(ctx context.Context, c Conversation, emit func(string) err
 	}
 	var passages []Passage
 	if r.Ground != nil {
-		passages = r.Ground(groundQuery(c.Turns))
+		passages = r.Ground(groundQuery(c.Turns), c.Persona.Articles)
 	}
 	result, _, err := r.transfer(ctx, c, NewPrompt(c, passages), passages, emit)
 	return result, err

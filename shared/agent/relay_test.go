@@ -105,7 +105,7 @@ func saying(text string) agent.Relay {
 
 func TestRelaySourcesAreWhatTheReplyLinks(t *testing.T) {
 	relay := saying("See [Costs](/docs/a.md#costs) and /docs/b.md.")
-	relay.Ground = func(string) []agent.Passage {
+	relay.Ground = func(string, string) []agent.Passage {
 		var found []agent.Passage
 		for _, url := range []string{"/docs/b.md", "/docs/a.md#costs", "/docs/a.md", ""} {
 			found = append(found, agent.Passage{Source: agent.Source{Title: "T", URL: url}})
@@ -139,7 +139,7 @@ func TestRelayGroundsShortQuestionsInTheOneBefore(t *testing.T) {
 	for _, test := range tests {
 		var got string
 		relay := saying("Hello")
-		relay.Ground = func(query string) []agent.Passage { got = query; return nil }
+		relay.Ground = func(query, _ string) []agent.Passage { got = query; return nil }
 		c := ask("")
 		c.Turns = test.turns
 		if _, err := relay.Reply(t.Context(), c, func(string) error { return nil }); err != nil || got != test.want {

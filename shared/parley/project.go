@@ -82,6 +82,10 @@ type AgentSettings struct {
 	// Provider chooses who generates: "docs", "openai", "bedrock"; "" is the deployment's default.
 	Provider string `json:"provider,omitempty"`
 	Model    string `json:"model,omitempty"`
+	// ArticlesURL is where people can read the help articles that the agent answers
+	// from, an absolute address; "" is the deployment's. Without either answers name
+	// articles and do not link them.
+	ArticlesURL string `json:"articles_url,omitempty"`
 	// MaxTokens caps one reply; 0 means 1,000.
 	MaxTokens int `json:"max_tokens,omitempty"`
 	// Disabled agents answer nothing new.

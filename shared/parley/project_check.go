@@ -2,6 +2,7 @@ package parley
 
 import (
 	"mime"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -134,14 +135,22 @@ func (p *Project) checkAgents() error {
 	return checkIDs("modes", modes, MaxModes)
 }
 
+// isWebAddress reports whether a text is an absolute address that browsers open.
+func isWebAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+}
+
 func (a AgentSettings) check() error {
 	if err := checkTexts("agents", []sized{{a.Name, MaxNameBytes}, {a.Picture, MaxPageBytes}, {a.Model, MaxPageBytes},
-		{a.Instructions, MaxInstructionsBytes}}); err != nil {
+		{a.ArticlesURL, MaxPageBytes}, {a.Instructions, MaxInstructionsBytes}}); err != nil {
 		return err
 	}
 	switch {
 	case !slices.Contains([]string{"", "docs", "openai", "bedrock"}, a.Provider):
 		return invalid("agents", "provider is docs, openai or bedrock")
+	case a.ArticlesURL != "" && !isWebAddress(a.ArticlesURL):
+		return invalid("agents", "articles_url is an address such as https://example.com/help/")
 	case a.MaxTokens < 0 || a.MaxTokens > MaxReplyTokens:
 		return invalid("agents", "max_tokens is 0 to %d", MaxReplyTokens)
 	}

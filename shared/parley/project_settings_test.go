@@ -58,6 +58,11 @@ func TestProjectLimits(t *testing.T) {
 		{"instructions", "too_large", "agents", func(p *parley.Project) { p.Agents[0].Instructions = long(parley.MaxInstructionsBytes + 1) }},
 		{"provider", "invalid_field", "agents", func(p *parley.Project) { p.Agents[0].Provider = "parrot" }},
 		{"endless replies", "invalid_field", "agents", func(p *parley.Project) { p.Agents[0].MaxTokens = parley.MaxReplyTokens + 1 }},
+		{"articles on no site", "invalid_field", "agents", func(p *parley.Project) { p.Agents[0].ArticlesURL = "/docs/" }},
+		{"articles by script", "invalid_field", "agents", func(p *parley.Project) { p.Agents[0].ArticlesURL = "javascript://shop.example/%0aalert(1)" }},
+		{"articles far away", "too_large", "agents", func(p *parley.Project) {
+			p.Agents[0].ArticlesURL = "https://shop.example/" + long(parley.MaxPageBytes)
+		}},
 		{"modes", "invalid_field", "modes", func(p *parley.Project) { p.Modes = []parley.Mode{{ID: "a"}, {ID: "a"}} }},
 		{"long mode", "too_large", "modes", func(p *parley.Project) {
 			p.Modes = []parley.Mode{{ID: "a", Instructions: long(parley.MaxInstructionsBytes + 1)}}

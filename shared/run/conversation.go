@@ -40,7 +40,8 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 		mode = agent.Mode{ID: m.ID, Name: m.Name, Instructions: m.Instructions}
 	}
 	return agent.Conversation{
-		Persona:    agent.Persona{ID: string(settings.ID), Name: settings.Name, Instructions: settings.Instructions, Model: settings.Model},
+		Persona: agent.Persona{ID: string(settings.ID), Name: settings.Name, Instructions: settings.Instructions, Model: settings.Model,
+			Articles: settings.ArticlesURL},
 		Turns:      append(turns, question),
 		Language:   c.Session.Language,
 		Page:       agent.Page(c.About.Page),

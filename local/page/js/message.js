@@ -106,7 +106,7 @@ class MessageView {
     this.#cards.hidden = of("action").length === 0;
     // A reply may link its sources itself.
     const links = of("source")
-      .filter((p) => !row.text.includes(`](${p.url})`))
+      .filter((p) => !row.text.includes(p.url ? `](${p.url})` : p.title))
       .map((p) => source(p, this.#context.base))
       .filter(Boolean);
     this.#sources.replaceChildren(...(links.length ? [h("h3", {}, words.sources), h("ul", {}, links)] : []));

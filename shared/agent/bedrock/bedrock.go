@@ -32,8 +32,8 @@ type Config struct {
 	// means agent.DefaultAttempts. It is repeated only after a throttle (429), a
 	// server error (500, 502, 503, 504), or where no connection could be made.
 	Attempts int
-	// Ground finds help articles for a question; nil is none.
-	Ground func(query string) []agent.Passage
+	// Ground is agent.Relay's; nil is none.
+	Ground func(query, articles string) []agent.Passage
 }
 
 // Agent asks a model. It is safe for concurrent use.

@@ -25,9 +25,10 @@ const DefaultPace = 45 * time.Millisecond
 type Config struct {
 	// Articles holds the articles: all its files named *.md, in folders too. Required.
 	Articles fs.FS
-	// BaseURL is where the articles can be read: a section's link is BaseURL, the
-	// article's path and the anchor of its heading. It may be relative to the
-	// page, and "" makes all links relative.
+	// BaseURL is where people can read the articles, an absolute address: a section's
+	// link is BaseURL, the article's path and the anchor of its heading. Without it
+	// articles are named and not linked, since what is relative leads nowhere on the
+	// customer's page, in a mail or in another widget.
 	BaseURL string
 	// Texts returns the text for one of this package's keys in a language (a BCP
 	// 47 tag or ""). Where it returns "", and with a nil Texts, the English text
@@ -41,7 +42,7 @@ type Config struct {
 // Agent answers from articles. It is safe for concurrent use.
 type Agent struct {
 	index *index
-	base  *url.URL
+	base  *url.URL // nil for no links
 	texts func(key, language string) string
 	pace  time.Duration
 }
@@ -62,10 +63,7 @@ func New(config Config) (*Agent, error) {
 	if config.Articles == nil {
 		return nil, errors.New("docs: no articles")
 	}
-	if config.BaseURL != "" && !strings.HasSuffix(config.BaseURL, "/") {
-		config.BaseURL += "/"
-	}
-	base, err := url.Parse(config.BaseURL)
+	base, err := parseBase(config.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("docs: base URL: %w", err)
 	}
@@ -78,10 +76,41 @@ func New(config Config) (*Agent, error) {
 	}
 	a := &Agent{base: base, texts: config.Texts, pace: config.Pace}
 	for i := range sections {
-		sections[i].text = a.readable(sections[i].article, sections[i].text)
+		sections[i].text = readable(sections[i].article, sections[i].text)
 	}
 	a.index = newIndex(sections)
 	return a, nil
+}
+
+// parseBase returns the folder that an absolute address names; nil for "".
+func parseBase(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
+	}
+	base, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, fmt.Errorf("%q is not an address such as https://example.com/help/", text)
+	}
+	if !strings.HasSuffix(base.Path, "/") {
+		base.Path += "/"
+	}
+	return base, nil
+}
+
+// At returns an agent whose links lead to articles at an address like
+// Config.BaseURL, and that shares everything else with this one. "" and what is no
+// such address leave the links as they are.
+func (a *Agent) At(base string) *Agent {
+	parsed, err := parseBase(base)
+	if err != nil || parsed == nil {
+		return a
+	}
+	other := *a
+	other.base = parsed
+	return &other
 }
 
 // Thresholds for using a section as an answer, and for showing it to a model.
@@ -122,7 +151,7 @@ func (a *Agent) Search(query string, n int) []agent.Passage {
 
 func (a *Agent) passage(h hit) agent.Passage {
 	s := &a.index.sections[h.section]
-	return agent.Passage{Source: a.source(s), Article: s.article, Section: s.anchor, Text: s.text, Score: min(1, h.score)}
+	return agent.Passage{Source: a.source(s), Article: s.article, Section: s.anchor, Text: a.linked(s.text), Score: min(1, h.score)}
 }
 
 func (a *Agent) source(s *section) agent.Source {
@@ -130,53 +159,90 @@ func (a *Agent) source(s *section) agent.Source {
 }
 
 // locate turns a link relative to the articles' root into one that works from
-// anywhere.
+// anywhere; "" where people cannot read the articles.
 func (a *Agent) locate(link *url.URL) string {
-	if a.base.IsAbs() || strings.HasPrefix(a.base.Path, "/") {
-		return a.base.ResolveReference(link).String()
+	if a.base == nil {
+		return ""
 	}
-	located := *link
-	located.Path = path.Join(a.base.Path, link.Path)
-	return located.String()
+	return a.base.ResolveReference(link).String()
 }
 
 // spanOrLink matches links and images, and also code spans, so that nothing
 // inside them is taken for a link.
 var spanOrLink = lazy("`[^`\n]*`|(!?)\\[([^\\]\n]*)\\]\\(([^)\\s]+)([^)\n]*)\\)")
 
-// readable prepares an article's text for a chat: relative links are resolved,
-// images are dropped because a chat has no place for them, and the lines of
-// paragraphs are joined.
-func (a *Agent) readable(article, text string) string {
+// link is a link or an image in an article; rest is what stands behind the address.
+type link struct {
+	image            bool
+	text, href, rest string
+}
+
+// eachLink replaces the links and images outside of code.
+func eachLink(text string, replace func(link) string) string {
+	return spanOrLink().ReplaceAllStringFunc(text, func(found string) string {
+		m := spanOrLink().FindStringSubmatch(found)
+		if m[3] == "" {
+			return found
+		}
+		return replace(link{m[1] == "!", m[2], m[3], m[4]})
+	})
+}
+
+// readable prepares an article's text for a chat: relative links are meant from the
+// articles' root then, images are dropped because a chat has no place for them, and
+// the lines of paragraphs are joined.
+func readable(article, text string) string {
 	all := blocks(text)
 	for i, b := range all {
 		all[i].text = b.unwrap()
 		if b.kind == code || !strings.Contains(b.text, "](") {
 			continue
 		}
-		all[i].text = spanOrLink().ReplaceAllStringFunc(all[i].text, func(found string) string {
-			m := spanOrLink().FindStringSubmatch(found)
-			switch {
-			case m[3] == "":
-				return found
-			case m[1] == "!":
-				return m[2]
+		all[i].text = eachLink(all[i].text, func(l link) string {
+			if l.image {
+				return l.text
 			}
-			return "[" + m[2] + "](" + a.resolve(article, m[3]) + m[4] + ")"
+			return "[" + l.text + "](" + fromRoot(article, l.href) + l.rest + ")"
 		})
 	}
 	return join(all)
 }
 
-// resolve returns the address that a link in an article leads to.
-func (a *Agent) resolve(article, link string) string {
-	to, err := url.Parse(link)
-	if err != nil || to.IsAbs() || strings.HasPrefix(link, "/") {
-		return link
+// fromRoot returns the address that a link in an article names, relative to the
+// articles' root where it is relative.
+func fromRoot(article, href string) string {
+	to, err := url.Parse(href)
+	if err != nil || to.IsAbs() || strings.HasPrefix(href, "/") {
+		return href
 	}
 	if to.Path == "" {
 		to.Path = path.Base(article)
 	}
 	to.Path = path.Join(path.Dir(article), to.Path)
-	return a.locate(to)
+	return to.String()
+}
+
+// linked returns a readable text whose links work from anywhere: those that lead
+// nowhere are text.
+func (a *Agent) linked(text string) string {
+	if !strings.Contains(text, "](") {
+		return text
+	}
+	all := blocks(text)
+	for i, b := range all {
+		if b.kind == code {
+			continue
+		}
+		all[i].text = eachLink(b.text, func(l link) string {
+			to, err := url.Parse(l.href)
+			switch {
+			case err == nil && to.IsAbs():
+				return "[" + l.text + "](" + l.href + l.rest + ")"
+			case err != nil || a.base == nil:
+				return l.text
+			}
+			return "[" + l.text + "](" + a.locate(to) + l.rest + ")"
+		})
+	}
+	return join(all)
 }

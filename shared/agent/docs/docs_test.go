@@ -93,15 +93,15 @@ func TestPassagesLeadAnywhere(t *testing.T) {
 		a := newAgent(t, files(map[string]string{"guide/manual.md": article}), base)
 		return a.Search("cashew", 1)[0].Text
 	}
-	tests := []struct{ base, want string }{
-		{"https://docs.example/p/", "[there](https://docs.example/p/guide/manual.md#setup), [other](https://docs.example/p/guide/other.md#x), [up](https://docs.example/p/README.md)"},
-		{"/help", "[there](/help/guide/manual.md#setup), [other](/help/guide/other.md#x), [up](/help/README.md)"},
-		{"", "[there](guide/manual.md#setup), [other](guide/other.md#x), [up](README.md)"},
-		{"docs", "[there](docs/guide/manual.md#setup), [other](docs/guide/other.md#x), [up](docs/README.md)"},
+	tests := []struct{ base, want, root string }{
+		{"https://docs.example/p/", "[there](https://docs.example/p/guide/manual.md#setup), [other](https://docs.example/p/guide/other.md#x), [up](https://docs.example/p/README.md)", "[root](https://docs.example/r)"},
+		{"http://localhost:3000/help", "[there](http://localhost:3000/help/guide/manual.md#setup), [other](http://localhost:3000/help/guide/other.md#x), [up](http://localhost:3000/help/README.md)",
+			"[root](http://localhost:3000/r)"},
+		{"", "there, other, up", "root"},
 	}
 	for _, test := range tests {
 		got := text(test.base)
-		if !strings.Contains(got, test.want) || !strings.Contains(got, "[abs](https://a.example/b), [root](/r) and `[no](link.md)`") {
+		if !strings.Contains(got, test.want) || !strings.Contains(got, "[abs](https://a.example/b), "+test.root+" and `[no](link.md)`") {
 			t.Errorf("with base %q: %s\nwant %s", test.base, got, test.want)
 		}
 		if strings.Contains(got, "![") || strings.Contains(got, "zebra") {
@@ -145,7 +145,7 @@ func TestQueriesFindOtherForms(t *testing.T) {
 }
 
 func TestSmallTalk(t *testing.T) {
-	a := newAgent(t, os.DirFS("testdata/help"), "")
+	a := newAgent(t, os.DirFS("testdata/help"), "https://help.example/")
 	says := docs.Texts()
 	human := []string{
 		"I want to talk to a human", "Can I speak with a real person please?", "connect me to an agent", "human please", "Agent!",
@@ -176,7 +176,7 @@ func TestSmallTalk(t *testing.T) {
 }
 
 func TestQuestionsAreNoSmallTalk(t *testing.T) {
-	a := newAgent(t, os.DirFS("testdata/help"), "")
+	a := newAgent(t, os.DirFS("testdata/help"), "https://help.example/")
 	for _, message := range []string{
 		"Can my visitors talk to a person?", "How does a human take over a chat?", "thanks, but how do I cancel my order?",
 		"hi, where is my parcel?", "I want an agent that answers from my own articles", "does a customer speak to a person at night",
@@ -192,7 +192,7 @@ func TestQuestionsAreNoSmallTalk(t *testing.T) {
 }
 
 func TestDeclinesAndOffersAHuman(t *testing.T) {
-	a := newAgent(t, os.DirFS("testdata/help"), "")
+	a := newAgent(t, os.DirFS("testdata/help"), "https://help.example/")
 	declined := reply(t, a, "How tall is the Eiffel tower?")
 	if declined.text != docs.Texts()[docs.TextNothing] || declined.result.Handover || len(declined.result.Sources) != 0 {
 		t.Errorf("Reply = %q, %+v, want that nothing was found", declined.text, declined.result)
@@ -231,6 +231,31 @@ func TestAnswersWithTheSectionAndItsLink(t *testing.T) {
 	}
 }
 
+// TestWhereArticlesAre: what an answer links works from anywhere, or is no link.
+func TestWhereArticlesAre(t *testing.T) {
+	articles := files(map[string]string{"a.md": "# Trees\n\n## About walnuts [hard]\n\nWalnuts grow, see [nuts](b.md) and `[x](y)`.\n", "b.md": "# Nuts\n\nElse.\n"})
+	nowhere := newAgent(t, articles, "")
+	for _, test := range []struct {
+		name             string
+		agent            *docs.Agent
+		says, link, nuts string
+	}{
+		{"nowhere", nowhere, `From Trees › About walnuts \[hard\]`, "", "nuts"},
+		{"by the deployment", newAgent(t, articles, "https://help.example/de"), `From [Trees › About walnuts \[hard\]](https://help.example/de/a.md#about-walnuts-hard)`,
+			"https://help.example/de/a.md#about-walnuts-hard", "[nuts](https://help.example/de/b.md)"},
+		{"by the agent's settings", nowhere.At("http://shop.example/help"), `From [Trees › About walnuts \[hard\]](http://shop.example/help/a.md#about-walnuts-hard)`,
+			"http://shop.example/help/a.md#about-walnuts-hard", "[nuts](http://shop.example/help/b.md)"},
+		{"by settings that say nothing", nowhere.At(""), `From Trees › About walnuts \[hard\]`, "", "nuts"},
+		{"by settings that are no address", nowhere.At("/help"), `From Trees › About walnuts \[hard\]`, "", "nuts"},
+	} {
+		got := reply(t, test.agent, "walnuts?")
+		want := "Walnuts grow, see " + test.nuts + " and `[x](y)`.\n\n" + test.says
+		if got.text != want || len(got.result.Sources) != 1 || got.result.Sources[0] != (agent.Source{Title: "Trees › About walnuts [hard]", URL: test.link}) {
+			t.Errorf("%s: %q with %+v, want %q linking %q", test.name, got.text, got.result.Sources, want, test.link)
+		}
+	}
+}
+
 func TestLongSectionsAreShortened(t *testing.T) {
 	sentence := "This sentence is about nothing in particular, e.g. the weather or the time of day. "
 	rows := strings.Repeat("| a cell | another one of about this width, to fill the table |\n", 40)
@@ -246,9 +271,9 @@ func TestLongSectionsAreShortened(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			a := newAgent(t, files(map[string]string{"a.md": "# Trees\n\n## About walnuts\n\n" + test.text + "\n", "b.md": "# Other\n\n## Thing\n\nElse.\n"}), "")
+			a := newAgent(t, files(map[string]string{"a.md": "# Trees\n\n## About walnuts\n\n" + test.text + "\n", "b.md": "# Other\n\n## Thing\n\nElse.\n"}), "https://help.example")
 			got := reply(t, a, "walnuts?").text
-			quoted, _, ok := strings.Cut(got, "\n\nFrom [Trees › About walnuts](a.md#about-walnuts)")
+			quoted, _, ok := strings.Cut(got, "\n\nFrom [Trees › About walnuts](https://help.example/a.md#about-walnuts)")
 			if !ok || !strings.HasPrefix(quoted, test.begins) || !strings.HasSuffix(quoted, test.ends) {
 				t.Errorf("quoted %q, want it to begin with %q and end with %q", quoted, test.begins, test.ends)
 			}
@@ -269,22 +294,22 @@ func TestProjectsSayItTheirWay(t *testing.T) {
 		}
 		return ""
 	}
-	configured, err := docs.New(docs.Config{Articles: os.DirFS("testdata/help"), Texts: german})
+	configured, err := docs.New(docs.Config{Articles: os.DirFS("testdata/help"), BaseURL: "https://help.example/", Texts: german})
 	if err != nil {
 		t.Fatal(err)
 	}
-	standard := newAgent(t, os.DirFS("testdata/help"), "")
+	standard := newAgent(t, os.DirFS("testdata/help"), "https://help.example/")
 	tests := []struct {
 		name     string
 		agent    *docs.Agent
 		language string
 		want     string
 	}{
-		{"configured", configured, "de", "Aus [Partner API › Webhooks](api.md#webhooks)"},
-		{"another language", configured, "en", "From [Partner API › Webhooks](api.md#webhooks)"},
-		{"a project's", standard.WithTexts(german), "de", "Aus [Partner API › Webhooks](api.md#webhooks)"},
-		{"beside a project's", standard, "de", "From [Partner API › Webhooks](api.md#webhooks)"},
-		{"none of its own", configured.WithTexts(nil), "de", "From [Partner API › Webhooks](api.md#webhooks)"},
+		{"configured", configured, "de", "Aus [Partner API › Webhooks](https://help.example/api.md#webhooks)"},
+		{"another language", configured, "en", "From [Partner API › Webhooks](https://help.example/api.md#webhooks)"},
+		{"a project's", standard.WithTexts(german), "de", "Aus [Partner API › Webhooks](https://help.example/api.md#webhooks)"},
+		{"beside a project's", standard, "de", "From [Partner API › Webhooks](https://help.example/api.md#webhooks)"},
+		{"none of its own", configured.WithTexts(nil), "de", "From [Partner API › Webhooks](https://help.example/api.md#webhooks)"},
 	}
 	for _, test := range tests {
 		var text strings.Builder
@@ -339,6 +364,7 @@ func TestNewRefuses(t *testing.T) {
 		"no articles":    {Articles: files(map[string]string{"a.txt": "text"})},
 		"empty articles": {Articles: files(map[string]string{"a.md": "# Title\n\n## Heading\n"})},
 		"a huge article": {Articles: files(map[string]string{"a.md": long})},
+		"a relative URL": {Articles: files(map[string]string{"a.md": "text"}), BaseURL: "/help/"},
 		"a bad URL":      {Articles: files(map[string]string{"a.md": "text"}), BaseURL: "http://[broken"},
 		"no folder":      {Articles: os.DirFS("testdata/none")},
 	} {

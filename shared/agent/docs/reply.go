@@ -91,14 +91,22 @@ func (a *Agent) quotation(question string, hits []hit, say func(key string) stri
 	for _, h := range hits {
 		source := a.source(&a.index.sections[h.section])
 		result.Sources = append(result.Sources, source)
-		links = append(links, "["+escape(source.Title)+"]("+source.URL+")")
+		links = append(links, mention(source))
 	}
 	best := &a.index.sections[hits[0].section]
-	text := a.index.excerpt(best, question) + "\n\n" + strings.ReplaceAll(say(TextFrom), "{article}", links[0])
+	text := a.linked(a.index.excerpt(best, question)) + "\n\n" + strings.ReplaceAll(say(TextFrom), "{article}", links[0])
 	if len(links) > 1 {
 		text += "\n\n" + strings.ReplaceAll(say(TextSeeAlso), "{articles}", strings.Join(links[1:], ", "))
 	}
 	return text, result
+}
+
+// mention names an article, and links it where people can read it.
+func mention(s agent.Source) string {
+	if s.URL == "" {
+		return escape(s.Title)
+	}
+	return "[" + escape(s.Title) + "](" + s.URL + ")"
 }
 
 // escape keeps brackets in a title from ending the link.

@@ -34,8 +34,8 @@ type Config struct {
 	// means agent.DefaultAttempts. It is repeated only after a refusal for lack of
 	// capacity (429), a server error (5xx), or where no connection could be made.
 	Attempts int
-	// Ground finds help articles for a question; nil is none.
-	Ground func(query string) []agent.Passage
+	// Ground is agent.Relay's; nil is none.
+	Ground func(query, articles string) []agent.Passage
 }
 
 // Agent asks a model. It is safe for concurrent use.

@@ -162,7 +162,7 @@ func TestReplySendsThePrompt(t *testing.T) {
 		},
 	}
 	a := newAgent(t, s, func(c *openai.Config) {
-		c.Ground = func(query string) []agent.Passage {
+		c.Ground = func(query, _ string) []agent.Passage {
 			return []agent.Passage{{Source: agent.Source{Title: "Orders", URL: "/orders"}, Text: "asked: " + query}}
 		}
 	})

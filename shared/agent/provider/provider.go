@@ -30,7 +30,8 @@ type Config struct {
 	// Articles are the help articles; nil means Parley's own. Others are parsed by
 	// New, so that mistakes in them show at the start.
 	Articles fs.FS
-	// ArticlesURL is where people can read them; "" makes links relative.
+	// ArticlesURL is where people can read them, where an agent's settings do not say;
+	// see docs.Config.BaseURL.
 	ArticlesURL string
 	// OpenAI and Bedrock return the model's configuration, without Ground. Only
 	// the one that is Standard is called.
@@ -48,12 +49,12 @@ func New(c Config) (func(*parley.Project, parley.AgentSettings) (agent.Agent, er
 	if err != nil {
 		return nil, err
 	}
-	model, err := c.model(func(query string) []agent.Passage {
+	model, err := c.model(func(query, articles string) []agent.Passage {
 		a, err := help()
 		if err != nil {
 			panic(err) // the embedded articles are tested, others have been read
 		}
-		return a.Search(query, passages)
+		return a.At(articles).Search(query, passages)
 	})
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func New(c Config) (func(*parley.Project, parley.AgentSettings) (agent.Agent, er
 			if err != nil {
 				return nil, err
 			}
-			return h.WithTexts(p.Text), nil
+			return h.WithTexts(p.Text).At(a.ArticlesURL), nil
 		case a.Provider == "", a.Provider == c.Standard:
 			return model, nil
 		}
@@ -92,7 +93,7 @@ func (c Config) library() (func() (*docs.Agent, error), error) {
 }
 
 // model returns the model of the deployment, nil if it has none.
-func (c Config) model(ground func(query string) []agent.Passage) (agent.Agent, error) {
+func (c Config) model(ground func(query, articles string) []agent.Passage) (agent.Agent, error) {
 	switch c.Standard {
 	case "", Docs:
 		return nil, nil

@@ -1,11 +1,16 @@
 package provider_test
 
 import (
+	"cmp"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"parley/shared/agent"
 	"parley/shared/agent/bedrock"
 	"parley/shared/agent/docs"
 	"parley/shared/agent/openai"
@@ -57,6 +62,50 @@ func TestNew(t *testing.T) {
 		}
 		if got != test.answers || (err == nil) != (test.answers != "") {
 			t.Errorf("%s: %T answers, %v; want %q", test.name, a, err, test.answers)
+		}
+	}
+}
+
+// TestArticlesURL: an agent links the articles where its settings say they are, or
+// else where the deployment does, whoever answers.
+func TestArticlesURL(t *testing.T) {
+	asked := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		asked <- string(body)
+		w.WriteHeader(http.StatusBadRequest)
+	}))
+	t.Cleanup(server.Close)
+	who, err := provider.New(provider.Config{Standard: provider.OpenAI, ArticlesURL: "https://standard.example/",
+		Articles: fstest.MapFS{"a.md": {Data: []byte("# Trees\n\nWalnuts grow on trees.\n")}},
+		OpenAI:   func() (openai.Config, error) { return openai.Config{BaseURL: server.URL, Model: "m"}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, articles := range []string{"", "https://shop.example/help/"} {
+		want := cmp.Or(articles, "https://standard.example/") + "a.md"
+		c := agent.Conversation{Turns: []agent.Turn{{Role: agent.Visitor, Text: "Where do walnuts grow?"}}, MaxTokens: 1,
+			Persona: agent.Persona{Articles: articles}}
+		emit := func(string) error { return nil }
+		quotes, err := who(&parley.Project{}, parley.AgentSettings{Provider: provider.Docs, ArticlesURL: articles})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result, err := quotes.Reply(t.Context(), c, emit); err != nil || len(result.Sources) != 1 || result.Sources[0].URL != want {
+			t.Errorf("with %q the articles lead to %+v, %v, want %s", articles, result.Sources, err, want)
+		}
+		model, err := who(&parley.Project{}, parley.AgentSettings{ArticlesURL: articles})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Reply(t.Context(), c, emit); err == nil {
+			t.Error("the model answers")
+		}
+		if prompt := <-asked; !strings.Contains(prompt, want) {
+			t.Errorf("with %q the model is told %s, want %s in it", articles, prompt, want)
 		}
 	}
 }

@@ -43,16 +43,18 @@ export function plainText(source) {
 export class Markdown {
   #el;
   #base;
+  #options;
   #blocks = []; // {raw, el}
 
-  /** Relative links are meant from `base`. */
-  constructor(el, base) {
+  /** Relative links are meant from `base`. With `breaks` a line's end is one, as people type; articles wrap lines. */
+  constructor(el, base, { breaks = true } = {}) {
     this.#el = el;
     this.#base = base;
+    this.#options = { ...marked.defaults, breaks };
   }
 
   show(source) {
-    const tokens = marked.lexer(source).filter((t) => t.type !== "space" && t.type !== "def");
+    const tokens = marked.lexer(source, this.#options).filter((t) => t.type !== "space" && t.type !== "def");
     tokens.forEach((token, i) => {
       const old = this.#blocks[i];
       if (old?.raw === token.raw) return;

@@ -42,9 +42,8 @@ export function attachment(part, base) {
 
 /** What an answer rests on, as a list item, or null where its address is none. */
 export function source(part, base) {
+  const named = [icon("file"), h("span", {}, part.title)];
+  if (!part.url) return h("li", {}, ...named); // nobody can read it
   const href = safeURL(part.url, base);
-  return (
-    href &&
-    h("li", {}, h("a", { href, target: "_blank", rel: "noopener noreferrer" }, icon("file"), h("span", {}, part.title)))
-  );
+  return href && h("li", {}, h("a", { href, target: "_blank", rel: "noopener noreferrer" }, ...named));
 }

@@ -22,7 +22,7 @@ const (
 	baseURLVariable     = "PARLEY_BASE_URL"      // of openai; "" is OpenAI's own
 	keyVariable         = "PARLEY_AGENT_KEY_ARN" // of openai: secret or parameter that holds the key; "" sends none
 	articlesVariable    = "PARLEY_ARTICLES"      // folder of help articles; "" means Parley's own
-	articlesURLVariable = "PARLEY_ARTICLES_URL"  // where they can be read; "" makes links relative
+	articlesURLVariable = "PARLEY_ARTICLES_URL"  // where people can read them; "" for answers without links
 )
 
 // New returns a run.Config.Agent. Agents of a project may name the deployment's

@@ -113,7 +113,7 @@ class MessageView {
     this.#files.replaceChildren(...of("attachment").map((p) => attachment(p, base)));
     this.#files.hidden = of("attachment").length === 0;
     const links = of("source")
-      .filter((p) => !row.text.includes(`](${p.url})`))
+      .filter((p) => !row.text.includes(p.url ? `](${p.url})` : p.title))
       .map((p) => source(p, base))
       .filter(Boolean);
     const actions = of("action").map(actionCall);
