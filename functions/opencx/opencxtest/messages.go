@@ -295,57 +295,54 @@ func testRefusals(t *testing.T, s *suite) {
 // testRefusedSessions: a visitor who may not begin a session reads why, which the
 // widget shows only in answer to a message. Nothing is stored.
 func testRefusedSessions(t *testing.T, s *suite) {
-	opened := func(p *parley.Project) { p.Budgets.MessagesPerMinute = 1 }
-	closed := func(p *parley.Project) { opened(p); p.TokenRequired = true }
+	slow := func(p *parley.Project) { p.Budgets.MessagesPerMinute = 1 }
 	for _, test := range []struct {
 		name, code string
-		prepare    func(t *testing.T, v *page)
+		visitor    func(t *testing.T) *page
 	}{
-		{"blocked", "blocked", func(t *testing.T, v *page) {
+		{"blocked", "blocked", func(t *testing.T) *page {
+			v := s.project(t, nil).visitor("")
 			if err := s.Store.BlockVisitor(t.Context(), v.project, v.who().Visitor, true); err != nil {
 				t.Fatal(err)
 			}
+			return v
 		}},
-		{"not signed in where all must be", "identity_required", func(t *testing.T, v *page) {
-			p, err := s.Store.Settings(t.Context(), v.project)
+		{"not signed in where all must be", "identity_required", func(t *testing.T) *page {
+			v := s.project(t, func(p *parley.Project) { p.TokenRequired = true }).verified("ann@example.com")
+			who := v.who()
+			var err error
+			v.external = uuid()
+			v.token, err = s.keys.Contact(v.project, parley.Visitor{ID: who.Visitor, Contact: who.Contact, Generation: who.Generation}, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			closed(&p.Project)
-			if err := s.Store.PutProject(t.Context(), p.Project); err != nil {
-				t.Fatal(err)
-			}
+			return v
 		}},
-		{"too fast", "rate_limited", func(t *testing.T, v *page) {
+		{"too fast", "rate_limited", func(t *testing.T) *page {
+			v := s.project(t, slow).visitor("")
 			id := v.begin()
 			for v.send(v.message(id, "Hello")).Success {
 			}
+			return v
 		}},
 	} {
 		t.Run("O34 "+test.name, func(t *testing.T) {
-			v := s.project(t, opened).visitor("")
-			test.prepare(t, v)
+			v := test.visitor(t)
 			before := s.standing(t)
-			var begun session
-			v.await("the refusal", func() bool { // a host knows of other settings after a while
-				begun = into[session](v.post("/create-session", object{"customData": object{"external_id": v.external}}).ok())
-				out := v.send(v.message(begun.ID, "Hello"))
-				if !out.Success && (out.Error.Code != test.code || out.Error.Message == "") {
-					t.Fatalf("the message = %+v, want %s", out, test.code)
-				}
-				return !out.Success
-			})
+			begun := into[session](v.post("/create-session", object{"customData": object{"external_id": v.external}}).ok())
 			if !begun.IsOpened || begun.Assignee.Kind != "ai" {
 				t.Errorf("session = %+v", begun)
 			}
-			if test.code == "blocked" {
+			if out := v.send(v.message(begun.ID, "Hello")); out.Success || out.Error.Code != test.code || out.Error.Message == "" {
+				t.Errorf("the message = %+v, want %s", out, test.code)
+			}
+			if test.code != "rate_limited" {
 				parleytest.Same(t, before, s.standing(t))
-				v.get("/poll/" + begun.ID).fails(http.StatusForbidden)
 			}
 		})
 	}
 	t.Run("a message to a session that was refused", func(t *testing.T) {
-		v := s.project(t, opened).visitor("")
+		v := s.project(t, slow).visitor("")
 		var last string
 		for range 30 {
 			last = v.begin()
