@@ -93,9 +93,16 @@ func ended(text string) string {
 }
 
 // disarm disables everything that may begin HTML, and links to anything but a
-// page, a mailbox or a telephone.
+// page, a mailbox or a telephone. It goes on until nothing changes, since what is
+// disabled may be part of something else.
 func disarm(text string) string {
-	return disarmTags(disarmLinks(text))
+	for {
+		next := disarmTags(disarmLinks(text))
+		if next == text {
+			return text
+		}
+		text = next
+	}
 }
 
 // gap is an invisible character that is not a letter: after it, no tag begins.
@@ -137,23 +144,42 @@ func disarmTags(text string) string {
 // begins reports whether a tag, a comment or similar may follow "<". It is false
 // only where that is certain.
 func begins(rest string) bool {
-	return rest != "" && !strings.ContainsRune(" \t\r\n0123456789=-<.,;)", rune(rest[0]))
+	return rest != "" && !strings.HasPrefix(rest, gap) && !strings.ContainsRune(" \t\r\n0123456789=-<.,;)&", rune(rest[0]))
 }
 
-// destination matches the address of a link, or of a link's definition: what
-// follows "](" or "]:" up to its possible end. White space before it may contain
-// line ends, and in a quotation the marks that begin its lines.
-var destination = regexp.MustCompile(`\](\(|:)([\s\pZ\pC>]*)([^\s)]*)`)
+// maxAddress is the longest address of a link whose scheme is looked for, in bytes.
+// Our choice: what works is shorter. It keeps many links within each other cheap.
+const maxAddress = 500
 
-// disarmLinks turns links to unsafe addresses into text.
+// disarmLinks turns links to unsafe addresses into text: what follows "](" or, in a
+// link's definition, "]:". What stands within an address is looked at too, for a
+// reader may take it for a link once the one around it is text.
 func disarmLinks(text string) string {
-	return destination.ReplaceAllStringFunc(text, func(found string) string {
-		parts := destination.FindStringSubmatch(found)
-		if harmless(parts[3]) {
-			return found
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		b.WriteByte(text[i])
+		if text[i] != ']' || i+1 == len(text) || text[i+1] != '(' && text[i+1] != ':' {
+			continue
 		}
-		return `]\` + found[1:]
-	})
+		if !harmless(addressAt(text[i+2:])) {
+			b.WriteByte('\\')
+		}
+	}
+	return b.String()
+}
+
+// addressAt returns the address that a link's text begins with, up to its possible
+// end. White space before it may contain line ends, and in a quotation the marks
+// that begin its lines.
+func addressAt(text string) string {
+	text = strings.TrimLeftFunc(text, func(r rune) bool { return r == '>' || unicode.IsSpace(r) || unicode.In(r, unicode.Z, unicode.C) })
+	if len(text) > maxAddress {
+		text = text[:maxAddress]
+	}
+	if end := strings.IndexAny(text, " \t\n\f\r)"); end >= 0 {
+		text = text[:end]
+	}
+	return text
 }
 
 // schemes are the beginnings that addresses of links may have.
@@ -173,7 +199,9 @@ func harmless(address string) bool {
 	}
 	end := strings.IndexAny(address, "/?#")
 	if end < 0 {
-		end = len(address)
+		if end = len(address); end >= maxAddress-1 { // cut, maybe
+			return false
+		}
 	}
 	return !strings.ContainsFunc(html.UnescapeString(address[:end]), func(r rune) bool {
 		return r == ':' || r == '&' || r == '\\' || r == '<' || unicode.IsControl(r) || unicode.Is(unicode.C, r) || r > unicode.MaxASCII && unicode.IsSpace(r)

@@ -32,6 +32,10 @@ func TestNeutralLooks(t *testing.T) {
 		"[x](javascript:y)":                            `[x]\(javascript:y)`,
 		"[note]: Remember: this":                       `[note]\: Remember: this`,
 		`\<b>`:                                         "\\<\u2060b>",
+		"[x]([a](javascript:y))":                       `[x]\([a]\(javascript:y))`,
+		"[x]([a]([b](javascript:y)))":                  `[x]\([a]\([b]\(javascript:y)))`,
+		"[x](/a[b](javascript:y))":                     `[x](/a[b]\(javascript:y))`,
+		"[x]([a]: javascript:y":                        `[x]\([a]\: javascript:y`,
 	} {
 		if got := opencx.Neutral(text); got != want {
 			t.Errorf("neutral(%q) = %q, want %q", text, got, want)
@@ -49,6 +53,8 @@ var payloads = []string{
 	`[x](javascript&colon;hit())`, `[x](javascript\:hit())`, `[x](<javascript:hit()>)`, "[x](\njavascript:hit())", "[x](<java\tscript:hit()>)",
 	"[x](\x01javascript:hit())", "[x][y]\n\n[y]: javascript:hit()", "[y]:\n javascript:hit()\n\n[y]", "[y]: <javascript:hit()>\n\n[y]", "> [y]:\n> javascript:hit()\n\n[y]",
 	"> [x](\n> javascript:hit())", `[x](data:text/html,<script>hit()</script>)`, `[x](vbscript:hit())`, `[![a](x)](javascript:hit())`, `[x](javascript:hit() "title")`,
+	`[x]([a](javascript:hit()))`, `[x]([a](javascript:hit())`, `[x](/y[a](javascript:hit()))`, `[x](https://y/[a](javascript:hit()))`, `[x](<[a](javascript:hit())>)`,
+	"[x]([y]\n\n[y]: javascript:hit()", `![x]([a](javascript:hit()))`, `[x]([![a](y)](javascript:hit()))`,
 	`https://x"onmouseover="hit()`, `[x](https://x"onmouseover="hit())`, `![x" onerror="hit()](x)`, `![x](x"onerror="hit())`, `<https://x/onmouseover=hit()>`,
 	`&lt;img src=x onerror=hit()&gt;`, `&#60;script&#62;hit()&#60;/script&#62;`,
 }
@@ -168,3 +174,26 @@ window.judgeAll = async (render, texts) => {
   return bad;
 };
 </script>`
+
+// FuzzNeutral: what is neutral stays as it is, and no link to a script is left that
+// stands outside of code which every reader takes for code.
+func FuzzNeutral(f *testing.F) {
+	for _, payload := range payloads {
+		f.Add(payload)
+		f.Add("```\n" + payload + "\n```\n" + payload)
+	}
+	f.Add(strings.Repeat("[x](", 5000) + "javascript:hit()")
+	f.Fuzz(func(t *testing.T, text string) {
+		once := opencx.Neutral(text)
+		if twice := opencx.Neutral(once); twice != once {
+			t.Errorf("neutral(%q) = %q, and of that %q", text, once, twice)
+		}
+		line := opencx.NeutralLine(text)
+		if again := opencx.NeutralLine(line); again != line {
+			t.Errorf("neutralLine(%q) = %q, and of that %q", text, line, again)
+		}
+		if lower := strings.ToLower(line); strings.Contains(lower, "](javascript:") || strings.Contains(lower, "]:javascript:") {
+			t.Errorf("neutralLine(%q) = %q", text, line)
+		}
+	})
+}
