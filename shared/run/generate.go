@@ -67,7 +67,14 @@ func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 	replyCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.buffer = newReplyBuffer(r.claim.Session.Channel.MaxReplyBytes())
-	go r.buffer.collect(func() (agent.Result, error) { return who.Reply(replyCtx, r.conv, r.buffer.add) })
+	images := newImageFilter(r.tools.project.OwnsHost, r.buffer.add)
+	go r.buffer.collect(func() (agent.Result, error) {
+		result, err := who.Reply(replyCtx, r.conv, images.write)
+		if rest := images.close(); err == nil {
+			err = rest
+		}
+		return result, err
+	})
 	result, replyErr, err := r.appendReply(ctx)
 	if err == nil {
 		err = r.end(ctx, result, replyErr)
