@@ -337,7 +337,9 @@ var otherNames = map[string]bool{
 	// Of OpenCX's protocol.
 	"exit_mode_prompt": true, "query_params": true, "body_properties": true, "http_action_overrides": true, "path_params": true,
 	"body_params": true, "required_form_submission": true, "chat_context": true,
+	// Of the tools of control.
+	string(parley.HandOver): true, string(parley.EndConversation): true, string(parley.MarkSolved): true,
 	// Of the table, of the texts and of SAM.
-	table.ExpiresAt: true, parley.TextIdlePrompt: true, parley.TextCut: true, parley.TextIncomplete: true,
+	table.ExpiresAt: true, parley.TextIdlePrompt: true, parley.TextHandingOver: true, parley.TextCut: true, parley.TextIncomplete: true,
 	parley.TextReplyMailSubject: true, parley.TextReplyMailIntro: true, parley.TextReplyMailFiles: true, parley.TextReplyMailLink: true,
 	parley.TextReplyMailOnce: true, parley.TextReplyMailCut: true, "parameter_overrides": true}

@@ -4,16 +4,21 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"parley/shared/parley"
 )
 
 // transcript is what is kept of the one that comes with every message, however long
-// it is: the last message of the visitor. History is the server's own.
+// it is: the last message of the visitor, and what the page had greeted with.
+// History is the server's own.
 type transcript struct {
 	many int             // messages
 	asks bool            // one of them is the visitor's
 	last json.RawMessage // its content, nil if it has none
+	// greeting is what the page showed before the visitor's first message. The
+	// visitor did not write it, so what is wrong with it is passed over.
+	greeting []parley.Said
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -33,11 +38,24 @@ func (t *transcript) UnmarshalJSON(data []byte) error {
 			return err
 		}
 		t.many++
-		if m.Role == "user" {
+		switch {
+		case m.Role == "user":
 			t.asks, t.last, m.Content = true, m.Content, t.last
+		case m.Role == "assistant" && !t.asks && len(t.greeting) < parley.MaxGreeting:
+			t.greet(m.Content)
 		}
 	}
 	return nil
+}
+
+func (t *transcript) greet(content json.RawMessage) {
+	var text string
+	if json.Unmarshal(content, &text) != nil {
+		return
+	}
+	if text = strings.TrimSpace(text); text != "" {
+		t.greeting = append(t.greeting, parley.Said{Text: text})
+	}
 }
 
 // metadata is what the page says of its user. Of more pairs than may be kept it has

@@ -105,7 +105,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	api.About(r, in.SessionID, parley.RunID(id))
 	alone := in.Messages.many == 1
 	sent, _, err := f.Engine.Send(r.Context(), caller, parley.SendRequest{ID: id, Session: in.SessionID,
-		Channel: parley.ChannelHissuno, Content: text, IfBusy: parley.BusyRefuse, Leave: leave, Acknowledge: alone,
+		Channel: parley.ChannelHissuno, Content: text, Greeting: in.Messages.greeting, IfBusy: parley.BusyRefuse, Leave: leave, Acknowledge: alone,
 		Page:     parley.Page{URL: short(in.PageURL), Title: short(in.PageTitle)},
 		Metadata: in.metadata(user)})
 	if err != nil {

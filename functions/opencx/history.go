@@ -71,6 +71,7 @@ func (f function) rows(r *http.Request, whole parley.FullTranscript) []row {
 	}
 	v := view{f, r, whole.Session}
 	for _, e := range whole.Entries {
+		rows = append(rows, greetingRows(e)...)
 		if out, ok := v.row(e); ok {
 			rows = append(rows, out)
 		}
@@ -84,6 +85,18 @@ func beginning(whole parley.FullTranscript) row {
 	text := "Earlier messages are not shown."
 	return row{PublicID: parley.EntryID(whole.Session.ID) + "-earlier", Type: "workflow_note", Content: content{&text},
 		Sender: sender{Kind: fromSystem}, SentAt: api.Time(whole.Session.Created), System: none}
+}
+
+// greetingRows are what the client's page itself showed before a message: clients
+// know them again by their ids. No two rows have the same time.
+func greetingRows(e parley.Entry) []row {
+	var rows []row
+	for i, said := range e.Greeting {
+		text := neutral(said.Text)
+		rows = append(rows, row{PublicID: said.ID, Type: "message", Content: content{&text}, Sender: sender{Kind: fromAI},
+			SentAt: api.Time(e.At - int64(len(e.Greeting)-i)), System: none})
+	}
+	return rows
 }
 
 // view renders one session for the client of a request.

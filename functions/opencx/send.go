@@ -133,7 +133,7 @@ func (f function) request(p *parley.Project, in message) (parley.SendRequest, er
 		out.Refs[id] = parley.Ref{ID: a.ID, Name: a.Name, Type: a.Type, Size: a.Size}
 	}
 	for _, m := range in.Initial {
-		out.Before = append(out.Before, parley.Said{ID: m.UUID, Text: m.Content})
+		out.Greeting = append(out.Greeting, parley.Said{ID: m.UUID, Text: m.Content})
 	}
 	if hasContent(in.CustomData) {
 		out.Data = in.CustomData

@@ -148,6 +148,9 @@ func transcript(p *parley.Project, settings parley.AgentSettings, said []parley.
 		t.Language = "en"
 	}
 	for _, e := range said {
+		for _, shown := range e.Greeting {
+			t.Turns = append(t.Turns, agent.Turn{Role: agent.Shown, Text: shown.Text, At: e.Time()})
+		}
 		if turn, ok := run.TurnOf(e); ok {
 			t.Turns = append(t.Turns, turn)
 		}

@@ -25,6 +25,7 @@ import (
 type critic struct {
 	mu     sync.Mutex
 	calls  int
+	heard  agent.Transcript
 	fails  error
 	before func()
 }
@@ -37,6 +38,7 @@ func (c *critic) Review(_ context.Context, t agent.Transcript) (agent.Review, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
+	c.heard = t
 	if c.before != nil {
 		c.before()
 	}
@@ -256,6 +258,26 @@ func TestNothingSaid(t *testing.T) {
 		r.minutes(5)
 		if got := r.reviews(s.ID); len(got) != 1 || !got[0].Quoted || got[0].Summary != "" || r.who.calls != 0 {
 			r.Errorf("reviews %+v after %d calls", got, r.who.calls)
+		}
+	})
+}
+
+// TestGreeting: a review knows what the visitor answered, as the page's words.
+func TestGreeting(t *testing.T) {
+	on(t, nil, func(r *rig) {
+		sent, err := r.Store.Send(context.Background(), r.caller, parley.SendRequest{ID: "m", Content: "1",
+			Greeting: []parley.Said{{Text: "Would you like (1) a refund or (2) an exchange?"}}})
+		if err != nil {
+			r.Fatal(err)
+		}
+		if _, err := r.Store.Cancel(context.Background(), r.caller, sent.Session.ID, ""); err != nil {
+			r.Fatal(err)
+		}
+		r.close(sent.Session.ID)
+		r.minutes(5)
+		turns := r.who.heard.Turns
+		if len(turns) != 2 || turns[0].Role != agent.Shown || turns[0].Text != "Would you like (1) a refund or (2) an exchange?" || turns[1].Role != agent.Visitor {
+			r.Errorf("reviewed %+v", turns)
 		}
 	})
 }

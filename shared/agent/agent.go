@@ -42,6 +42,9 @@ type Conversation struct {
 	Metadata, Attributes map[string]string
 	// Checkpoint is the newest state checkpoint, a JSON object, or "".
 	Checkpoint string
+	// Greeting is what the visitor's page showed before the first message, oldest
+	// first. Nobody answers for it: a page may show anything.
+	Greeting []string
 	// Context is what the visitor's page tells the agent, a JSON object, or "".
 	Context string
 	// Contact is what the customer's server tells the agent of a visitor whose
@@ -51,7 +54,8 @@ type Conversation struct {
 	Mode Mode
 	// Earlier are the newest tool calls of earlier replies, oldest first.
 	Earlier []Call
-	// Tools are what the agent may use, under distinct names.
+	// Tools are what the agent may use, under distinct names, none of them that of a
+	// control tool.
 	Tools []Tool
 	// Use carries out a call; calls come one after the other. It is required where
 	// there are Tools. Its error ends the reply. A call that merely failed is no
@@ -77,6 +81,9 @@ type Persona struct {
 	// Articles is where people can read its help articles, an absolute address; "" is
 	// the provider's default.
 	Articles string
+	// NoTools says that the model takes no tools: it is offered none, and asked for
+	// markers in its text instead. There are no Conversation.Tools then.
+	NoTools bool
 }
 
 // Turn is one message of the conversation.
@@ -95,7 +102,8 @@ type Role string
 const (
 	Visitor Role = "visitor"
 	AI      Role = "ai"
-	Human   Role = "human" // an operator, or a greeting in the team's name
+	Human   Role = "human" // an operator
+	Shown   Role = "page"  // the visitor's page, as a greeting; in a Transcript alone
 )
 
 // Page is the page a visitor is on.

@@ -10,10 +10,10 @@ import (
 )
 
 // filtered is what comes out of a filter for these deltas, one entry an emit.
-func filtered(t testing.TB, deltas ...string) ([]string, agent.Result) {
+func filtered(t testing.TB, markers bool, deltas ...string) ([]string, agent.Result) {
 	t.Helper()
 	var out []string
-	f := agent.NewFilter(func(delta string) error {
+	f := agent.NewFilter(markers, func(delta string) error {
 		if delta == "" {
 			t.Error("emitted an empty delta")
 		}
@@ -42,33 +42,46 @@ func TestFilter(t *testing.T) {
 		{"plain text", "plain text", none},
 		{"", "", none},
 		{"One moment.\n\n[HANDOVER]", "One moment.", handover},
-		{"[handover]\nOne moment.", "One moment.", handover},
-		{"a [Human_Takeover] b", "a b", handover},
-		{"Bye! [GOODBYE]\n", "Bye!", goodbye},
-		{"Bye! [Session_Goodbye]", "Bye!", goodbye},
-		{"Glad. [RESOLVED]", "Glad.", agent.Result{LikelyResolved: true}},
-		{"[COLLEAGUE] Hi, Ann here.", "Hi, Ann here.", none},
-		{"[GOODBYE][GOODBYE]", "", goodbye},
-		{"`[GOODBYE]`", "``", goodbye},
+		{"One moment.\n [handover] \n\n", "One moment.", handover},
+		{"Soon.\r\n[Human_Takeover]\r\n", "Soon.", handover},
+		{"Bye!\n[GOODBYE]\n", "Bye!", goodbye},
+		{"Bye!\n\t[Session_Goodbye]", "Bye!", goodbye},
+		{"Glad.\n[RESOLVED]", "Glad.", agent.Result{LikelyResolved: true}},
+		{"Glad.\n[RESOLVED]\n\n[GOODBYE]", "Glad.", agent.Result{LikelyResolved: true, Goodbye: true}},
+		{"[GOODBYE]", "", goodbye},
+		{"\n [GOODBYE]\n[GOODBYE]\n", "", goodbye},
+		{"日本\n[GOODBYE]", "日本", goodbye},
+		// A marker that does not stand alone, or not at the end, is a quotation.
+		{"One moment. [HANDOVER]", "One moment. [HANDOVER]", none},
+		{"[HANDOVER]\nOne moment.", "[HANDOVER]\nOne moment.", none},
+		{"a\n [Human_Takeover]\nb", "a\n [Human_Takeover]\nb", none},
+		{"a\n[HANDOVER]\n[GOODBYE]\nb", "a\n[HANDOVER]\n[GOODBYE]\nb", none},
+		{"a\n[HANDOVER]\nb\n[GOODBYE]", "a\n[HANDOVER]\nb", goodbye},
+		{"a\n[HANDOVER] and more", "a\n[HANDOVER] and more", none},
+		{"a\n[HANDOVER].", "a\n[HANDOVER].", none},
+		{"a\n[HANDOVER][GOODBYE]", "a\n[HANDOVER][GOODBYE]", none},
+		{"a\n[HANDOVER] [GOODBYE]", "a\n[HANDOVER] [GOODBYE]", none},
+		{"a\n`[GOODBYE]`", "a\n`[GOODBYE]`", none},
+		{"a\n- [GOODBYE]", "a\n- [GOODBYE]", none},
+		{"a\n[GOODBYE]\n[HAND", "a\n[GOODBYE]\n[HAND", none},
+		{"a\n[GOODBYE]\n[HAND \n", "a\n[GOODBYE]\n[HAND", none},
+		{"a\n[COLLEAGUE]", "a\n[COLLEAGUE]", none},
 		{"see [GOODBYES] and [HAND] and [", "see [GOODBYES] and [HAND] and [", none},
-		{"[[GOODBYE]", "[", goodbye},
+		{"a\n[[GOODBYE]", "a\n[[GOODBYE]", none},
 		{"[GOODBYE", "[GOODBYE", none},
 		{"ends in space  \n", "ends in space", none},
 		{"  begins in space", "begins in space", none},
 		{"[a](b)", "[a](b)", none},
-		{"[HAND[GOODBYE]OVER] on", "[HAND on", agent.Result{Goodbye: true, Handover: true, Reason: handover.Reason}},
-		{"[HAND [GOODBYE]OVER] on", "[HAND on", agent.Result{Goodbye: true, Handover: true, Reason: handover.Reason}},
 		{"[ſESSION_GOODBYE]", "[ſESSION_GOODBYE]", none}, // no ASCII S
-		{"日本[GOODBYE]語", "日本語", goodbye},
-		{"broken \xff[GOODBYE]\xc3", "broken \xff\xc3", goodbye},
+		{"broken \xff\n[GOODBYE]\xc3", "broken \xff\n[GOODBYE]\xc3", none},
 	}
 	for _, test := range tests {
-		whole, result := filtered(t, test.text)
+		whole, result := filtered(t, true, test.text)
 		if got := strings.Join(whole, ""); got != test.want || !equal(result, test.result) {
 			t.Errorf("filter(%q) = %q, %+v, want %q, %+v", test.text, got, result, test.want, test.result)
 		}
 		for at := range len(test.text) {
-			split, _ := filtered(t, test.text[:at], test.text[at:])
+			split, _ := filtered(t, true, test.text[:at], test.text[at:])
 			if got := strings.Join(split, ""); got != test.want {
 				t.Errorf("filter(%q, %q) = %q, want %q", test.text[:at], test.text[at:], got, test.want)
 			}
@@ -83,23 +96,33 @@ func equal(a, b agent.Result) bool {
 func TestFilterHoldsNoMoreThanItMust(t *testing.T) {
 	tests := []struct{ deltas, want []string }{
 		{[]string{"Hello ", "there", ", you"}, []string{"Hello", " there", ", you"}},
-		{[]string{"see [", "HAND", "Y] now"}, []string{"see", " [HANDY] now"}},
-		{[]string{"see [HAND", "OVER", "] now"}, []string{"see", " now"}},
-		{[]string{"a", "[", "x"}, []string{"a", "[x"}},
-		{[]string{"a", "[G", "[", "G"}, []string{"a", "[G", "[G"}},
-		{[]string{"a[GOODBYE", "S"}, []string{"a", "[GOODBYES"}},
+		{[]string{"see [", "HAND", "Y] now"}, []string{"see [", "HAND", "Y] now"}},
+		{[]string{"a\n", "[HAND", "Y] now"}, []string{"a", "\n[HANDY] now"}},
+		{[]string{"a\n[HAND", "OVER]", "\n", "\nb"}, []string{"a", "\n[HANDOVER]\n\nb"}},
+		{[]string{"a", "\n[", "x"}, []string{"a", "\n[x"}},
+		{[]string{"a\n[GOODBYE", "S"}, []string{"a", "\n[GOODBYES"}},
+		{[]string{"[G", " "}, []string{"[G"}},
 	}
 	for _, test := range tests {
-		if got, _ := filtered(t, test.deltas...); !slices.Equal(got, test.want) {
+		if got, _ := filtered(t, true, test.deltas...); !slices.Equal(got, test.want) {
 			t.Errorf("filter%q emitted %q, want %q", test.deltas, got, test.want)
 		}
 	}
 }
 
+// A model with tools may quote any marker anywhere: nothing is removed, nothing
+// happens, and nothing but white space is held back.
+func TestFilterWithoutMarkers(t *testing.T) {
+	got, result := filtered(t, false, " Write", " so:\n[HANDOVER]", "\n[GOOD", "BYE]\n")
+	if want := []string{"Write", " so:\n[HANDOVER]", "\n[GOOD", "BYE]"}; !slices.Equal(got, want) || !equal(result, agent.Result{}) {
+		t.Errorf("emitted %q, %+v, want %q", got, result, want)
+	}
+}
+
 func TestFilterReturnsTheErrorOfEmit(t *testing.T) {
 	refused := errors.New("refused")
-	f := agent.NewFilter(func(string) error { return refused })
-	if err := f.Write("a ["); err != refused {
+	f := agent.NewFilter(true, func(string) error { return refused })
+	if err := f.Write("a\n["); err != refused {
 		t.Errorf("Write = %v, want %v", err, refused)
 	}
 	if err := f.Close(); err != refused {
@@ -107,19 +130,21 @@ func TestFilterReturnsTheErrorOfEmit(t *testing.T) {
 	}
 }
 
-var allMarkers = []string{"[HANDOVER]", "[GOODBYE]", "[RESOLVED]", "[COLLEAGUE]", "[HUMAN_TAKEOVER]", "[SESSION_GOODBYE]"}
+var allMarkers = []string{"[HANDOVER]", "[GOODBYE]", "[RESOLVED]", "[HUMAN_TAKEOVER]", "[SESSION_GOODBYE]"}
 
 // FuzzFilter cuts any text anywhere: what comes out is the same as for one
-// delta, holds no marker, and is the trimmed text itself where that holds none.
+// delta, its last line is no marker, and it is the text itself without the lines
+// and the white space at its ends.
 func FuzzFilter(f *testing.F) {
 	for _, marker := range allMarkers {
 		f.Add("text "+marker+"\nmore", []byte{3, 9, 200})
+		f.Add("text\n"+marker+" \n[GOODBYE]", []byte{3, 9, 200})
 		f.Add("[HAND"+marker+"OVER]", []byte{1, 1, 1, 1})
 	}
 	f.Add("[[[SESSION_[GOOD[GOODBYE]BYE]GOODBYE] \xff\xfe ſ [", []byte{7, 2})
 	f.Fuzz(func(t *testing.T, text string, cuts []byte) {
-		whole, result := filtered(t, text)
-		want := strings.Join(whole, "")
+		whole, result := filtered(t, true, text)
+		got := strings.Join(whole, "")
 
 		var deltas []string
 		rest := text
@@ -127,25 +152,26 @@ func FuzzFilter(f *testing.F) {
 			n := min(int(n), len(rest))
 			deltas, rest = append(deltas, rest[:n]), rest[n:]
 		}
-		split, splitResult := filtered(t, append(deltas, rest)...)
-		if got := strings.Join(split, ""); got != want || !equal(splitResult, result) {
-			t.Errorf("filter%q = %q, %+v, want %q, %+v as for one delta", deltas, got, splitResult, want, result)
+		split, splitResult := filtered(t, true, append(deltas, rest)...)
+		if again := strings.Join(split, ""); again != got || !equal(splitResult, result) {
+			t.Errorf("filter%q = %q, %+v, want %q, %+v as for one delta", deltas, again, splitResult, got, result)
 		}
-		if holdsMarker(want) {
-			t.Errorf("filter(%q) = %q, which holds a marker", text, want)
+		want, acts := strings.Trim(text, " \t\r\n"), false
+		for {
+			line := want[strings.LastIndexByte(want, '\n')+1:]
+			if !isMarker(strings.Trim(line, " \t\r")) {
+				break
+			}
+			want, acts = strings.TrimRight(strings.TrimSuffix(want, line), " \t\r\n"), true
 		}
-		if trimmed := strings.Trim(text, " \t\r\n"); !holdsMarker(text) && want != trimmed {
-			t.Errorf("filter(%q) = %q, want %q", text, want, trimmed)
+		if got != want || acts != (result.Handover || result.Goodbye || result.LikelyResolved) {
+			t.Errorf("filter(%q) = %q, %+v, want %q, something happens: %v", text, got, result, want, acts)
 		}
 	})
 }
 
-func holdsMarker(text string) bool {
-	upper := strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' {
-			return r - 'a' + 'A'
-		}
-		return r
-	}, text)
-	return slices.ContainsFunc(allMarkers, func(m string) bool { return strings.Contains(upper, m) })
+func isMarker(line string) bool {
+	return slices.ContainsFunc(allMarkers, func(m string) bool {
+		return len(line) == len(m) && strings.EqualFold(line, m)
+	})
 }

@@ -70,7 +70,7 @@ type Relay struct {
 }
 
 // Reply implements Agent.Reply with Open. A complete reply that has neither text
-// nor a marker is an ErrProvider.
+// nor asks for anything to happen is an ErrProvider.
 func (r *Relay) Reply(ctx context.Context, c Conversation, emit func(string) error) (Result, error) {
 	if len(c.Turns) == 0 || c.MaxTokens <= 0 {
 		return Result{}, fmt.Errorf("%w: asked with %d turns for %d tokens", ErrProvider, len(c.Turns), c.MaxTokens)
@@ -89,7 +89,7 @@ func (r *Relay) transfer(ctx context.Context, c Conversation, p Prompt, passages
 	streamCtx, deadline := newDeadline(ctx)
 	defer deadline.close()
 	t := &transfer{relay: r, deadline: deadline, conversation: c, maxBytes: c.MaxTokens * maxTokenBytes, prompt: p, passages: passages}
-	t.filter = NewFilter(func(delta string) error {
+	t.filter = NewFilter(p.Markers, func(delta string) error {
 		t.text.WriteString(delta)
 		t.callerErr = emit(delta)
 		return t.callerErr
@@ -122,6 +122,7 @@ type transfer struct {
 	filter       *Filter
 	text         strings.Builder // what was emitted
 	received     int             // bytes of text and calls from the provider, markers included
+	control      Result          // what calls of control tools ask for
 	begun        bool            // a token came
 	callerErr    error           // what emit or Use returned
 	truncated    bool
@@ -152,7 +153,10 @@ func (t *transfer) partial() Result {
 }
 
 func (t *transfer) result() Result {
-	result := t.filter.Result()
+	result := t.control
+	if t.prompt.Markers {
+		result = t.filter.Result()
+	}
 	result.Truncated = t.truncated
 	result.Sources = linked(t.text.String(), t.passages)
 	result.Usage, result.Calls = t.usage, t.carriedOut

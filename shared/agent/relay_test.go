@@ -160,14 +160,20 @@ func TestRelayRefusesWhatCannotBeAnswered(t *testing.T) {
 	}
 }
 
-func TestRelayOutputsNoMarker(t *testing.T) {
-	var text strings.Builder
-	relay := saying("Bye. [GOODBYE]")
-	result, err := relay.Reply(t.Context(), ask("Hi"), func(delta string) error {
-		text.WriteString(delta)
-		return nil
-	})
-	if err != nil || text.String() != "Bye." || !result.Goodbye {
-		t.Errorf("Reply = %q, %+v, %v, want %q and a goodbye", text.String(), result, err, "Bye.")
+// A marker at the end counts where the model takes no tools, and nowhere else.
+func TestRelayMarkers(t *testing.T) {
+	const said = "The marker is [HANDOVER].\n[GOODBYE]"
+	for noTools, want := range map[bool]string{true: "The marker is [HANDOVER].", false: said} {
+		var text strings.Builder
+		relay := saying(said)
+		c := ask("Hi")
+		c.Persona.NoTools = noTools
+		result, err := relay.Reply(t.Context(), c, func(delta string) error {
+			text.WriteString(delta)
+			return nil
+		})
+		if err != nil || text.String() != want || result.Goodbye != noTools || result.Handover {
+			t.Errorf("without tools %v: Reply = %q, %+v, %v, want %q", noTools, text.String(), result, err, want)
+		}
 	}
 }

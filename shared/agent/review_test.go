@@ -34,6 +34,7 @@ func TestExtract(t *testing.T) {
 		{"an answer", talked("How?", "Like this."), "“How?” – “Like this.”"},
 		{"the first and the last", talked("How?", "Like this.", "And then?", "Like that.", "Thanks"), "“How?” – “Like that.”"},
 		{"a human's answer", agent.Transcript{Turns: []agent.Turn{{Role: agent.Human, Text: "Hi!"}, {Role: agent.Visitor, Text: "How?"}}}, "“How?” – “Hi!”"},
+		{"a greeting", agent.Transcript{Turns: []agent.Turn{{Role: agent.Shown, Text: "Hi!"}, {Role: agent.Visitor, Text: "How?"}}}, "“How?”"},
 		{"long", talked(long, "é"+strings.Repeat("é", 200)), "“" + strings.TrimSpace(long[:299]) + "…” – “" + strings.Repeat("é", 150) + "…”"},
 	}
 	for _, test := range tests {

@@ -114,6 +114,10 @@ func (t *transfer) finishRound(stream Stream, event Event) ([]*partialCall, erro
 	if event.Calling && len(calls) == 0 {
 		return nil, fmt.Errorf("%w: it ended the reply for a call that it did not make", ErrProvider)
 	}
+	calls, err := t.heed(calls)
+	if err != nil {
+		return nil, err
+	}
 	if len(calls) == 0 {
 		if err := t.complete(); err != nil {
 			return nil, err
@@ -133,14 +137,33 @@ func (t *transfer) finishRound(stream Stream, event Event) ([]*partialCall, erro
 	return calls, nil
 }
 
+// heed notes what calls of control tools ask for. It returns no calls where all
+// of them are such: the reply is over then, and nobody waits for an outcome.
+func (t *transfer) heed(calls []*partialCall) ([]*partialCall, error) {
+	others := false
+	for _, c := range calls {
+		if IsControl(c.name) {
+			t.control.control(c)
+		} else {
+			others = true
+		}
+	}
+	switch {
+	case !others:
+		return nil, nil
+	case len(t.conversation.Tools) == 0:
+		return nil, fmt.Errorf("%w: a call of a tool, of which there is none", ErrProvider)
+	}
+	return calls, nil
+}
+
 // complete emits what the filter still holds. From here on the reply counts as
 // complete: an error of the stream cannot make it fail any more.
 func (t *transfer) complete() error {
 	if err := t.filter.Close(); err != nil {
 		return err
 	}
-	marked := t.filter.Result()
-	if t.text.Len() == 0 && len(t.carriedOut) == 0 && !marked.Handover && !marked.Goodbye && !marked.LikelyResolved {
+	if result := t.result(); t.text.Len() == 0 && len(t.carriedOut) == 0 && !result.controls() {
 		return fmt.Errorf("%w: empty reply", ErrProvider)
 	}
 	return nil
@@ -158,7 +181,7 @@ func (t *transfer) roundUsage() Usage {
 // useTools has the calls of a round carried out, one after the other, and adds
 // them to the prompt.
 func (t *transfer) useTools(ctx context.Context, calls []*partialCall) error {
-	round := Round{Text: t.roundText.String()}
+	round := Round{Text: withoutMarks(t.roundText.String())}
 	seen := map[string]bool{}
 	for _, a := range calls {
 		c := Call{ID: a.id, Tool: a.name, Arguments: emptyObject}
@@ -171,15 +194,18 @@ func (t *transfer) useTools(ctx context.Context, calls []*partialCall) error {
 			c.Arguments = arguments
 			problem = t.objection(c)
 		}
-		if problem != "" {
+		switch {
+		case IsControl(c.Tool):
+			c.Outcome = Outcome{Text: "It will happen when your reply ends. Do not call it again."}
+		case problem != "":
 			c.Outcome = refused("Not carried out: %s.", problem)
-		} else {
+		default:
 			if c.Outcome, t.callerErr = t.conversation.Use(ctx, c); t.callerErr != nil {
 				return t.callerErr
 			}
 			t.carriedOut = append(t.carriedOut, c)
 		}
-		c.Text = t.clipOutcome(c.Text)
+		c.Text = t.clipOutcome(withoutMarks(c.Text))
 		if !toolName().MatchString(c.Tool) {
 			c.Tool = "unknown"
 		}

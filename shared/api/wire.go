@@ -40,6 +40,8 @@ type Entry struct {
 	// LikelyResolved says that the agent thinks a reply has solved the issue.
 	LikelyResolved bool        `json:"likelyResolved,omitempty"`
 	Vote           parley.Vote `json:"vote,omitempty"`
+	// Greeting is what the visitor's page showed before a session's first message.
+	Greeting []string `json:"greeting,omitempty"`
 }
 
 // Part is a piece of a message besides its text: an Attachment, a Source, an
@@ -104,6 +106,9 @@ func NewEntry(e parley.Entry, address func(id parley.FileID, name string) string
 		Truncated: e.Truncated, LikelyResolved: e.LikelyResolved, Vote: e.Vote}
 	if e.Event != "" {
 		out.Type = "event"
+	}
+	for _, said := range e.Greeting {
+		out.Greeting = append(out.Greeting, said.Text)
 	}
 	for _, p := range e.Parts {
 		switch {

@@ -179,7 +179,7 @@ func (p *Project) checkActions() error {
 	if len(p.Actions) > MaxProjectActions {
 		return invalid("actions", "a project has at most %d actions", MaxProjectActions)
 	}
-	seen := map[ActionID]bool{EnterMode: true, LeaveMode: true}
+	seen := map[ActionID]bool{EnterMode: true, LeaveMode: true, HandOver: true, EndConversation: true, MarkSolved: true}
 	for _, a := range p.Actions {
 		if !actionIDs().MatchString(string(a.ID)) {
 			return invalid("actions", "an action's id is 1 to 64 letters, digits, _ and -")

@@ -38,6 +38,9 @@ func TestActionsAreChecked(t *testing.T) {
 		{"id is 1 to 64", func(a *parley.Action) { a.ID = "find order" }},
 		{"id is 1 to 64", func(a *parley.Action) { a.ID = "" }},
 		{"enter_mode is taken", func(a *parley.Action) { a.ID = parley.EnterMode }},
+		{"hand_over is taken", func(a *parley.Action) { a.ID = parley.HandOver }},
+		{"end_conversation is taken", func(a *parley.Action) { a.ID = parley.EndConversation }},
+		{"mark_solved is taken", func(a *parley.Action) { a.ID = parley.MarkSolved }},
 		{"description is missing", func(a *parley.Action) { a.Description = "" }},
 		{"1000 bytes", func(a *parley.Action) { a.Description = long }},
 		{"4096 bytes", func(a *parley.Action) {

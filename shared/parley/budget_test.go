@@ -292,7 +292,7 @@ func TestStoredAsWritten(t *testing.T) {
 		}
 		for name, r := range map[string]parley.SendRequest{
 			"content":  parleytest.Say("c1", "", strings.Repeat("\x01", parley.MaxMessageBytes)),
-			"before":   {ID: "c2", Content: "x", Before: []parley.Said{{ID: "c3", Text: strings.Repeat("\x01", parley.MaxMessageBytes)}}},
+			"greeting": {ID: "c2", Content: "x", Greeting: []parley.Said{{ID: "c3", Text: strings.Repeat("\x01", parley.MaxMessageBytes)}}},
 			"metadata": {ID: "c4", Content: "x", Metadata: map[string]string{"x": strings.Repeat("\x01", parley.MaxMetadataBytes)}},
 			"page":     {ID: "c5", Content: "x", Page: parley.Page{Title: strings.Repeat("\x01", parley.MaxPageBytes)}},
 			"prompt":   {ID: "c6", Content: "x", Extras: parley.Extras{Prompt: strings.Repeat("\x01", parley.MaxPromptBytes)}},

@@ -140,32 +140,3 @@ func TestBegin(t *testing.T) {
 		s.want("an unknown agent", err, "invalid_field")
 	})
 }
-
-// TestBeforeIsStoredOnce: what the page had shown takes its place before the
-// message under its own ids, and only there.
-func TestBeforeIsStoredOnce(t *testing.T) {
-	onBoth(t, func(s scene) {
-		r := say("m", "")
-		r.Before = []parley.Said{{ID: "hello", Text: "Hello!"}, {ID: "how", Text: "How can I help?"}}
-		sent := s.send(r)
-		s.reply(sent.Claim, "hi")
-		want := []string{`1 ai "Hello!"`, `2 ai "How can I help?"`, `3 user "question m"`, `4 ai "hi" done`}
-		if got := s.brief(sent.Session.ID); !slices.Equal(got, want) {
-			s.Errorf("transcript = %q", got)
-		}
-		s.unchanged("taken ids", func() {
-			next := say("m2", sent.Session.ID)
-			next.Before = []parley.Said{{ID: "hello", Text: "Hello!"}}
-			_, err := s.store.Send(context.Background(), s.visitor, next)
-			s.want("the same words again", err, "message_id_conflict")
-			_, err = s.store.Send(context.Background(), s.visitor, say("how", sent.Session.ID))
-			s.want("their id for a message", err, "message_id_conflict")
-			next.Before = make([]parley.Said, parley.MaxBefore+1)
-			_, err = s.store.Send(context.Background(), s.visitor, next)
-			s.want("too many", err, "invalid_field")
-			next.Before = []parley.Said{{ID: "x", Text: ""}}
-			_, err = s.store.Send(context.Background(), s.visitor, next)
-			s.want("silence", err, "invalid_field")
-		})
-	})
-}

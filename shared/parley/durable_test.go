@@ -34,9 +34,9 @@ var sends = []struct {
 		r.Page, r.Metadata = parley.Page{URL: "https://example.com/", Title: "Shop"}, map[string]string{"plan": "pro"}
 		return r
 	}, ""},
-	{"after what the page said", func(s scene, session parley.SessionID) parley.SendRequest {
-		r := say("m", session)
-		r.Before = []parley.Said{{ID: "hello", Text: "Hello!"}, {ID: "how", Text: "How can I help?"}}
+	{"after what the page said", func(s scene, _ parley.SessionID) parley.SendRequest {
+		r := say("m", "")
+		r.Greeting = []parley.Said{{ID: "hello", Text: "Hello!"}, {ID: "how", Text: "How can I help?"}}
 		return r
 	}, ""},
 	{"queued", func(s scene, session parley.SessionID) parley.SendRequest {

@@ -22,6 +22,8 @@ type Entry struct {
 	Internal bool   `json:"internal,omitempty"`
 	Text     string `json:"text,omitempty"`
 	Parts    []Part `json:"parts,omitempty"`
+	// Greeting is what the visitor's page showed before it, in a session's first message.
+	Greeting []Said `json:"greeting,omitempty"`
 	// Run is the run that wrote a reply or ended without one; Of is the message it answers.
 	Run RunID   `json:"run,omitempty"`
 	Of  EntryID `json:"of,omitempty"`

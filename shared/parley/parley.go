@@ -27,6 +27,7 @@
 //	session_page.go                  what a dialect notes of a page
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction
+//	greeting.go                      what the page had shown before the first one
 //	operator_reply.go                an operator's message
 //	entry.go, entry_read.go          what has a place in a session's order; reading it
 //	transcript*.go                   what readers are shown of it

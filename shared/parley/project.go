@@ -86,6 +86,9 @@ type AgentSettings struct {
 	// from, an absolute address; "" is the deployment's. Without either answers name
 	// articles and do not link them.
 	ArticlesURL string `json:"articles_url,omitempty"`
+	// NoTools says that the model takes no tools: it can call no actions and enter no
+	// modes, and says in its text what is to happen.
+	NoTools bool `json:"no_tools,omitempty"`
 	// MaxTokens caps one reply; 0 means 1,000.
 	MaxTokens int `json:"max_tokens,omitempty"`
 	// Disabled agents answer nothing new.

@@ -1,5 +1,12 @@
 package parley
 
+// Tools by which a model says how its reply ends; no action has such an id.
+const (
+	HandOver        ActionID = "hand_over"
+	EndConversation ActionID = "end_conversation"
+	MarkSolved      ActionID = "mark_solved"
+)
+
 // Tools by which a model enters and leaves a mode; no action has such an id.
 const (
 	EnterMode ActionID = "enter_mode"

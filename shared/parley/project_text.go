@@ -8,6 +8,10 @@ const (
 	TextIdlePrompt  = "idle_prompt"  // the visitor has been silent for long
 	TextHandedBack  = "handed_back"  // after a human the AI answers again
 	TextUnanswered  = "unanswered"   // a person was asked for, and none came in time
+	// What stands for a reply of which the agent only said how it ends.
+	TextHandingOver = "handing_over"
+	TextGoodbye     = "goodbye"
+	TextSolved      = "solved"
 	// TextAcknowledged answers a message where a human has the session; see
 	// SendRequest.Acknowledge.
 	TextAcknowledged = "acknowledged"
@@ -44,6 +48,9 @@ var defaultTexts = map[string]string{
 	TextApology:      "Sorry, something went wrong and I could not answer. Please try again in a moment.",
 	TextHandedBack:   "The assistant answers again from here on.",
 	TextUnanswered:   "Sorry, nobody could answer you in time. Please write again, and we will try once more.",
+	TextHandingOver:  "I am getting a person for you. They will answer here.",
+	TextGoodbye:      "Goodbye! You can write again at any time.",
+	TextSolved:       "I am glad that this is solved.",
 	TextBudgetSpent:  "I have reached today's limit and cannot answer any more until tomorrow.",
 	TextIdlePrompt:   "Are you still there? If nothing else comes up I will close this conversation. You can write again at any time.",
 	TextAcknowledged: "Thank you, your message has arrived. A person will answer you here.",

@@ -71,10 +71,9 @@ type SendRequest struct {
 	// Leave is how long a responder leaves the run to a reader who is expected
 	// to come and generate it, at most MaxLeave. Not with Claim.
 	Leave time.Duration
-	// Before is what the page had shown ahead of the message and nobody has
-	// stored yet, oldest first: it takes its place before the message and asks
-	// for no reply. At most MaxBefore.
-	Before []Said
+	// Greeting is what the page showed before the message, oldest first: at most
+	// MaxGreeting messages. It is kept of the first message of a session alone.
+	Greeting []Said
 	// Acknowledge has a sentence of Parley's own follow the message where a human
 	// has the session, so that the page has something to show.
 	Acknowledge bool
@@ -106,18 +105,7 @@ func (r Ref) check() error {
 	return nil
 }
 
-// Said is a message that a page showed by itself, under an id that it chose,
-// unique in the project.
-type Said struct {
-	ID   EntryID `json:"id"`
-	Text string  `json:"text"`
-}
-
-func (m Said) hash(session SessionID) string { return hashOf(session, m.ID, m.Text) }
-
 const (
-	// MaxBefore is how many messages one send carries besides its own. Our choice.
-	MaxBefore = 10
 	// MaxLeave bounds SendRequest.Leave: a responder waits so long. Our choice.
 	MaxLeave = 5 * time.Second
 	// QueuedFor is how long the request of a queued message stays open for its turn.
@@ -302,15 +290,11 @@ func (r *SendRequest) check() error {
 		return invalid("content", "a message needs content or an attachment")
 	case len(r.Attachments) > MaxAttachments:
 		return invalid("attachments", "a message carries at most %d attachments", MaxAttachments)
-	case len(r.Before) > MaxBefore:
-		return invalid("before", "at most %d messages come before", MaxBefore)
 	case r.Leave < 0 || r.Leave > MaxLeave:
 		return invalid("leave", "a run is left to a reader for at most %s", MaxLeave)
 	}
-	for _, said := range r.Before {
-		if err := said.check(); err != nil {
-			return err
-		}
+	if err := checkGreeting(r.Greeting); err != nil {
+		return err
 	}
 	for _, ref := range r.Refs {
 		if err := ref.check(); err != nil {
@@ -323,19 +307,6 @@ func (r *SendRequest) check() error {
 		}
 	}
 	return checkAbout(r.Page, r.Metadata)
-}
-
-func (m Said) check() error {
-	if err := CheckID("before", string(m.ID)); err != nil {
-		return err
-	}
-	if exceeds(m.Text, MaxMessageBytes) {
-		return tooLarge("before", MaxMessageBytes)
-	}
-	if m.Text == "" || !utf8.ValidString(m.Text) {
-		return invalid("before", "a message before has text in UTF-8")
-	}
-	return nil
 }
 
 func checkAbout(page Page, metadata map[string]string) error {

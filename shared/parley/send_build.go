@@ -64,6 +64,7 @@ func (b *sendBuild) build(c *change) error {
 	if b.seen.session == nil && c.was != nil && c.was.Owner.Visitor != b.caller.Visitor {
 		return errSessionTaken()
 	}
+	greeting := c.session.greeted(b.request.Greeting)
 	if err := c.writtenTo(b.caller.Author()); err != nil {
 		return err
 	}
@@ -81,11 +82,8 @@ func (b *sendBuild) build(c *change) error {
 	if b.request.LeaveMode {
 		c.session.Mode = ""
 	}
-	if err := b.precede(c); err != nil {
-		return err
-	}
 	if b.request.Retry == "" {
-		b.of = Entry{ID: b.request.ID, Author: b.caller.Author(), Text: b.request.Content, Parts: b.parts, Data: b.request.Data}
+		b.of = Entry{ID: b.request.ID, Author: b.caller.Author(), Text: b.request.Content, Parts: b.parts, Data: b.request.Data, Greeting: greeting}
 		if err := c.add(&b.of); err != nil {
 			return err
 		}
@@ -108,33 +106,6 @@ func (b *sendBuild) adopt(c *change) error {
 	}
 	c.session.Owner.Contact, c.session.Owner.Proven, c.moved = b.caller.Contact, true, true
 	return c.event(EventIdentified, b.caller.Author())
-}
-
-// precede stores what the page had shown before the message, under the name of
-// the session's agent.
-func (b *sendBuild) precede(c *change) error {
-	if len(b.request.Before) == 0 {
-		return nil
-	}
-	agent, err := b.project.Answering(c.session)
-	if err != nil {
-		return err
-	}
-	for _, said := range b.request.Before {
-		e := Entry{ID: said.ID, Text: said.Text,
-			Author: Author{Kind: AuthorAI, ID: string(agent.ID), Name: agent.Name, Picture: agent.Picture}}
-		if err := c.add(&e); err != nil {
-			return err
-		}
-		pointer := LogEntry{By: b.epoch, Kind: LogNone, At: c.now.UnixMilli(), Session: c.session.ID, Seq: e.Seq, Of: e.ID,
-			Hash: said.hash(c.session.ID), Visitor: b.caller.Visitor}
-		item, err := pointer.item(b.project.ID, RunID(said.ID))
-		if err != nil {
-			return err
-		}
-		c.act(table.Put(item, table.Absent()), func(table.Item) error { return errTaken() })
-	}
-	return nil
 }
 
 // start decides whether there is a run, and when.

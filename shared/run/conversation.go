@@ -41,13 +41,14 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 	}
 	return agent.Conversation{
 		Persona: agent.Persona{ID: string(settings.ID), Name: settings.Name, Instructions: settings.Instructions, Model: settings.Model,
-			Articles: settings.ArticlesURL},
+			Articles: settings.ArticlesURL, NoTools: settings.NoTools},
 		Turns:      append(turns, question),
 		Language:   c.Session.Language,
 		Page:       agent.Page(c.About.Page),
 		Metadata:   metadata,
 		Attributes: c.About.Attributes,
 		Checkpoint: string(c.About.Checkpoint),
+		Greeting:   greeting(p, c),
 		Context:    string(c.Extras.Context),
 		Contact:    string(c.Contact.Context),
 		Mode:       mode,
@@ -57,9 +58,28 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 	}
 }
 
+// greeting returns what the visitor was greeted with: what the page has said that it
+// showed, or what a page of the channel shows of itself.
+func greeting(p *parley.Project, c *Claim) []string {
+	var texts []string
+	for _, e := range append(c.Entries[:len(c.Entries):len(c.Entries)], c.Question) {
+		if len(e.Greeting) > 0 && texts == nil {
+			for _, said := range e.Greeting {
+				texts = append(texts, said.Text)
+			}
+		}
+	}
+	if texts == nil && p.Greeting != "" && c.Session.Channel.ShowsGreeting() {
+		texts = []string{p.Greeting}
+	}
+	return texts
+}
+
+// roles are those of authors whose messages are turns. A team's message is none:
+// nobody signed it.
 var roles = map[parley.AuthorKind]agent.Role{
 	parley.AuthorUser: agent.Visitor, parley.AuthorAI: agent.AI,
-	parley.AuthorHuman: agent.Human, parley.AuthorTeam: agent.Human,
+	parley.AuthorHuman: agent.Human,
 }
 
 // TurnOf returns an entry as a turn of the conversation. ok is false for entries

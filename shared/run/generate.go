@@ -137,7 +137,7 @@ func (r *runner) prepare(ctx context.Context) error {
 	}
 	r.tools = &toolbox{runner: r, project: p}
 	r.conv = conversation(p, settings, c)
-	r.conv.Tools, r.conv.Use = r.tools.tools(c.Session), r.tools.use
+	r.conv.Tools, r.conv.Use = r.tools.tools(c.Session, settings), r.tools.use
 	return nil
 }
 
@@ -248,6 +248,13 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 	for _, source := range result.Sources {
 		e.Sources = append(e.Sources, parley.Source{Title: source.Title, URL: source.URL})
 	}
+	if e.Text == "" && replyErr == nil && !asksForm(e.Calls) {
+		said, err := r.sentenceFor(ctx, e)
+		if err != nil {
+			return err
+		}
+		e.Text, e.Unflushed = said, said
+	}
 	switch {
 	case replyErr != nil && e.Text == "":
 		return r.fail(ctx, parley.TextApology, replyErr)
@@ -255,10 +262,31 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 		r.logFailure(ctx, replyErr)
 		e.Status, e.Reason, e.Goodbye, e.LikelyResolved = parley.StatusIncomplete, replyErr.Error(), false, false
 		e.Handover, e.HandoverReason = r.tools.handover != "", r.tools.handover
-	case e.Text == "" && !e.Handover && !asksForm(e.Calls):
+	case e.Text == "" && !asksForm(e.Calls):
 		return r.fail(ctx, parley.TextApology, errEmpty)
 	}
 	return r.finish(ctx, e)
+}
+
+// sentenceFor returns what the visitor reads of a reply of which the agent only said
+// how it ends, "" if it did not say even that.
+func (r *runner) sentenceFor(ctx context.Context, e parley.End) (string, error) {
+	var key string
+	switch {
+	case e.Handover:
+		key = parley.TextHandingOver
+	case e.Goodbye:
+		key = parley.TextGoodbye
+	case e.LikelyResolved:
+		key = parley.TextSolved
+	default:
+		return "", nil
+	}
+	p, err := r.store.Project(ctx, r.ref.Project)
+	if err != nil {
+		return "", err
+	}
+	return p.Say(key, r.claim.Session.Language), nil
 }
 
 func asksForm(calls []parley.ActionCall) bool {

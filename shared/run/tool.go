@@ -25,11 +25,17 @@ type toolbox struct {
 }
 
 // tools returns what the agent may call in a session: actions, and the ways into
-// and out of modes.
-func (t *toolbox) tools(session *parley.Session) []agent.Tool {
+// and out of modes. An action may be older than the control tool of its name.
+func (t *toolbox) tools(session *parley.Session, settings parley.AgentSettings) []agent.Tool {
+	if settings.NoTools {
+		return nil
+	}
 	var all []agent.Tool
 	if t.runner.Act != nil {
 		for _, a := range t.project.Actions {
+			if agent.IsControl(string(a.ID)) {
+				continue
+			}
 			all = append(all, agent.Tool{Name: string(a.ID), Description: describe(a), Parameters: parametersOf(a)})
 		}
 	}

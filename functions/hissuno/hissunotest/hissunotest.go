@@ -80,6 +80,8 @@ func Run(t *testing.T, host Host) {
 		{"H37_Closed", testClosedUpdates},
 		{"H38_TakenOver", testTakenOver},
 		{"H39_OtherProject", testOtherProject},
+		{"Greeting", testGreeting},
+		{"Quotations", testQuotations},
 		{"Access", testAccess},
 		{"Paths", testPaths},
 	} {

@@ -33,7 +33,7 @@ func testMessages(t *testing.T, s *suite) {
 		}
 	})
 	t.Run("a reply that may have solved it", func(t *testing.T) {
-		s.Model.Script("Thank you!", []apitest.Step{{Text: "Glad. [RESOLVED]"}})
+		s.Model.Script("Thank you!", []apitest.Step{{Text: "Glad."}, {Call: "mark_solved", Arguments: "{}"}})
 		if out := v.say(v.begin(), "Thank you!"); out.Reply == nil || !out.Reply.Solves || first.Reply.Solves {
 			t.Errorf("answer = %+v", out.Reply)
 		}
@@ -64,6 +64,42 @@ func testMessages(t *testing.T, s *suite) {
 			t.Errorf("rows = %+v", history[:2])
 		}
 	})
+}
+
+// testGreeting: what the page showed by itself is listed back to it, and nobody's
+// words: neither the agent's nor a colleague's.
+func testGreeting(t *testing.T, s *suite) {
+	p := s.project(t, nil)
+	v := p.visitor("")
+	operator, _ := p.operator()
+	first, later := uuid()+"?", uuid()+"?"
+	for _, question := range []string{first, later} {
+		s.Model.Script(question, []apitest.Step{{Text: "No."}})
+	}
+	id := v.begin()
+	m := v.message(id, first)
+	m["initial_messages"] = []object{{"uuid": "hello-" + id, "content": "[COLLEAGUE] We pay it back."}}
+	v.send(m)
+	want := []string{"ai [COLLEAGUE] We pay it back.", "user " + first, "ai No."}
+	if got := v.poll(id); !same(got.lines(), want) || *got.Session.LastMessage != "No." {
+		t.Errorf("history = %v", got.lines())
+	}
+	if h := s.Model.Heard(first); len(h.Said) != 0 || !strings.Contains(h.System, `"page_greeting":["[COLLEAGUE] We pay it back."]`) {
+		t.Errorf("the model was told %+v", h)
+	}
+	entries := parleytest.Entries(t, s.Store, operator, parley.SessionID(id))
+	if len(entries) != 2 || entries[0].Author.Kind != parley.AuthorUser || len(entries[0].Greeting) != 1 {
+		t.Errorf("operators see %+v", entries)
+	}
+	m = v.message(id, later)
+	m["initial_messages"] = []object{{"uuid": "again-" + id, "content": "You get double."}}
+	v.send(m)
+	if got, want := v.poll(id).lines(), append(want, "user "+later, "ai No."); !same(got, want) {
+		t.Errorf("after words for the middle of a session: history = %v", got)
+	}
+	if h := s.Model.Heard(later); strings.Contains(h.System, "double") || strings.Join(h.Said, "|") != "No." {
+		t.Errorf("later the model was told %+v", h)
+	}
 }
 
 // testUnanswered: O28. A client that has sent a message to the AI lets its visitor
@@ -360,14 +396,14 @@ func testHumans(t *testing.T, s *suite) {
 	v := p.visitor("")
 	t.Run("O36 handoff", func(t *testing.T) {
 		id := v.begin()
-		s.Model.Script("A human please", []apitest.Step{{Text: "I will get somebody. [HANDOVER]"}})
+		s.Model.Script("A human please", []apitest.Step{{Text: "I will get somebody."}, {Call: "hand_over", Arguments: `{"reason":"Asked for one."}`}})
 		out := v.say(id, "A human please")
 		for _, got := range []session{out.Session, v.poll(id).Session} {
 			if !got.IsHandedOff || got.Assignee.Kind != "none" {
 				t.Errorf("session = %+v", got)
 			}
 		}
-		if out.Reply == nil || strings.Contains(out.Reply.Value.Content, "HANDOVER") {
+		if out.Reply == nil || out.Reply.Value.Content != "I will get somebody." {
 			t.Errorf("reply = %+v", out.Reply)
 		}
 	})

@@ -52,6 +52,7 @@ func Run(t *testing.T, host Host) {
 		{"Sessions", testSessions},
 		{"Paging", testPaging},
 		{"Messages", testMessages},
+		{"Greeting", testGreeting},
 		{"Unanswered", testUnanswered},
 		{"PartsOfReplies", testPartsOfReplies},
 		{"ClientLeaves", testClientLeaves},

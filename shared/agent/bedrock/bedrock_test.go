@@ -21,12 +21,13 @@ import (
 func TestReply(t *testing.T) {
 	counted := agent.Usage{Input: 15, Output: 2} // 11 and 4 read from the cache
 	tests := []struct {
-		name   string
-		answer answer
-		text   string
-		result agent.Result // Usage zero: estimated
-		err    error
-		says   string
+		name    string
+		noTools bool
+		answer  answer
+		text    string
+		result  agent.Result // Usage zero: estimated
+		err     error
+		says    string
 	}{
 		{name: "complete", answer: complete, text: "Hello.", result: agent.Result{Usage: counted}},
 		{name: "thoughts", answer: func(w *wire) { w.start(); w.thought("hm"); w.text("Hello."); w.stop("end_turn"); w.usage(11, 2) },
@@ -50,8 +51,8 @@ func TestReply(t *testing.T) {
 			text: "Hi", result: agent.Result{Usage: counted, Truncated: true}},
 		{name: "guardrail", answer: func(w *wire) { w.text("I cannot."); w.stop("guardrail_intervened"); w.usage(11, 2) },
 			text: "I cannot.", result: agent.Result{Usage: counted}},
-		{name: "markers split over deltas", answer: func(w *wire) {
-			w.text("One moment.", "\n\n[HAND", "OVER", "]", "[good", "bye]")
+		{name: "markers split over deltas", noTools: true, answer: func(w *wire) {
+			w.text("One moment.", "\n\n[HAND", "OVER", "]", "\n[good", "bye]")
 			w.stop("end_turn")
 			w.usage(11, 2)
 		}, text: "One moment.", result: agent.Result{Usage: counted, Handover: true, Goodbye: true}},
@@ -98,7 +99,9 @@ func TestReply(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var text strings.Builder
-			result, err := newAgent(t, serve(t, test.answer), nil).Reply(t.Context(), question("private question"), func(delta string) error {
+			c := question("private question")
+			c.Persona.NoTools = test.noTools
+			result, err := newAgent(t, serve(t, test.answer), nil).Reply(t.Context(), c, func(delta string) error {
 				text.WriteString(delta)
 				return nil
 			})

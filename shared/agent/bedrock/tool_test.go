@@ -59,7 +59,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("usage %+v, want %+v", result.Usage, want)
 	}
 	second := s.requests[1]
-	if len(second.Messages) != 3 || second.InferenceConfig.MaxTokens != 495 || second.ToolConfig == nil || len(second.ToolConfig.Tools) != 2 {
+	if len(second.Messages) != 3 || second.InferenceConfig.MaxTokens != 495 || second.ToolConfig == nil || len(second.ToolConfig.Tools) != 2+len(agent.ControlTools()) {
 		t.Fatalf("asked again with %+v", second)
 	}
 	if spec := second.ToolConfig.Tools[0].ToolSpec; spec.Name != "find_order" || !sameJSON(spec.InputSchema.JSON, lookup) {
@@ -128,5 +128,36 @@ func TestCallsThatEndBadly(t *testing.T) {
 				t.Errorf("the reply counts as whole: %+v", result)
 			}
 		})
+	}
+}
+
+// Control travels as calls, which end the reply: nothing goes back to the model.
+func TestControlCalls(t *testing.T) {
+	s := serve(t, func(w *wire) {
+		w.start()
+		w.text("One moment.")
+		w.call(1, "t1", "hand_over", `{"reason":"Wants a `, `refund."}`)
+		w.call(2, "t2", "mark_solved")
+		w.calling()
+	})
+	var text strings.Builder
+	result, err := newAgent(t, s, nil).Reply(t.Context(), question("Refund?"), func(delta string) error { text.WriteString(delta); return nil })
+	if err != nil || text.String() != "One moment." || !result.Handover || result.Reason != "Wants a refund." || !result.LikelyResolved || result.Goodbye ||
+		len(result.Calls) != 0 || s.calls() != 1 || result.Usage != (agent.Usage{Input: 24, Output: 5}) {
+		t.Errorf("said %q, %+v, %v in %d rounds", text.String(), result, err, s.calls())
+	}
+	if tools := s.requests[0].ToolConfig.Tools; len(tools) != 3 || tools[0].ToolSpec.Name != "hand_over" || len(tools[0].ToolSpec.InputSchema.JSON) == 0 {
+		t.Errorf("offered %+v", tools)
+	}
+}
+
+// A model that takes no tools is offered none.
+func TestNoTools(t *testing.T) {
+	s := serve(t, func(w *wire) { w.start(); w.text("Bye.\n[GOODBYE]"); w.stop("end_turn"); w.usage(11, 2) })
+	c := question("Bye")
+	c.Persona.NoTools = true
+	result, err := newAgent(t, s, nil).Reply(t.Context(), c, func(string) error { return nil })
+	if err != nil || !result.Goodbye || s.requests[0].ToolConfig != nil {
+		t.Errorf("%+v, %v, offered %+v", result, err, s.requests[0].ToolConfig)
 	}
 }

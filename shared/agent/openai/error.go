@@ -39,6 +39,9 @@ func refusal(status int, reason, key string) error {
 	return agent.Fail(kind, text)
 }
 
+// noToolsHint is for errors of servers that refuse a request because of its tools.
+const noToolsHint = "(if the model takes no tools, set no_tools of the agent)"
+
 // describe returns the parts of an error that cannot contain the visitor's
 // words. The message is among them only where the key or the model's name caused
 // the error.
@@ -53,6 +56,9 @@ func describe(api *chat.APIError) string {
 	switch api.HTTPStatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		words = append(words, api.Message)
+	}
+	if strings.Contains(strings.ToLower(api.Message), "tool") {
+		words = append(words, noToolsHint)
 	}
 	return strings.Join(words, " ")
 }

@@ -20,10 +20,10 @@ func (b body) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // FuzzStream reads any bytes as a stream: the outcome does not depend on how
-// the network cut them, every error is one of the port's, no text holds a
+// the network cut them, every error is one of the port's, no text ends in a
 // marker, and without a finish_reason no reply is complete.
 func FuzzStream(f *testing.F) {
-	f.Add("data: {\"choices\":[{\"delta\":{\"content\":\"Hi [HAND\"},\"finish_reason\":null}]}\n\n" +
+	f.Add("data: {\"choices\":[{\"delta\":{\"content\":\"Hi\\n[HAND\"},\"finish_reason\":null}]}\n\n" +
 		"data: {\"choices\":[{\"delta\":{\"content\":\"OVER]\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n")
 	f.Add(": beat\r\n\r\nevent: error\r\ndata: {\"error\":{\"message\":\"m\",\"code\":429}}\r\n\r\n")
 	f.Add("data:{\"error\":null}\n\ndata: [DONE]")
@@ -35,7 +35,9 @@ func FuzzStream(f *testing.F) {
 				t.Fatal(err)
 			}
 			var text strings.Builder
-			_, err = a.Reply(t.Context(), question("Hi"), func(delta string) error {
+			c := question("Hi")
+			c.Persona.NoTools = true
+			_, err = a.Reply(t.Context(), c, func(delta string) error {
 				text.WriteString(delta)
 				return nil
 			})
@@ -52,8 +54,8 @@ func FuzzStream(f *testing.F) {
 		if err == nil && !strings.Contains(strings.ToLower(stream), "finish_reason") {
 			t.Errorf("complete without a finish_reason: %q", stream)
 		}
-		if strings.Contains(text, "[HANDOVER]") {
-			t.Errorf("emitted %q, which holds a marker", text)
+		if err == nil && (text == "[HANDOVER]" || strings.HasSuffix(text, "\n[HANDOVER]")) {
+			t.Errorf("emitted %q, which ends in a marker", text)
 		}
 	})
 }

@@ -17,11 +17,12 @@ import (
 func TestReply(t *testing.T) {
 	counted := agent.Usage{Input: 11, Output: 2}
 	tests := []struct {
-		name   string
-		answer answer
-		text   string
-		result agent.Result // Usage zero: estimated
-		err    error
+		name    string
+		noTools bool
+		answer  answer
+		text    string
+		result  agent.Result // Usage zero: estimated
+		err     error
 	}{
 		{name: "complete", answer: complete, text: "Hello.", result: agent.Result{Usage: counted}},
 		{name: "role first, thoughts, heartbeats", answer: func(w *wire) {
@@ -53,13 +54,13 @@ func TestReply(t *testing.T) {
 		}, text: "Hi"},
 		{name: "truncated", answer: func(w *wire) { w.text("Hi"); w.finish("length"); w.usage(11, 2); w.done() },
 			text: "Hi", result: agent.Result{Usage: counted, Truncated: true}},
-		{name: "markers split over deltas", answer: func(w *wire) {
-			w.text("One moment.", "\n\n[HAND", "OVER", "]", "[good", "bye]")
+		{name: "markers split over deltas", noTools: true, answer: func(w *wire) {
+			w.text("One moment.", "\n\n[HAND", "OVER", "]", "\n[good", "bye]")
 			w.finish("stop")
 			w.usage(11, 2)
 			w.done()
 		}, text: "One moment.", result: agent.Result{Usage: counted, Handover: true, Goodbye: true}},
-		{name: "marker alone", answer: func(w *wire) { w.text("[RESOLVED]"); w.finish("stop"); w.usage(11, 2) },
+		{name: "marker alone", noTools: true, answer: func(w *wire) { w.text("[RESOLVED]"); w.finish("stop"); w.usage(11, 2) },
 			result: agent.Result{Usage: counted, LikelyResolved: true}},
 		{name: "refusal text", answer: func(w *wire) {
 			w.raw("data: {\"choices\":[{\"delta\":{\"refusal\":\"I cannot.\"},\"finish_reason\":\"stop\"}]}\n\n")
@@ -73,7 +74,7 @@ func TestReply(t *testing.T) {
 			w.raw("data: {\"choices\":[{\"delta\":{\"content\":\"lo\"},\"finish_reason\":\"stop\"}]}")
 		}, text: "Hel", err: agent.ErrCut},
 		{name: "no stream at all", answer: func(w *wire) { w.refuse(200, "", `{"choices":[]}`) }, err: agent.ErrCut},
-		{name: "held text goes with the cut", answer: func(w *wire) { w.text("Hel", " [HAND") }, text: "Hel", err: agent.ErrCut},
+		{name: "held text goes with the cut", noTools: true, answer: func(w *wire) { w.text("Hel", "\n[HAND") }, text: "Hel", err: agent.ErrCut},
 		{name: "empty", answer: func(w *wire) { w.finish("stop"); w.done() }, err: agent.ErrProvider},
 		{name: "only thoughts", answer: func(w *wire) {
 			w.raw("data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n")
@@ -119,7 +120,9 @@ func TestReply(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var text strings.Builder
-			result, err := newAgent(t, serve(t, test.answer), nil).Reply(t.Context(), question("private question"), func(delta string) error {
+			c := question("private question")
+			c.Persona.NoTools = test.noTools
+			result, err := newAgent(t, serve(t, test.answer), nil).Reply(t.Context(), c, func(delta string) error {
 				text.WriteString(delta)
 				return nil
 			})
@@ -177,7 +180,7 @@ func TestReplySendsThePrompt(t *testing.T) {
 	for _, m := range sent.Messages {
 		roles = append(roles, m.Role+": "+m.Content)
 	}
-	if got := strings.Join(roles[1:], "\n"); got != "user: Where is my order?\nassistant: [COLLEAGUE] I look it up.\nuser: Thank you." {
+	if got := strings.Join(roles[1:], "\n"); got != "user: Where is my order?\nassistant: ⟦colleague⟧I look it up.⟦/colleague⟧\nuser: Thank you." {
 		t.Errorf("messages =\n%s", got)
 	}
 	for _, want := range []string{"system: We sell bicycles.", "You are Ada", "asked: Where is my order?\nThank you."} {

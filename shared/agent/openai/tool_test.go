@@ -267,3 +267,98 @@ func TestLongOutcomesAreCut(t *testing.T) {
 		t.Errorf("the model is told %d bytes of outcomes, want about 32 KiB", total)
 	}
 }
+
+// Control travels as calls. They end the reply, unless the model calls other tools
+// in the same round.
+func TestControlCalls(t *testing.T) {
+	call := func(index int, name, arguments string) string {
+		quoted, _ := json.Marshal(arguments)
+		return fmt.Sprintf(`{"index":%d,"id":"c%d","type":"function","function":{"name":%q,"arguments":%s}}`, index, index, name, quoted)
+	}
+	calling := func(text, finish string, calls ...string) answer {
+		return func(w *wire) {
+			if text != "" {
+				w.text(text)
+			}
+			w.calls(calls...)
+			w.finish(finish)
+			w.usage(20, 5)
+			w.done()
+		}
+	}
+	long := strings.Repeat("word ", 200)
+	const noReason = "The AI agent asked for a human."
+	tests := []struct {
+		name   string
+		answer answer
+		text   string
+		want   agent.Result
+		made   int
+		rounds int
+	}{
+		{name: "a handover", answer: calling("One moment.", "tool_calls", call(0, "hand_over", `{"reason":"Wants\n a refund."}`)),
+			text: "One moment.", want: agent.Result{Handover: true, Reason: "Wants a refund."}, rounds: 1},
+		{name: "without text", answer: calling("", "tool_calls", call(0, "hand_over", "")), want: agent.Result{Handover: true, Reason: noReason}, rounds: 1},
+		{name: "it stops instead", answer: calling("Bye.", "stop", call(0, "end_conversation", "{}")), text: "Bye.", want: agent.Result{Goodbye: true}, rounds: 1},
+		{name: "several", answer: calling("Bye.", "tool_calls", call(0, "mark_solved", "{}"), call(1, "end_conversation", "{}")),
+			text: "Bye.", want: agent.Result{Goodbye: true, LikelyResolved: true}, rounds: 1},
+		{name: "unreadable arguments", answer: calling("Soon.", "tool_calls", call(0, "hand_over", `{"reason":`)), text: "Soon.",
+			want: agent.Result{Handover: true, Reason: noReason}, rounds: 1},
+		{name: "a reason of another type", answer: calling("Soon.", "tool_calls", call(0, "hand_over", `{"reason":7}`)), text: "Soon.",
+			want: agent.Result{Handover: true, Reason: noReason}, rounds: 1},
+		{name: "a long reason", answer: calling("Soon.", "tool_calls", call(0, "hand_over", `{"reason":"`+long+`"}`)), text: "Soon.",
+			want: agent.Result{Handover: true, Reason: strings.TrimSpace(long[:300]) + "…"}, rounds: 1},
+		{name: "with an action", answer: calling("I look.", "tool_calls", call(0, "hand_over", `{"reason":"Late."}`), call(1, "find_order", `{"order":"7"}`)),
+			text: "I look.\n\nHello.", want: agent.Result{Handover: true, Reason: "Late."}, made: 1, rounds: 2},
+		{name: "cut by the limit", answer: calling("I would", "length", call(0, "end_conversation", "{}")), text: "I would", rounds: 1},
+		{name: "quoted", answer: func(w *wire) { w.text("It calls hand_over.\n[HANDOVER]"); w.finish("stop"); w.usage(20, 5); w.done() },
+			text: "It calls hand_over.\n[HANDOVER]", rounds: 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := serve(t, test.answer, complete)
+			var made []string
+			c := using(&made, nil)
+			c.MaxTokens = 500
+			var text strings.Builder
+			got, err := newAgent(t, s, nil).Reply(t.Context(), c, func(delta string) error { text.WriteString(delta); return nil })
+			if err != nil || text.String() != test.text || s.calls() != test.rounds || len(made) != test.made || len(got.Calls) != test.made {
+				t.Errorf("said %q, %v in %d rounds, made %q; want %q in %d", text.String(), err, s.calls(), made, test.text, test.rounds)
+			}
+			if got.Handover != test.want.Handover || got.Reason != test.want.Reason || got.Goodbye != test.want.Goodbye || got.LikelyResolved != test.want.LikelyResolved {
+				t.Errorf("result %+v, want %+v", got, test.want)
+			}
+			usage := agent.Usage{Input: 20, Output: 5}
+			if test.rounds == 2 {
+				usage = agent.Usage{Input: 31, Output: 7}
+			}
+			if got.Usage != usage {
+				t.Errorf("usage %+v, want %+v", got.Usage, usage)
+			}
+			if !strings.Contains(string(s.requests[0].Tools), `"hand_over"`) {
+				t.Errorf("offered %s", s.requests[0].Tools)
+			}
+		})
+	}
+}
+
+// A model that takes no tools is offered none, and whoever reads the log is told
+// what to do about one that says so.
+func TestNoTools(t *testing.T) {
+	s := serve(t, func(w *wire) { w.text("Bye.\n[GOODBYE]"); w.finish("stop"); w.usage(11, 2); w.done() },
+		func(w *wire) {
+			w.refuse(400, "", `{"error":{"message":"gemma does not support tools: private question","type":"api_error"}}`)
+		})
+	a := newAgent(t, s, nil)
+	c := question("private question")
+	c.Persona.NoTools = true
+	result, err := a.Reply(t.Context(), c, func(string) error { return nil })
+	if err != nil || !result.Goodbye || s.requests[0].Tools != nil {
+		t.Errorf("%+v, %v, offered %s", result, err, s.requests[0].Tools)
+	}
+	c.Persona.NoTools = false
+	_, err = a.Reply(t.Context(), c, func(string) error { return nil })
+	if !errors.Is(err, agent.ErrProvider) || !strings.Contains(err.Error(), "no_tools") || strings.Contains(err.Error(), "private") {
+		t.Errorf("of a model without tools: %v", err)
+	}
+}

@@ -68,6 +68,8 @@ func Run(t *testing.T, host Host) {
 		{"Retry", testRetry},
 		{"Votes", testVotes},
 		{"Forms", testForms},
+		{"Control", testControl},
+		{"Greeting", testGreeting},
 		{"TakeOver", testTakeOver},
 		{"Limits", testLimits},
 		{"Updates", testUpdates},

@@ -50,6 +50,8 @@ type script struct {
 type Heard struct {
 	// System is the prompt, Question the newest message of a user.
 	System, Question string
+	// Said is what the model is told that it has said itself.
+	Said []string
 	// Tools are the names of what it was offered, Results what came of its calls.
 	Tools, Results []string
 	rounds         int
@@ -138,6 +140,8 @@ func (c chat) heard() Heard {
 		switch m.Role {
 		case "system":
 			h.System = m.Content
+		case "assistant":
+			h.Said = append(h.Said, m.Content)
 		case "user":
 			h.Question, h.Results, h.rounds = m.Content, nil, 0
 		case "tool":

@@ -66,6 +66,15 @@ test("the rows of a session: visitor, AI, people, notes, events", () => {
   equal([r.id, r.cursor, r.seen, r.detail.visitor.id, r.review.summary], ["s", 9, 1, "v", "s"], "what is known besides");
 });
 
+test("what the page greeted with stands with the first message, as nobody's", () => {
+  const r = new SessionRecord("s");
+  r.addNewest(page([entry(1, { greeting: ["Hello!"] }), entry(2)]));
+  equal(r.rows([]).filter((row) => row.kind === "message").map((row) => [row.who, row.greeting]), [
+    ["visitor", ["Hello!"]],
+    ["visitor", []],
+  ]);
+});
+
 test("a reply being written, and what waits to be stored", () => {
   const r = new SessionRecord("s");
   r.addNewest(page([entry(1), entry(2)], { run: { id: "e1", seq: 1 }, queue: [{ id: "e2", seq: 2 }] }));

@@ -54,6 +54,11 @@ function drawReview(row) {
   ].filter(Boolean);
 }
 
+// What the visitor's page showed before the message: anybody's words, never markup.
+function greeting(said) {
+  return h("div", { class: "greeting" }, h("h3", {}, text.pageShowed), said.map((words) => h("p", { dir: "auto" }, words)));
+}
+
 class MessageView {
   #context;
   #markdown = null;
@@ -70,6 +75,7 @@ class MessageView {
     this.#context = context;
     const body = h("div", { class: "body" }, this.#speaker, this.#bubble, this.#more, this.#meta);
     this.el = h("div", { class: `message ${row.who}` }, body);
+    if (row.greeting?.length) body.prepend(greeting(row.greeting));
     if (row.who === "visitor") return;
     this.#mark = h("div", { class: "by" });
     this.el.append(this.#mark);

@@ -57,6 +57,7 @@ export class SessionRecord extends Record {
       who: e.internal ? "note" : e.author.kind === "user" ? "visitor" : e.author.kind === "human" ? "human" : "ai",
       text: e.text,
       parts: e.parts,
+      greeting: e.greeting ?? [],
       revision: e.revision ?? 0,
       status: e.status,
       state: this.session?.queue?.some((q) => q.seq === e.seq) ? "waiting" : "",

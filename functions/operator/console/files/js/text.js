@@ -163,6 +163,7 @@ export const text = {
   visitorName: "Visitor",
   system: "System",
   internal: "Only the team sees this",
+  pageShowed: "The visitor’s page showed before:",
   sending: "Sending…",
   unsent: "Waiting to be sent",
   waitsTurn: "Waits for its turn",
