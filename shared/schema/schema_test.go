@@ -98,3 +98,21 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestChoicesWithMarkup: a choice is met however it and the value are escaped.
+func TestChoicesWithMarkup(t *testing.T) {
+	for _, choices := range []string{`["<b>other</b>"]`, `["\u003cb\u003eother\u003c/b\u003e"]`} {
+		s := &schema.Schema{}
+		if err := json.Unmarshal([]byte(`{"enum":`+choices+`}`), s); err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []string{`"<b>other</b>"`, `"\u003cb\u003eother\u003c\/b\u003e"`} {
+			if err := s.Check(json.RawMessage(value)); err != nil {
+				t.Errorf("%s in %s: %v", value, choices, err)
+			}
+		}
+		if s.Check(json.RawMessage(`"other"`)) == nil {
+			t.Errorf("another text is one of %s", choices)
+		}
+	}
+}

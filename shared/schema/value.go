@@ -98,11 +98,19 @@ func (s *Schema) choices() string {
 	return strings.Join(all, ", ")
 }
 
+// chosen compares what the choices say, for the same text may be written with escapes
+// and without.
 func (s *Schema) chosen(v any) bool {
 	text, err := json.Marshal(v)
 	return err == nil && slices.ContainsFunc(s.Enum, func(c json.RawMessage) bool {
-		var b bytes.Buffer
-		return json.Compact(&b, c) == nil && bytes.Equal(b.Bytes(), text)
+		var choice any
+		d := json.NewDecoder(bytes.NewReader(c))
+		d.UseNumber()
+		if d.Decode(&choice) != nil {
+			return false
+		}
+		same, err := json.Marshal(choice)
+		return err == nil && bytes.Equal(same, text)
 	})
 }
 
