@@ -224,8 +224,8 @@ func testVerified(t *testing.T, s *suite) {
 func testBlockedContact(t *testing.T, s *suite) {
 	p := s.project(t, nil)
 	v := p.verified("mal@example.com")
-	session := v.begin()
-	v.say(session, "Hello")
+	id := v.begin()
+	v.say(id, "Hello")
 	c, err := s.keys.ReadContact(p.project, v.token)
 	if err != nil {
 		t.Fatal(err)
@@ -233,10 +233,15 @@ func testBlockedContact(t *testing.T, s *suite) {
 	if err := s.Store.BlockContact(t.Context(), p.project, c.Contact, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.send(v.message(session, "Again")); got.Success || got.Error.Code != "blocked" {
+	if got := v.send(v.message(id, "Again")); got.Success || got.Error.Code != "blocked" {
 		t.Errorf("a blocked contact's message: %+v", got)
 	}
-	v.post("/create-session", object{}).fails(http.StatusForbidden)
+	before := s.standing(t)
+	begun := into[session](v.post("/create-session", object{}).ok())
+	if got := v.send(v.message(begun.ID, "Anew")); got.Success || got.Error.Code != "blocked" {
+		t.Errorf("a blocked contact's message in a new session: %+v", got)
+	}
+	parleytest.Same(t, before, s.standing(t))
 	auth := func() *answer {
 		return p.call(http.MethodPost, "/widget/authenticate-user", object{"email": "mal@example.com"}, "Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "")
 	}
@@ -245,7 +250,7 @@ func testBlockedContact(t *testing.T, s *suite) {
 		t.Fatal(err)
 	}
 	auth().ok()
-	if got := v.send(v.message(session, "Back")); !got.Success {
+	if got := v.send(v.message(id, "Back")); !got.Success {
 		t.Errorf("let in again: %+v", got)
 	}
 }
