@@ -2,14 +2,26 @@ package parley
 
 import (
 	"context"
+	"errors"
+
+	"parley/shared/table"
 )
 
 // ReadRun returns what a runner needs to know of the session that the run
-// belongs to; of is the message to be answered. ErrNotFound if the session is
+// belongs to; of is the message to be answered. It is one wave of reads, and one
+// more where that message is not among the newest. ErrNotFound if the session is
 // gone; run_over, of kind ErrConflict, if the run is not its active one.
 func (s *Store) ReadRun(ctx context.Context, ref RunRef, of Seq) (Context, error) {
+	var told []table.Item
+	var toldErr error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		told, toldErr = s.table.Get(ctx, true, aboutKey(ref.Project, ref.Session))
+	}()
 	head, entries, err := s.tail(ctx, ref.Project, ref.Session, ContextEntries)
-	if err != nil {
+	<-done
+	if err = errors.Join(err, toldErr); err != nil {
 		return Context{}, unavailable(err)
 	}
 	session, err := present(ref.Project, ref.Session, head)
@@ -19,19 +31,22 @@ func (s *Store) ReadRun(ctx context.Context, ref RunRef, of Seq) (Context, error
 	if session.Run == nil || session.Run.ID != ref.Run {
 		return Context{}, errOver()
 	}
-	items, err := s.table.Get(ctx, true, entryKey(ref.Project, ref.Session, of), aboutKey(ref.Project, ref.Session))
-	if err != nil {
-		return Context{}, unavailable(err)
-	}
-	if items[0] == nil {
-		return Context{}, notFound("message")
-	}
-	asked, err := entryFrom(items[0])
+	about, err := aboutFrom(told[0])
 	if err != nil {
 		return Context{}, err
 	}
-	about, err := aboutFrom(items[1])
+	asked, err := s.among(ctx, session, entries, of)
 	return Context{Session: session, Question: asked, Entries: entries, About: about}, err
+}
+
+// among returns an entry of a session that is likely to be among those read.
+func (s *Store) among(ctx context.Context, session *Session, read []Entry, n Seq) (Entry, error) {
+	for _, e := range read {
+		if e.Seq == n {
+			return e, nil
+		}
+	}
+	return s.EntryAt(ctx, session.Project, session.ID, n)
 }
 
 // Place is where a run stands in its session.

@@ -138,8 +138,7 @@ type Claim struct {
 	Next  int
 	// First is entry 0 of the log.
 	First LogEntry
-	// Context is what the claimer had read already; without a Session it has to
-	// be read with ReadRun.
+	// Context is what the claimer has read.
 	Context
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"parley/shared/parley"
@@ -42,37 +43,57 @@ func (d *Dispatcher) conditionOf(log []parley.LogEntry) condition {
 	return dead
 }
 
-// claimRun claims a run that nobody generates. It returns nil without an error
-// where there is nothing to generate: the run is over, alive or waits for its
-// turn, or somebody else claimed it first. A responder, which reads nothing
-// itself, first waits as long as the send reserved for a reader to come.
-func (e *Engine) claimRun(ctx context.Context, ref parley.RunRef, reader bool) (*Claim, error) {
+// claimUnread is claimRun for a responder, which has not read the log. First it
+// waits as long as the send reserved for a reader to come.
+func (e *Engine) claimUnread(ctx context.Context, ref parley.RunRef) (*Claim, error) {
 	log, err := e.store.ReadLog(ctx, ref, 0, true)
 	if err != nil {
 		return nil, err
 	}
+	if wait := reservedForReader(log[0]) - parley.SilentFor(e.Now(), log[0].At); len(log) == 1 && wait > 0 {
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+		if log, err = e.store.ReadLog(ctx, ref, 0, true); err != nil {
+			return nil, err
+		}
+	}
+	return e.claimRun(ctx, ref, log)
+}
+
+// claimRun claims a run that nobody generates, as its log says, which was read
+// consistently. It returns nil without an error where there is nothing to
+// generate: the run is over, alive or waits for its turn, or somebody else claimed
+// it first. What the reply is written from is read before the claim and beside it,
+// so that the model is asked two waves of table calls later.
+func (e *Engine) claimRun(ctx context.Context, ref parley.RunRef, log []parley.LogEntry) (*Claim, error) {
 	switch e.conditionOf(log) {
 	case ended, alive:
 		return nil, nil
 	case deadWithText:
 		return nil, e.endDead(ctx, ref, log)
 	}
-	if wait := reservedForReader(log[0]) - parley.SilentFor(e.Now(), log[0].At); len(log) == 1 && !reader && wait > 0 {
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
-		return e.claimRun(ctx, ref, true)
-	}
-	_, place, err := e.store.RunPlace(ctx, ref)
-	if errors.Is(err, parley.ErrNotFound) || err == nil && place != parley.PlaceActive {
+	claim := &Claim{Claim: parley.Claim{Ref: ref, Epoch: e.Epoch(), First: log[0]}}
+	var err error
+	claim.Context, err = e.store.ReadRun(ctx, ref, claim.First.Seq)
+	if errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrConflict) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	claim := &Claim{Claim: parley.Claim{Ref: ref, Epoch: e.Epoch(), Next: len(log), First: log[0]}}
+	ctx, cancel := detach(ctx) // once the claim may stand, a reader who leaves changes nothing
+	defer cancel()
+	completed := make(chan struct{})
+	go func() {
+		defer close(completed)
+		claim.complete(ctx, e)
+	}()
 	w := logWriter{engine: e, ref: ref, epoch: claim.Epoch, next: len(log)}
-	if err := w.append(ctx, parley.LogEntry{Kind: parley.LogClaim}); err != nil {
+	err = w.append(ctx, parley.LogEntry{Kind: parley.LogClaim})
+	<-completed
+	if err != nil {
+		claim.reservation.Release(0)
 		if errors.Is(err, errFenced) || errors.As(err, new(*endedError)) {
 			return nil, nil
 		}
@@ -80,6 +101,50 @@ func (e *Engine) claimRun(ctx context.Context, ref parley.RunRef, reader bool) (
 	}
 	claim.Next = w.next
 	return claim, nil
+}
+
+// complete adds what neither the sender of the message has read nor ReadRun: the
+// tokens that are set aside, what came along with the message, and the contact whom
+// somebody vouched for. All that is read at once. It may be called again, and then
+// reads what it could not read before; a budget that is spent stays denied.
+func (c *Claim) complete(ctx context.Context, e *Engine) error {
+	if c.completed {
+		return nil
+	}
+	p, settings, err := e.agentOf(ctx, c)
+	if err != nil {
+		return err
+	}
+	var extras, contact error
+	var reads sync.WaitGroup
+	if c.reservation == nil && c.denied == nil {
+		reads.Go(func() { c.reservation, c.denied = e.store.Reserve(ctx, p, c.First.Address, settings) })
+	}
+	if retry := c.First.Of != parley.EntryID(c.Ref.Run); c.First.Extras && c.Extras.Empty() || retry {
+		reads.Go(func() { c.Extras, extras = e.store.Extras(ctx, c.Ref, c.First.Of) })
+	}
+	if c.Contact == nil {
+		reads.Go(func() {
+			var vouched parley.Contact
+			vouched, contact = e.store.Vouched(ctx, c.Session)
+			c.Contact = &vouched
+		})
+	}
+	reads.Wait()
+	err = errors.Join(extras, contact)
+	c.completed = err == nil
+	return err
+}
+
+// agentOf returns the project of a claim, and the settings of the agent that is to
+// answer.
+func (e *Engine) agentOf(ctx context.Context, c *Claim) (*parley.Project, parley.AgentSettings, error) {
+	p, err := e.store.Project(ctx, c.Ref.Project)
+	if err != nil {
+		return nil, parley.AgentSettings{}, err
+	}
+	settings, err := p.Answering(c.Session)
+	return p, settings, err
 }
 
 // reservedForReader is how long after the send only a reader may claim the run.

@@ -35,7 +35,7 @@ type delivery struct {
 // interface, so that the binaries of functions that generate nothing do not
 // contain the generating code.
 type generator interface {
-	claimRun(ctx context.Context, ref parley.RunRef, reader bool) (*Claim, error)
+	claimRun(ctx context.Context, ref parley.RunRef, log []parley.LogEntry) (*Claim, error)
 	generateAndDeliver(ctx context.Context, d *delivery, claim *Claim) error
 }
 
@@ -68,7 +68,10 @@ func (d *delivery) pollLog(ctx context.Context) error {
 	}
 	checked := time.UnixMilli(d.log[len(d.log)-1].At)
 	if d.generator != nil && len(d.log) == 1 && reservedForReader(d.log[0]) > 0 {
-		checked = time.Time{} // the run is reserved for a reader, such as this one: claim it at once
+		// The run is reserved for a reader, such as this one: claim it at once.
+		if over, err := d.revive(ctx); over || err != nil {
+			return err
+		}
 	}
 	for {
 		if last := d.log[len(d.log)-1]; last.Kind == parley.LogEnd {
@@ -169,8 +172,8 @@ func ignoreUnavailable(err error) error {
 	return err
 }
 
-// revive has this run, which is the active one, generated or ended if its runner
-// is dead.
+// revive has this run, which is the active one or may be, generated or ended if
+// its runner is dead. The log was read consistently just now.
 func (d *delivery) revive(ctx context.Context) (over bool, err error) {
 	switch d.conditionOf(d.log) {
 	case deadWithText:
@@ -180,7 +183,7 @@ func (d *delivery) revive(ctx context.Context) (over bool, err error) {
 			d.Ask(ctx, d.ref)
 			return false, nil
 		}
-		claim, err := d.generator.claimRun(ctx, d.ref, true)
+		claim, err := d.generator.claimRun(ctx, d.ref, d.log)
 		if err != nil || claim == nil {
 			return false, ignoreUnavailable(err)
 		}

@@ -99,55 +99,27 @@ func (r *runner) chooseAgent(ctx context.Context) (who agent.Agent, text string,
 	if r.claim.denied != nil {
 		return nil, parley.TextApology, r.claim.denied
 	}
-	p, settings, err := r.agentOf(ctx)
+	p, settings, err := r.agentOf(ctx, r.claim)
 	if err == nil {
 		who, err = r.Agent(p, settings)
 	}
 	return who, parley.TextApology, err
 }
 
-// prepare completes the claim. A sender that claims has read the session and
-// reserved the tokens already; a responder has done neither.
+// prepare completes the claim and makes the agent's conversation of it.
 func (r *runner) prepare(ctx context.Context) error {
 	c := r.claim
-	if c.Session == nil {
-		var err error
-		if c.Context, err = r.store.ReadRun(ctx, c.Ref, c.First.Seq); err != nil {
-			return err
-		}
-	}
-	p, settings, err := r.agentOf(ctx)
-	if err != nil {
+	if err := c.complete(ctx, r.Engine); err != nil {
 		return err
 	}
-	if c.reservation == nil && c.denied == nil {
-		c.reservation, c.denied = r.store.Reserve(ctx, p, c.First.Address, settings)
-	}
-	if retry := c.First.Of != parley.EntryID(c.Ref.Run); c.First.Extras && c.Extras.Empty() || retry {
-		if c.Extras, err = r.store.Extras(ctx, c.Ref, c.First.Of); err != nil {
-			return err
-		}
-	}
-	if c.Contact == nil {
-		contact, err := r.store.Vouched(ctx, c.Session)
-		if err != nil {
-			return err
-		}
-		c.Contact = &contact
+	p, settings, err := r.agentOf(ctx, c)
+	if err != nil {
+		return err
 	}
 	r.tools = &toolbox{runner: r, project: p}
 	r.conv = conversation(p, settings, c)
 	r.conv.Tools, r.conv.Use = r.tools.tools(c.Session, settings), r.tools.use
 	return nil
-}
-
-func (r *runner) agentOf(ctx context.Context) (*parley.Project, parley.AgentSettings, error) {
-	p, err := r.store.Project(ctx, r.ref.Project)
-	if err != nil {
-		return nil, parley.AgentSettings{}, err
-	}
-	settings, err := p.Answering(r.claim.Session)
-	return p, settings, err
 }
 
 // appendReply logs the agent's text in flushes, its entries at once, and a beat

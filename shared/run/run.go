@@ -210,6 +210,7 @@ type Claim struct {
 	parley.Claim
 	reservation *parley.Reservation
 	denied      error
+	completed   bool // see complete
 }
 
 // Cancel is parley.Store.Cancel, and asks for the queued run whose turn it now
@@ -223,7 +224,7 @@ func (d *Dispatcher) Cancel(ctx context.Context, c parley.Caller, id parley.Sess
 // Respond generates a run that nobody generates, and returns when it has ended.
 // It does nothing for a run that is over or alive, so it may be called twice.
 func (e *Engine) Respond(ctx context.Context, ref parley.RunRef) error {
-	claim, err := e.claimRun(ctx, ref, false)
+	claim, err := e.claimUnread(ctx, ref)
 	if err != nil || claim == nil {
 		return err
 	}
