@@ -31,7 +31,7 @@
 //	operator_reply.go                an operator's message
 //	entry.go, entry_read.go          what has a place in a session's order; reading it
 //	transcript*.go                   what readers are shown of it
-//	run_log.go, run_end.go           the log of one reply, and how it ends
+//	run_log.go, _end, _watch         the log of one reply, how it ends, who is told at once
 //	action*.go                       calls that an agent has made
 //	file*.go, bucket.go              attachments
 //	rating*.go, review.go, figures.go  what became of sessions
@@ -96,6 +96,7 @@ type Store struct {
 	seats    Seats
 	calls    callPace
 	refusals refusals
+	watchers endWatchers
 }
 
 // New returns a Store.

@@ -134,6 +134,7 @@ func (c *change) finish(run RunID, e End, onRefusal func(table.Item) error) (Ent
 	}
 	c.act(table.Put(item, table.Absent()), onRefusal)
 	c.forget(run)
+	c.ended = append(c.ended, run)
 	if e.Next == 1 {
 		c.unbegun = append(c.unbegun, run)
 	}

@@ -24,8 +24,9 @@ type change struct {
 	moved bool // state or holder changed: the lists must follow
 	// promoted is the run that got its turn and that nobody stays to generate.
 	promoted RunRef
-	// unbegun are the runs that ended with nothing in their logs but entry 0.
-	unbegun []RunID
+	// ended are the runs that ended, unbegun those of them with nothing in their logs
+	// but entry 0.
+	ended, unbegun []RunID
 
 	actions []table.Action
 	// onRefusal holds, for some actions, what their refusal means. It returns an
@@ -60,6 +61,9 @@ func (s *Store) change(ctx context.Context, p *Project, session *Session, build 
 		}
 		stood, err := c.commit(ctx)
 		if err == nil {
+			for _, run := range c.ended {
+				s.watchers.tell(RunRef{p.ID, session.ID, run})
+			}
 			return c.session, nil
 		}
 		if !errors.Is(err, errAgain) {

@@ -21,6 +21,7 @@ type runner struct {
 	logWriter
 	claim *Claim
 	live  *liveText
+	ended <-chan struct{} // see parley.Store.WatchEnd; nil once it has been heard
 	// reply is the text that is in the log.
 	reply  strings.Builder
 	buffer *replyBuffer
@@ -36,6 +37,9 @@ func (e *Engine) generate(ctx context.Context, claim *Claim, live *liveText) {
 	r := &runner{Engine: e, claim: claim, live: live,
 		logWriter: logWriter{engine: e, ref: claim.Ref, epoch: claim.Epoch, next: claim.Next, last: e.Now()}}
 	defer live.close()
+	ended, forget := e.store.WatchEnd(claim.Ref)
+	defer forget()
+	r.ended = ended
 	usage, err := r.run(ctx)
 	r.settleBudget(ctx, usage)
 	switch {
@@ -138,6 +142,11 @@ func (r *runner) appendReply(ctx context.Context) (result agent.Result, replyErr
 		select {
 		case <-ctx.Done():
 			return result, nil, errFenced
+		case <-r.ended: // what is appended next meets the end: at once, though there is no text yet
+			r.ended = nil
+			if err := r.append(ctx, parley.LogEntry{Kind: parley.LogBeat}); err != nil {
+				return result, nil, err
+			}
 		case <-r.buffer.news:
 		case <-timer.C:
 		}

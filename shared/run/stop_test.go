@@ -78,6 +78,7 @@ func (s stage) cancel(id parley.SessionID, only parley.RunID) parley.Stopped {
 func TestInvariant6CancelIsPrompt(t *testing.T) {
 	t.Run("while it speaks", func(t *testing.T) { onStage(t, cancelInFlight) })
 	t.Run("while it is silent", func(t *testing.T) { onStage(t, cancelInSilence) })
+	t.Run("in one process", func(t *testing.T) { onStage(t, stopInOneProcess) })
 	t.Run("the queue", func(t *testing.T) { onStage(t, cancelQueue) })
 }
 
@@ -115,6 +116,34 @@ func cancelInSilence(s stage) {
 	}
 	s.stopsWithin(2500 * time.Millisecond)
 	s.silence("after a cancel", id, 30*time.Second)
+}
+
+// stopInOneProcess: a model that has said nothing yet is left at once by the process
+// that stops it, as in make run, whoever stops it there.
+func stopInOneProcess(s stage) {
+	ctx := context.Background()
+	for name, stop := range map[string]func(parley.SessionID) error{
+		"cancelled": func(id parley.SessionID) error {
+			_, err := s.engine.Cancel(ctx, s.visitor, id, "")
+			return err
+		},
+		"taken over": func(id parley.SessionID) error {
+			return s.store.TakeOver(ctx, parleytest.Operator(), id, parley.Author{Kind: parley.AuthorHuman, ID: "op"})
+		},
+	} {
+		id := s.ask(question("opening "+name, "")).sent.Session.ID
+		got := make(chan told, 1)
+		go func() { got <- s.ask(question(silently+" "+name, id)) }()
+		time.Sleep(5*time.Second + 700*time.Millisecond) // between two beats
+		if err := stop(id); err != nil {
+			s.Fatal(err)
+		}
+		s.stopsWithin(200 * time.Millisecond)
+		if told := <-got; told.err != nil || told.text != "" || told.end == nil {
+			s.Errorf("%s: %q, %+v, %v", name, told.text, told.end, told.err)
+		}
+		s.silence(name, id, 30*time.Second)
+	}
 }
 
 func cancelQueue(s stage) {
