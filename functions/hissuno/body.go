@@ -58,32 +58,6 @@ func (t *transcript) greet(content json.RawMessage) {
 	}
 }
 
-// metadata is what the page says of its user. Of more pairs than may be kept it has
-// one more than may be, so that they are refused.
-type metadata map[string]string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (m *metadata) UnmarshalJSON(data []byte) error {
-	*m = nil
-	d, err := inside(data, '{', reflect.TypeFor[metadata]())
-	if err != nil || d == nil {
-		return err
-	}
-	*m = metadata{}
-	for n := 0; d.More() && n <= parley.MaxMetadata; n++ {
-		name, err := d.Token()
-		if err != nil {
-			return err
-		}
-		var value string
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
-		(*m)[name.(string)] = value
-	}
-	return nil
-}
-
 // inside returns a decoder of what is in a list or an object, which data is valid
 // JSON of; nil of null.
 func inside(data []byte, begin json.Delim, into reflect.Type) (*json.Decoder, error) {

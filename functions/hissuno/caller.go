@@ -2,8 +2,11 @@ package hissuno
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"parley/shared/api"
 	"parley/shared/parley"
@@ -62,7 +65,9 @@ func (f function) queried(r *http.Request) (parley.Caller, *parley.Project, parl
 }
 
 // user verifies the token of a message, and names its contact in the caller. A
-// nil User without an error means that there is none and needs none.
+// nil User without an error means that there is none and needs none. Who is signed
+// for under an id that cannot be told from others is no contact: where visitors need
+// not be signed in, they write as if they were not.
 func (f function) user(r *http.Request, p *parley.Project, text string, c *parley.Caller) (*token.User, error) {
 	switch {
 	case text == "" && !p.TokenRequired:
@@ -81,13 +86,26 @@ func (f function) user(r *http.Request, p *parley.Project, text string, c *parle
 	case err != nil:
 		return nil, denied("widget_token_invalid", "Invalid token")
 	}
-	contact, err := f.API.Store.Proven(r.Context(), *c,
-		parley.Identity{External: u.ID, Email: u.Metadata["email"], Name: u.Metadata["name"], Metadata: u.Metadata})
+	if !exact(u.ID) {
+		f.API.Log.LogAttrs(r.Context(), slog.LevelWarn, "signed userId not usable", slog.String("project", string(p.ID)))
+		if p.TokenRequired {
+			return nil, denied("widget_token_unusable", "Token userId cannot be used")
+		}
+		return &u, nil
+	}
+	identity := parley.Identity{External: u.ID, Email: u.Metadata.Of("email"), Name: u.Metadata.Of("name"), Metadata: u.Metadata.Metadata()}
+	contact, err := f.API.Store.Proven(r.Context(), *c, identity.Keepable())
 	if err != nil {
 		return nil, err
 	}
 	c.Contact = contact.ID
 	return &u, nil
+}
+
+// exact reports whether a user's id can be kept as it is. One that is cut, or has
+// U+FFFD for what was no text, might be another user's too.
+func exact(id string) bool {
+	return parley.CheckID("userId", id) == nil && !strings.ContainsRune(id, utf8.RuneError)
 }
 
 func denied(code, text string) error {

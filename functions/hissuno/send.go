@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -31,10 +30,10 @@ type message struct {
 	Messages     transcript       `json:"messages"`
 	ProjectID    string           `json:"projectId"`
 	SessionID    parley.SessionID `json:"sessionId"`
-	PageURL      string           `json:"pageUrl"`
-	PageTitle    string           `json:"pageTitle"`
-	UserID       string           `json:"userId"`
-	UserMetadata metadata         `json:"userMetadata"`
+	PageURL      parley.HintText  `json:"pageUrl"`
+	PageTitle    parley.HintText  `json:"pageTitle"`
+	UserID       parley.HintText  `json:"userId"`
+	UserMetadata parley.Hints     `json:"userMetadata"`
 	WidgetToken  string           `json:"widgetToken"`
 }
 
@@ -60,17 +59,14 @@ func (m message) text() (string, error) {
 
 // metadata is what the widget says of its user, or the token, if there is one.
 func (m message) metadata(u *token.User) map[string]string {
-	said, id := map[string]string(m.UserMetadata), m.UserID
+	said, id := m.UserMetadata, string(m.UserID)
 	if u != nil {
 		said, id = u.Metadata, u.ID
 	}
-	if id == "" {
-		return said
+	if id != "" {
+		said = append(parley.Hints{{Name: "userId", Text: id}}, said...)
 	}
-	out := map[string]string{"userId": id}
-	maps.Copy(out, said)
-	out["userId"] = id
-	return out
+	return said.Metadata()
 }
 
 type accepted struct {
@@ -129,7 +125,7 @@ func newSessionID() parley.SessionID {
 }
 
 // short cuts what the page says of itself to what is kept.
-func short(s string) string { return cut(s, parley.MaxPageBytes) }
+func short(s parley.HintText) string { return s.Kept(parley.MaxPageBytes) }
 
 // cut shortens text to at most n bytes at a code point.
 func cut(text string, n int) string {

@@ -97,10 +97,10 @@ func testErrors(t *testing.T, r *rig, browser context.Context) {
 	if got := b.error(); got != "" {
 		t.Errorf("after a good answer the error is %q", got)
 	}
-	long := r.visit(t, browser, options{"userMetadata": map[string]string{"a": strings.Repeat("x", 5000)}})
-	long.submit("Hello")
-	if got := long.error(); !strings.Contains(got, "500 bytes") {
-		t.Errorf("of long metadata: %q", got)
+	long := r.visit(t, browser, options{"userId": 42, "userMetadata": map[string]any{"a": strings.Repeat("x", 5000), "b": []int{1}}})
+	long.ask("Hello")
+	if got := long.shows(); long.error() != "" || len(got) != 2 {
+		t.Errorf("of odd metadata: the page shows %q, error %q", got, long.error())
 	}
 }
 

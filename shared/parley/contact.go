@@ -52,6 +52,24 @@ const MaxNameBytes = 500
 // Our choice: what agents are told of one.
 const MaxContactContextBytes = 4000
 
+// maxEmailBytes is the longest e-mail address (RFC 5321, with its erratum 1690): it
+// is part of a key, where every byte may take three.
+const maxEmailBytes = 254
+
+// Keepable returns the identity without what beside the external id cannot be kept:
+// a name that is too long is cut, an address is left out. Where a signature says who
+// somebody is, none of that is a reason to turn them away.
+func (i Identity) Keepable() Identity {
+	i.Name = fit(i.Name, MaxNameBytes)
+	if len(i.Email) > maxEmailBytes || foldEmail(i.Email) == "" {
+		i.Email = ""
+	}
+	if exceeds(i.Picture, MaxPageBytes) {
+		i.Picture = ""
+	}
+	return i
+}
+
 func (i Identity) check() error {
 	if i.External == "" && i.Email == "" || i.Email != "" && foldEmail(i.Email) == "" {
 		return invalid("identity", "an identity names an external id or an e-mail")
@@ -61,8 +79,7 @@ func (i Identity) check() error {
 			return err
 		}
 	}
-	// An e-mail is part of a key, where every byte may take three.
-	if len(i.Email) > 254 || exceeds(i.Name, MaxNameBytes) || exceeds(i.Picture, MaxPageBytes) {
+	if len(i.Email) > maxEmailBytes || exceeds(i.Name, MaxNameBytes) || exceeds(i.Picture, MaxPageBytes) {
 		return tooLarge("identity", MaxNameBytes)
 	}
 	if i.Overrides != nil {

@@ -17,6 +17,7 @@
 //	keys.go, table_*.go              every key of the table; reading and writing it
 //	project*.go, private_key.go      a project's settings, texts, modes and keys
 //	visitor.go, contact*.go          who writes, and whether somebody vouches for it
+//	hint.go                          what pages say beside, which refuses no message
 //	operator.go                      a project's people
 //	session.go                       a session's item, which every change replaces
 //	session_door.go                  who may touch a session: the one rule

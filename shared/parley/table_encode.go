@@ -3,6 +3,7 @@ package parley
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -42,4 +43,18 @@ func exceeds(text string, max int) bool {
 		}
 	}
 	return n > escapes*max
+}
+
+// fit returns as much of a text as max takes by exceeds: what needs six bytes
+// escaped is a space in it.
+func fit(text string, max int) string {
+	return cut(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\r', r == '\t', r == '\b', r == '\f':
+			return r
+		case r < 0x20, r == '\u2028', r == '\u2029', r == utf8.RuneError:
+			return ' '
+		}
+		return r
+	}, text), max)
 }

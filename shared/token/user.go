@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/json"
 	"errors"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -10,18 +11,50 @@ import (
 
 // User is the person that a token of Hissuno's widget names.
 type User struct {
+	// ID is exactly what was signed, be it a string or a number, of any length.
 	ID string
 	// Metadata is nil where the token has none.
-	Metadata map[string]string
+	Metadata parley.Hints
 }
 
 // ErrNoUser is returned for a valid token that names nobody.
 var ErrNoUser = errors.New("token names no user")
 
 type userClaims struct {
-	UserID   string            `json:"userId"`
-	Metadata map[string]string `json:"userMetadata"`
+	UserID   userID
+	Metadata parley.Hints
 	jwt.RegisteredClaims
+}
+
+// UnmarshalJSON is json.Unmarshaler. Of the registered claims it takes those that
+// bound when the token is valid: the others say nothing here, be they what they may.
+func (c *userClaims) UnmarshalJSON(data []byte) error {
+	var in struct {
+		UserID    userID           `json:"userId"`
+		Metadata  parley.Hints     `json:"userMetadata"`
+		Expires   *jwt.NumericDate `json:"exp"`
+		NotBefore *jwt.NumericDate `json:"nbf"`
+	}
+	err := json.Unmarshal(data, &in)
+	*c = userClaims{in.UserID, in.Metadata, jwt.RegisteredClaims{ExpiresAt: in.Expires, NotBefore: in.NotBefore}}
+	return err
+}
+
+// userID is a string, or a number as it was written; "" for anything else, which
+// names nobody.
+type userID string
+
+// UnmarshalJSON is json.Unmarshaler.
+func (id *userID) UnmarshalJSON(data []byte) error {
+	switch c := data[0]; {
+	case c == '"':
+		return json.Unmarshal(data, (*string)(id))
+	case c == '-' || '0' <= c && c <= '9':
+		*id = userID(data)
+	default:
+		*id = ""
+	}
+	return nil
 }
 
 // ReadUser checks a token of Hissuno's widget. It is signed like an identity
@@ -51,5 +84,5 @@ func (k *Keyring) ReadUser(p *parley.Project, text string) (User, error) {
 	if c.UserID == "" {
 		return User{}, ErrNoUser
 	}
-	return User{c.UserID, c.Metadata}, nil
+	return User{string(c.UserID), c.Metadata}, nil
 }

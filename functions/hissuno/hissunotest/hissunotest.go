@@ -59,6 +59,8 @@ func Run(t *testing.T, host Host) {
 		{"H10_Tokens", testTokens},
 		{"H10_BoundToUser", testBound},
 		{"BlockedContact", testBlockedContact},
+		{"H10_OddMetadata", testOddMetadata},
+		{"H10_OddTokens", testOddTokens},
 		{"H11_OwnIDs", testOwnIDs},
 		{"H12_Busy", testBusy},
 		{"H13_Stream", testStream},

@@ -2,6 +2,8 @@ package hissunotest
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -109,6 +111,117 @@ func (p *page) metadata() map[string]string {
 		p.t.Fatal(err)
 	}
 	return detail.About.Metadata
+}
+
+// odd is what a page or a token may have for metadata, and what is kept of it.
+func odd() (said object, kept map[string]string) {
+	long := strings.Repeat("ü", 400)
+	said = object{"plan": 7, "seats": 1.50, "vip": true, "gone": nil, "tags": []any{"a", 1}, "shop": object{"id": 9007199254740993},
+		"note": long, long: "x"}
+	return said, map[string]string{"plan": "7", "seats": "1.5", "vip": "true", "tags": `["a",1]`, "shop": `{"id":9007199254740993}`,
+		"note": long[:500], long[:500]: "x"}
+}
+
+// testOddMetadata: whatever the page says of its user is kept as text as far as it can
+// be kept, and the message is answered.
+func testOddMetadata(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	said, kept := odd()
+	many := object{}
+	for n := range 2 * parley.MaxMetadata {
+		many[fmt.Sprintf("k%03d", n)] = n
+	}
+	id := strings.Repeat("7", 600)
+	for _, test := range []struct {
+		name       string
+		user, said any
+		want       map[string]string
+	}{
+		{"values of all kinds", nil, said, kept},
+		{"a number for a user", 42, nil, map[string]string{"userId": "42"}},
+		{"a long user", id, object{"plan": "pro"}, map[string]string{"userId": id[:500], "plan": "pro"}},
+		{"no object", object{"id": 1}, "pro", map[string]string{"userId": `{"id":1}`}},
+		{"a list", nil, []any{1}, nil},
+		{"another user in the metadata", "u", object{"userId": "v"}, map[string]string{"userId": "u"}},
+	} {
+		q := p.with(newUUID())
+		m := q.message("Hello")
+		m["userId"], m["userMetadata"], m["pageTitle"] = test.user, test.said, 404
+		q.post(m).is(http.StatusCreated)
+		if got := q.metadata(); !maps.Equal(got, test.want) {
+			t.Errorf("%s: operators see %v, want %v", test.name, got, test.want)
+		}
+	}
+	q := p.with(newUUID())
+	m := q.message("Hello")
+	m["userId"], m["userMetadata"] = "u", many
+	q.post(m).is(http.StatusCreated)
+	if got := q.metadata(); len(got) != parley.MaxMetadata || got["userId"] != "u" || got["k000"] != "0" || got["k048"] != "48" {
+		t.Errorf("of many pairs operators see %v", got)
+	}
+}
+
+// testOddTokens: what is odd in a token refuses no message. Who it is signed for stays
+// exact, or is nobody.
+func testOddTokens(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	required := s.page(t, func(p *parley.Project) { p.TokenRequired = true })
+	said, kept := odd()
+	said["name"], said["email"] = strings.Repeat("n", 600), strings.Repeat("e", 300)+"@shop.example"
+	kept["name"], kept["email"] = strings.Repeat("n", 500), said["email"].(string)
+	kept["userId"] = "ann"
+	send := func(p *page, claims object) (*page, *answer) {
+		q := p.with(newUUID())
+		m := q.message("Hello")
+		claims["exp"] = in(time.Hour)
+		m["widgetToken"] = q.signed(claims, "")
+		return q, q.post(m)
+	}
+	q, a := send(required, object{"userId": "ann", "userMetadata": said, "sub": 42, "iss": object{}, "aud": 7, "iat": "today"})
+	a.is(http.StatusCreated)
+	if got := q.metadata(); !maps.Equal(got, kept) {
+		t.Errorf("operators see %v, want %v", got, kept)
+	}
+	if got := q.contact(); got.External != "ann" || got.Email != "" || got.Name != kept["name"] {
+		t.Errorf("contact = %+v", got)
+	}
+	for _, id := range []any{json.Number("9007199254740993"), strings.Repeat("7", parley.MaxIDBytes)} {
+		q, a := send(required, object{"userId": id})
+		a.is(http.StatusCreated)
+		if got := q.contact(); got.External != fmt.Sprint(id) {
+			t.Errorf("signed for %v, the contact is %+v", id, got)
+		}
+	}
+	for _, id := range []string{strings.Repeat("7", parley.MaxIDBytes+1), "a\xff", "line\nline"} {
+		q, a := send(p, object{"userId": id, "userMetadata": object{"plan": "pro"}})
+		a.is(http.StatusCreated)
+		if o := q.stored().Owner; o.Contact != "" || o.Proven {
+			t.Errorf("signed for %q, the owner is %+v", id, o)
+		}
+		if got := q.metadata(); got["plan"] != "pro" || got["userId"] == "" {
+			t.Errorf("signed for %q, operators see %v", id, got)
+		}
+		before := s.standing(t)
+		_, a = send(required, object{"userId": id})
+		a.fails(http.StatusUnauthorized)
+		parleytest.Same(t, before, s.standing(t))
+	}
+	for _, id := range []any{object{"id": 1}, []any{1}, true, nil} {
+		_, a := send(p, object{"userId": id})
+		if out := a.fails(http.StatusUnauthorized); out["error"] != "Token missing required userId field" {
+			t.Errorf("signed for %v: %v", id, out)
+		}
+	}
+}
+
+// contact is who the session is proven to be of.
+func (p *page) contact() parley.Contact {
+	p.t.Helper()
+	got, err := p.Store.Vouched(p.t.Context(), p.stored())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return got
 }
 
 // testBound: the first token binds the conversation, and another user is refused.
