@@ -116,7 +116,7 @@ func (p *page) missedReply(ctx context.Context) (parley.Entry, error) {
 			return parley.Entry{}, nil
 		case e.Run == "" && !acknowledges(e):
 			continue
-		case e.Status == parley.StatusCancelled, e.Erased, p.Now().Sub(e.Time()) > replyLife:
+		case e.Status == parley.StatusCancelled, p.Now().Sub(e.Time()) > replyLife:
 			return parley.Entry{}, nil
 		}
 		return e, nil

@@ -94,8 +94,7 @@ func (u *updates) idle(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	mark := pageMarkOf(stored)
-	away := session.State == parley.StateClosed || session.State == parley.StateOpen && session.Left > 0 || session.Unmet > 0 // until the page gives a sign
-	if session.Seq != u.upto || away || mark.written > mark.proven || u.upto-mark.proven >= provenLag {
+	if session.Seq != u.upto || session.AwaitsSign() || mark.written > mark.proven || u.upto-mark.proven >= provenLag {
 		return false, nil
 	}
 	u.session, u.pageMark = session, mark
@@ -157,7 +156,7 @@ func (u *updates) gave() bool { return u.first > 0 }
 // it says how the session stands.
 func (u *updates) isUpdate(ctx context.Context, e parley.Entry) (bool, error) {
 	switch {
-	case e.Erased, e.Internal:
+	case e.Internal:
 		return false, nil
 	case e.IsMessage():
 		return e.Author.Kind == parley.AuthorHuman || e.Author.Kind == parley.AuthorSystem && e.Run == "" && !acknowledges(e), nil

@@ -116,11 +116,17 @@ func (c *change) closing(why CloseReason) {
 	c.lookAt(at)
 }
 
+// away reports whether the page said that it is gone, or the agent said goodbye, and
+// the session is not over for it.
+func (s *Session) away() bool { return s.Closing() || s.State == StateOpen && s.Left > 0 }
+
+// AwaitsSign reports whether a sign of the page would change the session.
+func (s *Session) AwaitsSign() bool { return s.away() || s.Unmet > 0 }
+
 // wake is a sign of the page: it undoes a pending close, the page has not left, and
 // it has met what a person answered. Where there is nothing to undo it costs nothing.
 func (s *Store) wake(ctx context.Context, session *Session) (*Session, error) {
-	away := func(s *Session) bool { return s.Closing() || s.State == StateOpen && s.Left > 0 }
-	if !away(session) && session.Unmet == 0 {
+	if !session.AwaitsSign() {
 		return session, nil
 	}
 	p, err := s.Project(ctx, session.Project)
@@ -128,10 +134,10 @@ func (s *Store) wake(ctx context.Context, session *Session) (*Session, error) {
 		return nil, err
 	}
 	return s.change(ctx, p, session, func(c *change) error {
-		if !away(c.session) && c.session.Unmet == 0 {
+		if !c.session.AwaitsSign() {
 			return errNothing
 		}
-		if away(c.session) {
+		if c.session.away() {
 			c.state(StateOpen)
 			c.session.Left = 0
 		}
