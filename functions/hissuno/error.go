@@ -39,6 +39,7 @@ var failures = map[string]struct {
 	"blocked":               {http.StatusForbidden, "You cannot send messages here"},
 	"invalid_json":          {http.StatusBadRequest, "Invalid JSON"},
 	"busy":                  {http.StatusConflict, "A reply is being written"},
+	"queue_full":            {http.StatusTooManyRequests, "Too many messages wait for an answer. Please wait a moment."},
 	"rate_limited":          {http.StatusTooManyRequests, "Too many messages. Please wait a moment."},
 	"identify_limit":        {http.StatusTooManyRequests, "Too many conversations. Please try again later."},
 	"budget_spent":          {http.StatusTooManyRequests, "Today's allowance is used up. Please try again tomorrow."},

@@ -33,6 +33,7 @@ func TestHours(t *testing.T) {
 		"H27_BeaconOfAReload":      (*hours).reloads,
 		"H27_BeaconOfAClosedTab":   (*hours).leaves,
 		"H32_LeftByClearHistory":   (*hours).abandoned,
+		"H32_LeftByDefault":        (*hours).forgotten,
 		"H40_PromptAndClose":       (*hours).silence,
 		"H40_AnsweredPrompt":       (*hours).answered,
 		"H40_NoPromptUnderAPerson": (*hours).human,
@@ -228,6 +229,28 @@ func (h *hours) abandoned() {
 	h.ask()
 	h.minutes(10)
 	h.stands("left without a beacon", parley.StateClosed, 1)
+}
+
+// forgotten: what clearHistory leaves ends by itself, where the project does not say
+// when. Sessions to which a visitor can return do not.
+func (h *hours) forgotten() {
+	parleytest.Put(h, h.Store, parleytest.Settings())
+	native := parleytest.Turn(h, h.Store, parleytest.Visitor(h, h.Store), "m", "").ID
+	h.ask()
+	h.minutes(59)
+	h.stands("left for 59 minutes", parley.StateOpen, 0)
+	h.minutes(3)
+	h.stands("left for an hour", parley.StateClosed, 1)
+	entries := parleytest.Entries(h, h.Store, h.operator(), session)
+	if last := entries[2]; last.Event != parley.EventClosed || last.Reason != string(parley.CloseByIdle) {
+		h.Errorf("it ended as %q", parleytest.Brief(entries))
+	}
+	h.ask()
+	h.stands("gone on with", parley.StateOpen, 1)
+	h.minutes(30)
+	if got, err := h.Store.Session(h.Context(), h.operator(), native); err != nil || got.State != parley.StateOpen {
+		h.Errorf("a session of the chat API is %+v, %v", got, err)
+	}
 }
 
 func (h *hours) silence() {

@@ -16,6 +16,13 @@ package hissuno
 //     sends a beacon. What was written to it is then nothing to the next page. A page
 //     that is killed sends none, and of one that is loaded the first request for
 //     updates may come before that for the status.
+//   - When the visitor shuts the chat, it says so (a close that is no beacon), and asks
+//     for no updates until it is loaded anew. Nor does one that shut it before
+//     anything was said: that one shows a reply and asks for nothing.
+//
+// A page that has sent its beacon lives on for a moment, and stores what it is given:
+// the end of a reply, and updates, are held back from it. If it stays after all, it
+// resumes the connection that was cut, and has shown thereby that it is there.
 //
 // What is not proven is given again, or taken as received, by what hurts less:
 //
@@ -26,6 +33,11 @@ package hissuno
 //     each time. So it is given only as the first update of an answer, where asking
 //     anew at once proves it, and not twice to the same page: a page that asks anew
 //     later, and had not received it, has lost it. The next page may show it again.
+//   - A page that asks for no updates is given messages of people with the next reply,
+//     in front of it, or alone where a person has the session (page_letters.go).
+//   - The reply to a message that came while another was written is an update, for the
+//     widget streams what it asked for and nothing after it; unless a page that was
+//     loaded meanwhile streams it.
 //   - A reply is given, whole, to a page that comes within replyLife and finds none
 //     that was written to a page. If a page leaves, or the next is loaded, within
 //     replyUnshown and before the reply is proven, the next gets it: one that had it
@@ -71,6 +83,14 @@ type pageMark struct {
 	// to the page writtenTo. writtenNotice is the notice with which it began, if it did.
 	written, writtenNotice parley.Seq
 	writtenAt, writtenTo   int64
+	// taken is the message whose answer, which waits for its turn or did, is streamed
+	// to a page, and no update therefore.
+	taken parley.Seq
+	// shut is the number, plus 1, of a page whose visitor shut the chat: it asks for no
+	// updates any more.
+	shut int64
+	// shown is the entry up to which letters were written to a page with a reply.
+	shown parley.Seq
 }
 
 // The names of what is noted, as they are stored.
@@ -84,6 +104,9 @@ const (
 	noteWrittenNotice = "first"
 	noteWrittenAt     = "sent_at"
 	noteWrittenTo     = "sent_loads"
+	noteTaken         = "taken"
+	noteShut          = "shut"
+	noteShown         = "shown"
 )
 
 // notes are numbers to be noted, or met, by name.
@@ -93,7 +116,8 @@ func pageMarkOf(m parley.PageMark) pageMark {
 	seq := func(name string) parley.Seq { return parley.Seq(m.Number(name)) }
 	return pageMark{stored: m, number: m.Number(noteNumber),
 		reply: seq(noteReply), replyAt: m.Number(noteReplyAt), replyProven: m.Flag(noteReplyProven), proven: seq(noteProven),
-		written: seq(noteWritten), writtenNotice: seq(noteWrittenNotice), writtenAt: m.Number(noteWrittenAt), writtenTo: m.Number(noteWrittenTo)}
+		written: seq(noteWritten), writtenNotice: seq(noteWrittenNotice), writtenAt: m.Number(noteWrittenAt), writtenTo: m.Number(noteWrittenTo),
+		taken: seq(noteTaken), shut: m.Number(noteShut), shown: seq(noteShown)}
 }
 
 // open reads the session and its page mark. It is a sign of the page.
@@ -118,3 +142,10 @@ func (p *page) read(session *parley.Session, mark parley.PageMark, err error) er
 func (p *page) note(ctx context.Context, ch parley.PageChange) error {
 	return p.API.Store.ChangePage(ctx, &p.stored, ch)
 }
+
+// gone reports whether the page had left when a change of the page mark was refused.
+func (p *page) gone() bool { return hasLeft(p.number, p.stored.Number(noteNumber)) }
+
+// hasLeft reports whether a page that had this number has left, since the number now
+// is another: one that is only loaded besides counts 1.
+func hasLeft(page, now int64) bool { return now-page >= 2 }

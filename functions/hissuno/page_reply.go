@@ -44,8 +44,9 @@ func (p *page) awaits(ctx context.Context) (awaited, error) {
 // arrives is awaits for a page that has just been loaded.
 func (p *page) arrives(ctx context.Context) (awaited, error) {
 	a, err := p.awaits(ctx)
-	if err == nil && p.replyMayBeLost() { // the beacon of the page before may still be under way
-		if err = p.replyUnwritten(ctx, p.reply); err == nil {
+	if err == nil {
+		lost := p.replyMayBeLost() // the beacon of the page before may still be under way
+		if err = p.counts(ctx, lost); err == nil && lost {
 			a, err = p.awaits(ctx)
 		}
 	}
@@ -66,13 +67,25 @@ func (p *page) leaves(ctx context.Context) error {
 	if err == nil {
 		err = p.peek(ctx)
 	}
-	if err == nil && p.replyMayBeLost() {
-		err = p.replyUnwritten(ctx, p.reply)
+	if err == nil {
+		err = p.counts(ctx, p.replyMayBeLost())
 	}
 	if err != nil {
 		return err
 	}
 	return p.API.Store.Close(ctx, p.caller, p.id)
+}
+
+// counts notes what became of the reply that was written last to a page that is gone:
+// it is lost, or it has arrived with what came with it.
+func (p *page) counts(ctx context.Context, lost bool) error {
+	switch {
+	case lost:
+		return p.replyUnwritten(ctx, p.reply)
+	case p.shown > p.proven:
+		return p.note(ctx, parley.PageChange{Set: notes{noteProven: int64(p.shown)}})
+	}
+	return nil
 }
 
 // replaced makes what was written to the page nothing to the next.
@@ -86,17 +99,39 @@ func (p *page) replyMayBeLost() bool {
 	return p.reply > 0 && !p.replyProven && p.Now().UnixMilli()-p.replyAt <= replyUnshown.Milliseconds()
 }
 
-// replyWritten notes that the end of a reply is about to be written to the page. It
-// changes nothing for a page that has been replaced since it asked.
-func (p *page) replyWritten(ctx context.Context, reply parley.Seq) error {
+// replyWritten notes that the end of a reply is about to be written to the page, with
+// letters up to an entry, 0 for none. It changes nothing for a page that has been
+// replaced since it asked.
+func (p *page) replyWritten(ctx context.Context, reply, letters parley.Seq) error {
+	set := notes{noteReply: int64(reply), noteReplyAt: p.Now().UnixMilli()}
+	if letters > 0 {
+		set[noteShown] = int64(letters)
+	}
 	return p.note(ctx, parley.PageChange{Same: notes{noteNumber: p.number}, Below: notes{noteReply: int64(reply)},
-		Set: notes{noteReply: int64(reply), noteReplyAt: p.Now().UnixMilli()}, Flag: map[string]bool{noteReplyProven: false}})
+		Set: set, Flag: map[string]bool{noteReplyProven: false}})
 }
 
 // replyUnwritten takes replyWritten back: the page had gone.
 func (p *page) replyUnwritten(ctx context.Context, reply parley.Seq) error {
-	return p.note(ctx, parley.PageChange{Same: notes{noteReply: int64(reply)}, Set: notes{noteReply: int64(reply) - 1}})
+	set := notes{noteReply: int64(reply) - 1}
+	if p.shown > p.proven {
+		set[noteShown] = int64(p.proven)
+	}
+	return p.note(ctx, parley.PageChange{Same: notes{noteReply: int64(reply)}, Set: set})
 }
+
+// takes notes that a run is streamed to the page whose reply were an update otherwise.
+func (p *page) takes(ctx context.Context, id parley.RunID) error {
+	if run := p.session.Run; run != nil && run.ID == id && run.Waited && run.Seq != p.taken {
+		p.taken = run.Seq
+		return p.note(ctx, parley.PageChange{Set: notes{noteTaken: int64(run.Seq)}})
+	}
+	return nil
+}
+
+// late reports whether an entry came of a run that had waited for its turn, and was
+// not streamed to a page.
+func (p *page) late(e parley.Entry) bool { return e.Waited > 0 && e.Waited != p.taken }
 
 // missedTail is how many of the newest entries are searched for a missed reply:
 // it stands behind what came of the visitor's newest message.
@@ -114,7 +149,7 @@ func (p *page) missedReply(ctx context.Context) (parley.Entry, error) {
 			return parley.Entry{}, err
 		case e.Seq <= p.reply, e.IsMessage() && e.Author.Kind == parley.AuthorUser:
 			return parley.Entry{}, nil
-		case e.Run == "" && !acknowledges(e):
+		case e.Run == "" && !acknowledges(e), p.late(e):
 			continue
 		case e.Status == parley.StatusCancelled, p.Now().Sub(e.Time()) > replyLife:
 			return parley.Entry{}, nil

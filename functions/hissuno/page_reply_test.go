@@ -145,7 +145,7 @@ func TestReplyUnwritten(t *testing.T) {
 	onBoth(t, func(s site) {
 		id := s.turn("m", "")
 		first, a := s.reads(id)
-		s.fatal(first.replyWritten(s.Context(), a.missed.Seq))
+		s.fatal(first.replyWritten(s.Context(), a.missed.Seq, 0))
 		s.fatal(first.replyUnwritten(s.Context(), a.missed.Seq))
 		if _, again := s.reads(id); again.missed.Seq != a.missed.Seq {
 			s.Errorf("it is not given again: %+v", again.missed)
@@ -157,7 +157,7 @@ func TestReplyUnwritten(t *testing.T) {
 			s.Errorf("another is given again: %+v", next.missed)
 		}
 		// An earlier reply that comes to its end late does not make the later one missed.
-		s.fatal(first.replyWritten(s.Context(), a.missed.Seq))
+		s.fatal(first.replyWritten(s.Context(), a.missed.Seq, 0))
 		if _, next := s.reads(id); next.isMissed() {
 			s.Errorf("after an earlier one, another is given again: %+v", next.missed)
 		}

@@ -145,7 +145,7 @@ func (s site) hasRead(id parley.SessionID) awaited {
 	if !a.isMissed() {
 		s.Fatalf("there is no reply to read: %+v", a)
 	}
-	s.fatal(p.replyWritten(s.Context(), a.missed.Seq))
+	s.fatal(p.replyWritten(s.Context(), a.missed.Seq, 0))
 	return a
 }
 
@@ -232,10 +232,10 @@ func TestPageLeavesAtTheEndOfAReply(t *testing.T) {
 			left <- p.leaves(context.Background())
 		}()
 		synctest.Wait() // it stands before its first write
-		s.fatal(reader.replyWritten(s.Context(), awaited.missed.Seq))
+		s.fatal(reader.replyWritten(s.Context(), awaited.missed.Seq, 0))
 		close(h.until)
 		s.fatal(<-left)
-		s.fatal(late.replyWritten(s.Context(), awaited.missed.Seq))
+		s.fatal(late.replyWritten(s.Context(), awaited.missed.Seq, 0))
 		if _, next := s.reads(id); next.missed.Seq != awaited.missed.Seq {
 			s.Errorf("the next page is given %+v", next.missed)
 		}

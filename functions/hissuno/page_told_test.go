@@ -55,8 +55,8 @@ func TestPageGoesOnFarBehind(t *testing.T) {
 	})
 }
 
-// TestHeldForAPageThatLeft: what comes on a connection of a page that has left is
-// nothing to the next, which asks anew in the same moment.
+// TestHeldForAPageThatLeft: what comes is held back from a page that has left, and is
+// given to the next, which asks anew in the same moment.
 func TestHeldForAPageThatLeft(t *testing.T) {
 	onBolt(t, func(s site) {
 		id := s.turn("m", "")
@@ -66,9 +66,9 @@ func TestHeldForAPageThatLeft(t *testing.T) {
 		s.left(id)
 		s.loaded(id)
 		s.takeOver(id)
-		told, err := held.next(s.Context())
-		s.fatal(err)
-		s.told("on the connection of the page that left", told, "taken_over")
+		if told, err := held.next(s.Context()); err != errGone || len(told) > 0 {
+			s.Errorf("on the connection of the page that left: %v, %v", told, err)
+		}
 		s.anew(id, "taken_over")
 	})
 }

@@ -64,16 +64,23 @@ func (u *updates) begin(ctx context.Context, after parley.Seq, resumed bool) ([]
 	return nil, u.noteProven(ctx, max(got, u.upto), !resumed)
 }
 
-// next returns what has come since.
+// errGone says that the page has sent its beacon.
+var errGone = errors.New("the page has left")
+
+// next returns what has come since. errGone for a page that has left since it asked.
 func (u *updates) next(ctx context.Context) ([]parley.Entry, error) {
 	asked := u.number
 	err := u.peek(ctx)
+	now := u.number
 	u.number = asked // what is given goes to the page that asked
 	if errors.Is(err, parley.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if hasLeft(asked, now) {
+		return nil, errGone
 	}
 	give, err := u.collect(ctx)
 	if err != nil || len(give) == 0 {
@@ -159,7 +166,7 @@ func (u *updates) isUpdate(ctx context.Context, e parley.Entry) (bool, error) {
 	case e.Internal:
 		return false, nil
 	case e.IsMessage():
-		return e.Author.Kind == parley.AuthorHuman || e.Author.Kind == parley.AuthorSystem && e.Run == "" && !acknowledges(e), nil
+		return u.isLetter(e) || e.Author.Kind == parley.AuthorSystem && e.Run == "" && !acknowledges(e), nil
 	case e.Seq <= u.noticed:
 		return false, nil
 	case givesToPerson(e):

@@ -124,19 +124,31 @@ func TestPersonHasIt(t *testing.T) {
 	})
 }
 
-// TestFarBack: what a page is told does not depend on how long a session is.
+// TestFarBack: what a page is told does not depend on how long a session is, until it
+// is so long that the page is told once more that a person has it.
 func TestFarBack(t *testing.T) {
 	onBolt(t, func(s site) {
-		id := s.turn("m", "")
-		s.takeOver(id)
-		var want []string
-		for n := range lookBack - 1 {
-			want = append(want, fmt.Sprint("note ", n))
-			s.says(id, want[n])
+		for _, between := range []int{lookBack - 1, lookBack} {
+			id := s.turn(parley.EntryID(fmt.Sprint(between)), "")
+			s.takeOver(id)
+			var want []string
+			for n := range between {
+				want = append(want, fmt.Sprint("note ", n))
+				s.says(id, want[n])
+			}
+			s.fatal(s.store.TakeOver(s.Context(), parley.Caller{Project: parleytest.Project, Operator: "kim"}, id,
+				parley.Author{Kind: parley.AuthorHuman, ID: "kim"}))
+			if between < lookBack {
+				s.anew(id, append([]string{"taken_over"}, want...)...)
+				continue
+			}
+			u := updates{page: s.pageOf(s.visitor, id)}
+			_, err := u.begin(s.Context(), 0, false)
+			s.fatal(err)
+			if has, err := u.agentHadIt(s.Context(), u.session.Seq); !has || err != nil {
+				s.Errorf("after %d entries, the agent is taken to have had it: %v, %v", between, has, err)
+			}
 		}
-		s.fatal(s.store.TakeOver(s.Context(), parley.Caller{Project: parleytest.Project, Operator: "kim"}, id,
-			parley.Author{Kind: parley.AuthorHuman, ID: "kim"}))
-		s.anew(id, append([]string{"taken_over"}, want...)...)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	api.About(r, in.SessionID, parley.RunID(id))
 	alone := in.Messages.many == 1
 	sent, _, err := f.Engine.Send(r.Context(), caller, parley.SendRequest{ID: id, Session: in.SessionID,
-		Channel: parley.ChannelHissuno, Content: text, Greeting: in.Messages.greeting, IfBusy: parley.BusyRefuse, Leave: leave, Acknowledge: alone,
+		Channel: parley.ChannelHissuno, Content: text, Greeting: in.Messages.greeting, IfBusy: parley.BusyQueue, Leave: leave, Acknowledge: alone,
 		Page:     parley.Page{URL: short(in.PageURL), Title: short(in.PageTitle)},
 		Metadata: in.metadata(user)})
 	if err != nil {
@@ -110,10 +111,40 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	if sent.Pending {
 		f.Engine.Ask(r.Context(), sent.Ref)
 	}
-	if sent.Ref.Run == "" && !alone {
+	if busy := waitsFor(sent); busy != "" {
+		return &parley.Error{Kind: parley.ErrConflict, Code: "busy", Text: "the message is stored, and answered in its turn",
+			Session: in.SessionID, Run: busy}
+	}
+	if sent.Ref.Run == "" && !alone && !f.hasLetters(r, caller, in.SessionID) {
 		return api.JSON(w, http.StatusOK, accepted{Message: "A human has this conversation", Status: "human_takeover", SessionID: in.SessionID})
 	}
 	return api.JSON(w, http.StatusCreated, accepted{"Message accepted", "processing", in.SessionID, id, id})
+}
+
+// waitsFor returns the run that is ahead of the message's in the queue; "" if none is.
+// The widget follows that one, if it is refused.
+func waitsFor(sent parley.Sent) parley.RunID {
+	if active := sent.Session.Run; sent.Ref.Run != "" && active != nil && active.ID != sent.Ref.Run {
+		return active.ID
+	}
+	return ""
+}
+
+// hasLetters reports whether a message that no run answers is answered with what the
+// page has missed.
+func (f function) hasLetters(r *http.Request, c parley.Caller, id parley.SessionID) bool {
+	p := f.pageOf(c, id)
+	err := p.peek(r.Context())
+	if err == nil {
+		var missed []parley.Entry
+		if missed, err = p.letters(r.Context()); len(missed) > 0 {
+			return true
+		}
+	}
+	if err != nil { // they are still there with the next message
+		f.API.Log.LogAttrs(r.Context(), slog.LevelWarn, "letters not read", slog.String("project", string(c.Project)), slog.String("error", err.Error()))
+	}
+	return false
 }
 
 // newSessionID is an id for a client that has none (RFC 9562, section 5.4).

@@ -113,7 +113,8 @@ func (f function) close(w http.ResponseWriter, r *http.Request) error {
 		p := f.pageOf(caller, in.SessionID)
 		err = p.leaves(r.Context())
 	} else {
-		err = f.API.Store.Close(r.Context(), caller, in.SessionID)
+		p := f.pageOf(caller, in.SessionID)
+		err = p.shuts(r.Context())
 	}
 	if err != nil && !errors.Is(err, parley.ErrNotFound) {
 		return err

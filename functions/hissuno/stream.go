@@ -20,6 +20,11 @@ import (
 // own limit. It drops pieces that pass it and takes smaller ones after them.
 const MaxReplyBytes = 40960
 
+// cancelLag is how long the end of a cancelled reply is kept from its readers. The
+// page that cancelled it drops what it shows when its cancel is answered, and would
+// keep it if the end came first. Our choice: longer than answers differ.
+const cancelLag = time.Second
+
 // reconnect is how long a reader whose stream was cut waits before it resumes.
 const reconnect = time.Second
 
@@ -43,7 +48,8 @@ type length struct {
 }
 
 // stream writes one reply: the one that is being written, or one that no page
-// has received yet; for a reader that was cut, the rest of the one it was at.
+// has received yet; for a reader that was cut, the rest of the one it was at. Letters
+// come in front of it, or alone.
 func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 	caller, project, id, err := f.queried(r)
 	if err != nil {
@@ -58,12 +64,21 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var letters []parley.Entry
+	if ref.Run == "" {
+		if letters, err = p.letters(r.Context()); err != nil {
+			return err
+		}
+	}
 	switch {
 	case ref.Run != "":
 	case awaited.run != "":
 		ref = parley.RunRef{Project: project.ID, Session: id, Run: awaited.run}
-	case !awaited.isMissed():
+	case !awaited.isMissed() && len(letters) == 0:
 		return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "No reply is being written"}
+	}
+	if err := p.takes(r.Context(), ref.Run); err != nil {
+		return err
 	}
 	api.About(r, id, ref.Run)
 	// From here on the run may be this request's duty: nothing returns before Relay.
@@ -73,7 +88,12 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 	s.err = s.out.Retry(reconnect)
 	s.event(from, event{Type: "connected"})
 	s.event(from, event{Type: "message-start"})
-	if ref.Run == "" {
+	s.preface(letters, awaited)
+	switch {
+	case ref.Run == "" && !awaited.isMissed():
+		s.closeLetters()
+		return nil
+	case ref.Run == "":
 		s.text(run.Event{Text: awaited.missed.Text, Upto: len(awaited.missed.Text)})
 		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.missed, Session: p.session})
 		return nil
@@ -104,6 +124,11 @@ func (f function) position(r *http.Request, c parley.Caller, id parley.SessionID
 	return ref, int(at), err
 }
 
+// brokenOff is what follows a reply that broke off.
+func brokenOff(p *parley.Project, language string) string {
+	return "\n\n" + cut(p.Say(parley.TextApology, language), 1000)
+}
+
 // ending is what a reply ends with of which not all can be shown.
 func ending(p *parley.Project, language string) string {
 	return "\n\n" + cut(p.Say(parley.TextCut, language), 1000)
@@ -122,6 +147,10 @@ type reply struct {
 	held   string
 	full   bool
 	ending string
+	// before is how many bytes of letters came in front of it, letters the entry up to
+	// which they went.
+	before  int
+	letters parley.Seq
 	// err is why nothing more can be written; nil while the reader is there.
 	err error
 }
@@ -131,6 +160,19 @@ func (s *reply) event(place int, e event) {
 		e.Timestamp = api.TimeOf(s.Now())
 		s.err = s.out.Event(sse.Event{ID: url.PathEscape(string(s.run)) + "/" + strconv.Itoa(place), Data: api.Encode(e)})
 	}
+}
+
+// preface writes what comes in front of the reply.
+func (s *reply) preface(letters []parley.Entry, a awaited) {
+	if len(letters) == 0 {
+		return
+	}
+	text := letterText(letters, func(e parley.Entry) string { return s.content(s.r, s.project, s.session.Language, e) })
+	if a.run != "" || a.isMissed() {
+		text += "\n\n"
+	}
+	s.before, s.letters = len(text), letters[len(letters)-1].Seq
+	s.event(0, event{Type: "message-chunk", Content: text})
 }
 
 // write takes what the engine delivers.
@@ -151,9 +193,9 @@ func (s *reply) text(e run.Event) {
 		return
 	}
 	s.held += e.Text
-	room := MaxReplyBytes - len(s.ending) - s.sent
+	room := MaxReplyBytes - len(s.ending) - s.before - s.sent
 	shown := cut(s.held, max(room, 0))
-	over := s.sent+len(s.held) > MaxReplyBytes
+	over := s.before+s.sent+len(s.held) > MaxReplyBytes
 	s.chunk(shown)
 	s.held = s.held[len(shown):]
 	if over {
@@ -173,12 +215,18 @@ func (s *reply) chunk(text string) {
 // it was read is told so. A reply that broke off ends with an apology: at an error
 // the widget would drop what it shows of it.
 func (s *reply) end(e *run.End) {
+	if e.Status == parley.StatusCancelled {
+		select {
+		case <-s.r.Context().Done():
+		case <-time.After(cancelLag):
+		}
+	}
 	apology := s.project.Say(parley.TextApology, s.session.Language)
 	if e.Status == parley.StatusIncomplete && e.Entry != nil {
-		s.text(run.Event{Text: "\n\n" + cut(apology, 1000)})
+		s.text(run.Event{Text: brokenOff(s.project, s.session.Language)})
 	}
 	s.chunk(s.held)
-	last := event{Type: "message-complete", Data: &length{s.sent}}
+	last := event{Type: "message-complete", Data: &length{s.before + s.sent}}
 	if e.Status == parley.StatusFailed || e.Entry == nil {
 		last = event{Type: "error", Message: apology}
 		if e.Entry != nil && e.Entry.Text != "" {
@@ -189,13 +237,31 @@ func (s *reply) end(e *run.End) {
 		s.event(s.sent, last)
 		return
 	}
-	s.complain(s.replyWritten(s.r.Context(), e.Entry.Seq))
+	s.finish(last, func(ctx context.Context) error { return s.replyWritten(ctx, e.Entry.Seq, s.letters) },
+		func(ctx context.Context) error { return s.replyUnwritten(ctx, e.Entry.Seq) })
+}
+
+// closeLetters ends letters that came alone.
+func (s *reply) closeLetters() {
+	s.finish(event{Type: "message-complete", Data: &length{s.before}},
+		func(ctx context.Context) error { return s.lettersShown(ctx, s.letters) },
+		func(ctx context.Context) error { return s.lettersShown(ctx, s.shown) })
+}
+
+// finish writes the last event, which is noted before and taken back where it was not
+// written. It is held back from a page that has sent its beacon meanwhile: that one
+// may store what it is given, and the next be given it again.
+func (s *reply) finish(last event, written, unwritten func(context.Context) error) {
+	s.complain(written(s.r.Context()))
+	if s.gone() {
+		return
+	}
 	s.event(s.sent, last)
 	// A page that has received it leaves at once: that it left says nothing.
 	if s.err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.r.Context()), time.Second)
 		defer cancel()
-		s.complain(s.replyUnwritten(ctx, e.Entry.Seq))
+		s.complain(unwritten(ctx))
 	}
 }
 

@@ -1,13 +1,21 @@
 package hissuno_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/sse"
+	"parley/shared/table"
 )
 
 // gone is a reader who leaves before an event of that type arrives.
@@ -87,6 +95,215 @@ func TestWhereUpdatesGoOn(t *testing.T) {
 				t.Errorf("the page goes on as is said in %q, want %q", got, want)
 			}
 			fatal(t, h.Store.TakeOver(t.Context(), h.operator(), session, ola))
+		}
+		h.minutes(1)
+	})
+}
+
+// during is a reader to whom something happens while an event arrives.
+type during struct {
+	*httptest.ResponseRecorder
+	event   string
+	happens func()
+}
+
+func (d *during) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), d.event) && d.happens != nil {
+		d.happens()
+		d.happens = nil
+	}
+	return d.ResponseRecorder.Write(b)
+}
+
+// streams reads the reply, from an event on if that is not "".
+func (h *hours) streams(w http.ResponseWriter, after string) {
+	r := httptest.NewRequest(http.MethodGet, "/hissuno/chat/stream?"+url.Values{"projectId": {h.Key}, "sessionId": {session}}.Encode(), nil)
+	if after != "" {
+		r.Header.Set("Last-Event-ID", after)
+	}
+	h.handler.ServeHTTP(w, r)
+}
+
+func (h *hours) posts(messages string) string {
+	h.Helper()
+	return h.do(http.MethodPost, "", `{"projectId":"`+h.Key+`","sessionId":"`+session+`","messages":[`+messages+`]}`).Body.String()
+}
+
+// hello is a transcript of one message, later one of more.
+const (
+	hello = `{"role":"user","content":"Hello"}`
+	later = hello + `,{"role":"assistant","content":"One, two."},{"role":"user","content":"Are you there?"}`
+)
+
+// TestReplyIsHeldBack: the end of a reply is not given to a page that has sent its
+// beacon, which might store it, but once to the next; or to that one, if it stays.
+func TestReplyIsHeldBack(t *testing.T) {
+	for name, test := range map[string]func(h *hours, run string){
+		"it is loaded anew": func(h *hours, _ string) {
+			if got := h.do(http.MethodGet, "", "").Body.String(); !strings.Contains(got, `"isRunning":true`) {
+				h.Errorf("the next page is told %s", got)
+			}
+			if got := h.do(http.MethodGet, "/stream", "").Body.String(); !strings.Contains(got, "two.") || !strings.Contains(got, "message-complete") {
+				h.Errorf("the next page hears %q", got)
+			}
+		},
+		"it stays": func(h *hours, run string) {
+			rest := httptest.NewRecorder()
+			h.streams(rest, run+"/9")
+			if got := rest.Body.String(); strings.Contains(got, "two.") || !strings.Contains(got, "message-complete") {
+				h.Errorf("it goes on with %q", got)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHours(t)
+				h.posts(hello)
+				reader := &during{httptest.NewRecorder(), "two.", h.beacon}
+				h.streams(reader, "")
+				heard := reader.Body.String()
+				if !strings.Contains(heard, "two.") || strings.Contains(heard, "message-complete") {
+					t.Fatalf("the page that has left hears %q", heard)
+				}
+				_, id, _ := strings.Cut(heard, "id: ")
+				run, _, _ := strings.Cut(id, "/")
+				test(h, run)
+				h.told()
+				if got := h.do(http.MethodGet, "", "").Body.String(); !strings.Contains(got, `"isRunning":false`) {
+					t.Errorf("afterwards a page is told %s", got)
+				}
+				h.minutes(1)
+			})
+		})
+	}
+}
+
+// TestNothingIsNotedOfAReaderWhoLeft: a reply is not noted as written to a reader who
+// was known to have left before its end.
+func TestNothingIsNotedOfAReaderWhoLeft(t *testing.T) {
+	for name, reader := range map[string]func(*http.Request) (http.ResponseWriter, *http.Request){
+		"a write failed": func(r *http.Request) (http.ResponseWriter, *http.Request) {
+			return gone{httptest.NewRecorder(), "message-chunk"}, r
+		},
+		"the request ended": func(r *http.Request) (http.ResponseWriter, *http.Request) {
+			ctx, cancel := context.WithCancel(r.Context())
+			return &during{httptest.NewRecorder(), "two.", cancel}, r.WithContext(ctx)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHours(t)
+				h.posts(hello)
+				h.handler.ServeHTTP(reader(httptest.NewRequest(http.MethodGet, "/hissuno/chat/stream?"+url.Values{"projectId": {h.Key}, "sessionId": {session}}.Encode(), nil)))
+				h.minutes(1)
+				if got, err := h.Store.Session(t.Context(), h.operator(), session); err != nil || got.Run != nil {
+					t.Fatalf("the reply has not ended: %+v, %v", got, err)
+				}
+				mark := parleytest.Everything(t, h.Table)[table.Key{PK: "demo/session/" + session, SK: "mark/page/"}]
+				if mark.Int("reply_at") != 0 {
+					t.Errorf("noted: %v", mark)
+				}
+			})
+		})
+	}
+}
+
+// TestLettersComeWithTheTurn: what a person wrote while the chat was shut comes with
+// the visitor's next message: alone, or in front of the agent's reply, once.
+func TestLettersComeWithTheTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHours(t)
+		writes := func(text string) {
+			_, err := h.Store.Reply(t.Context(), h.operator(), ola, parley.ReplyRequest{ID: parley.EntryID(text), Session: session, Content: text})
+			fatal(t, err)
+		}
+		heard := func(want string) {
+			t.Helper()
+			got := h.do(http.MethodGet, "/stream", "").Body
+			if said, last := spoken(t, got.String()); said != want || last != "message-complete" {
+				t.Errorf("the page hears %q and then %s, want %q", said, last, want)
+			}
+		}
+		h.ask()
+		h.told()
+		writes("I am Ola")
+		if got := h.posts(later); !strings.Contains(got, `"human_takeover"`) {
+			t.Errorf("a page that asks for its updates is answered %s", got)
+		}
+		h.told()
+		h.closes("application/json")
+		writes("one")
+		writes("two")
+		if got := h.posts(later); !strings.Contains(got, `"processing"`) {
+			t.Errorf("a page whose chat was shut is answered %s", got)
+		}
+		heard("Ola: I am Ola\n\nOla: one\n\nOla: two")
+		if got := h.posts(later); !strings.Contains(got, `"human_takeover"`) {
+			t.Errorf("with no more to tell, it is answered %s", got)
+		}
+		writes("three")
+		h.posts(hello) // which is acknowledged
+		heard("Ola: three\n\nThank you, your message has arrived. A person will answer you here.")
+		writes("Bye")
+		fatal(t, h.Store.HandBack(t.Context(), h.operator(), session, ola))
+		h.posts(later)
+		heard("Ola: Bye\n\nOne, two.")
+		h.posts(later)
+		heard("One, two.")
+		h.minutes(2)
+	})
+}
+
+// spoken joins the pieces of an event stream, and names the type of its last event.
+func spoken(t *testing.T, body string) (said, last string) {
+	t.Helper()
+	for events := sse.NewReader(strings.NewReader(body)); ; {
+		e, err := events.Next()
+		if err == io.EOF {
+			return said, last
+		}
+		fatal(t, err)
+		var data struct{ Type, Content string }
+		fatal(t, json.Unmarshal([]byte(e.Data), &data))
+		said, last = said+data.Content, data.Type
+	}
+}
+
+// TestLongLateReply: a reply that comes as an update comes in as many messages as the
+// widget takes.
+func TestLongLateReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHours(t)
+		h.ask()
+		h.told()
+		caller := parley.Caller{Project: parleytest.Project, Visitor: h.Store.CapabilityVisitor(parleytest.Project, session), Capability: true}
+		claim := parleytest.Send(t, h.Store, caller, parleytest.Say("slow", session, "Slowly?")).Claim
+		sent := parleytest.Send(t, h.Store, caller, parleytest.Say("fast", session, "Faster!"))
+		parleytest.Reply(t, h.Store, claim, "Here you are.")
+		whole := strings.Repeat("ü", 3000) + "."
+		_, err := h.Store.EndRun(t.Context(), sent.Ref, nil, parley.End{Next: 1, Of: "fast", Status: parley.StatusIncomplete, Text: whole, Unflushed: whole})
+		fatal(t, err)
+		var ids []string
+		text := ""
+		for events := sse.NewReader(h.do(http.MethodGet, "/updates", "").Body); ; {
+			e, err := events.Next()
+			if err == io.EOF {
+				break
+			}
+			fatal(t, err)
+			var data struct {
+				Message struct{ ID, Content, SenderType string }
+			}
+			fatal(t, json.Unmarshal([]byte(e.Data), &data))
+			if m := data.Message; m.ID != "" {
+				ids, text = append(ids, m.ID+" at "+e.ID), text+m.Content
+				if len(m.Content) > 4096 || m.SenderType != "ai" {
+					t.Errorf("%d bytes of %s", len(m.Content), m.SenderType)
+				}
+			}
+		}
+		if !strings.HasPrefix(text, whole+"\n\nSorry") || len(ids) != 2 || ids[0] == ids[1] {
+			t.Errorf("in %q: %d bytes ending in %q", ids, len(text), text[max(len(text)-90, 0):])
 		}
 		h.minutes(1)
 	})

@@ -2,6 +2,7 @@ package hissuno
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	}
 	last := r.Header.Get("Last-Event-ID")
 	after, err := strconv.ParseUint(last, 10, 62)
-	u := &connection{updates: updates{page: f.pageOf(caller, id)}, r: r, project: project.ID}
+	u := &connection{updates: updates{page: f.pageOf(caller, id)}, r: r, project: project}
 	told, err := u.begin(r.Context(), parley.Seq(after), last != "" && err == nil)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 type connection struct {
 	updates
 	r       *http.Request
-	project parley.ProjectID
+	project *parley.Project
 	out     *sse.Writer
 	wrote   bool      // since it last looked
 	gaveAt  time.Time // when the first update was given; zero while none was
@@ -94,45 +95,77 @@ func (u *connection) tell(told []parley.Entry) error {
 		u.gaveAt = u.Now()
 	}
 	for _, e := range told {
-		out, ok := u.eventOf(e)
-		if !ok {
-			continue
-		}
-		if err := u.event(e.Seq, out); err != nil {
-			return err
+		events := u.eventsOf(e)
+		for n, out := range events {
+			at := e.Seq
+			if n < len(events)-1 {
+				at-- // a page that is cut off here is given all of it again
+			}
+			if err := u.event(at, out); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// eventOf returns an entry as the widget knows it; ok is false for one that has
-// nothing to show.
-func (u *connection) eventOf(e parley.Entry) (out event, ok bool) {
+// eventsOf returns an entry as the widget knows it: none where it has nothing to
+// show, and several where it has more than the widget takes at once.
+func (u *connection) eventsOf(e parley.Entry) []event {
 	switch {
 	case e.IsMessage():
-		m := updateMessage{ID: e.ID, Role: "assistant", Content: u.content(e), CreatedAt: api.Time(e.At), SenderType: "human_agent", SenderName: e.Author.Name}
-		if e.Author.Kind == parley.AuthorSystem {
-			m.SenderType = "system"
+		var events []event
+		for n, text := range u.pieces(e) {
+			m := updateMessage{ID: e.ID, Role: "assistant", Content: text, CreatedAt: api.Time(e.At),
+				SenderType: senders[e.Author.Kind], SenderName: e.Author.Name}
+			if n > 0 {
+				m.ID += parley.EntryID("/" + strconv.Itoa(n))
+			}
+			events = append(events, event{Type: "message", Message: m})
 		}
-		return event{Type: "message", Message: m}, m.Content != ""
+		return events
 	case e.Event == parley.EventHandedOver, e.Event == parley.EventTakenOver:
-		return event{Type: "status-change", Status: "human_takeover"}, true
+		return []event{{Type: "status-change", Status: "human_takeover"}}
 	}
-	return event{Type: "status-change", Status: "closed"}, true
+	return []event{{Type: "status-change", Status: "closed"}}
 }
 
-// content is the text with the addresses of what is attached, as the widget
-// shows text only, at most as long as it takes.
-func (u *connection) content(e parley.Entry) string {
+// senders are the widget's words for who wrote a message.
+var senders = map[parley.AuthorKind]string{
+	parley.AuthorHuman: "human_agent", parley.AuthorSystem: "system", parley.AuthorAI: "ai",
+}
+
+// pieces returns what the widget shows of a message: of a reply all that it shows of
+// one, of a person's as much as it takes at once.
+func (u *connection) pieces(e parley.Entry) (all []string) {
+	longest := parley.ChannelHissuno.MaxHumanBytes()
+	text := u.function.content(u.r, u.project, u.session.Language, e)
+	if e.Run == "" && len(text) > longest {
+		text = cut(text, longest-len("…")) + "…"
+	}
+	for text != "" {
+		piece := cut(text, longest)
+		all, text = append(all, piece), text[len(piece):]
+	}
+	return all
+}
+
+// content is what is shown of a message that is not streamed: its text with the
+// addresses of what is attached, as the widget shows text only.
+func (f function) content(r *http.Request, p *parley.Project, language string, e parley.Entry) string {
 	lines := []string{e.Text}
-	for _, p := range e.Parts {
-		if a := p.Attachment; a != nil {
-			lines = append(lines, a.Name+": "+u.API.FileURL(u.r, u.project, a.ID, a.Name))
+	for _, part := range e.Parts {
+		if a := part.Attachment; a != nil {
+			lines = append(lines, a.Name+": "+f.API.FileURL(r, p.ID, a.ID, a.Name))
 		}
 	}
 	text := strings.TrimSpace(strings.Join(lines, "\n"))
-	if longest := parley.ChannelHissuno.MaxHumanBytes(); len(text) > longest {
-		return cut(text, longest-len("…")) + "…"
+	if e.Status == parley.StatusIncomplete {
+		text += brokenOff(p, language)
+	}
+	if len(text) > MaxReplyBytes {
+		end := ending(p, language)
+		text = cut(text, MaxReplyBytes-len(end)) + end
 	}
 	return text
 }
@@ -144,6 +177,9 @@ func (u *connection) look(ctx context.Context) (wrote, enough bool, err error) {
 		return false, true, nil
 	}
 	told, err := u.next(ctx)
+	if errors.Is(err, errGone) {
+		return false, true, nil
+	}
 	if err == nil {
 		u.wrote = false
 		err = u.tell(told)

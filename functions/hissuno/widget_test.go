@@ -51,6 +51,7 @@ func TestWidget(t *testing.T) {
 		t.Run("H33_Takeover_"+name, func(t *testing.T) { testTakeover(t, newRig(t, hold), browser) })
 		t.Run("H34_Human_"+name, func(t *testing.T) { testHuman(t, newRig(t, hold), browser) })
 		t.Run("H35_Letters_"+name, func(t *testing.T) { testLetters(t, newRig(t, hold), browser) })
+		t.Run("H36_ShutChat_"+name, func(t *testing.T) { testShutChat(t, newRig(t, hold), browser) })
 		t.Run("H37_Closed_"+name, func(t *testing.T) { testClosed(t, newRig(t, hold), browser) })
 	}
 }
@@ -119,13 +120,20 @@ func testBusy(t *testing.T, r *rig, browser context.Context) {
 	b.submit(r.question(gate))
 	b.await(`hook.streamingContent == "One,"`)
 	b.submit("Faster!")
+	told := r.mark()
 	close(gate)
-	b.await(`!hook.isLoading`)
-	if got := b.shows(); len(got) != 3 || got[2] != "One, two." || b.error() != "" {
+	b.await(`!hook.isLoading && hook.messages.length == 4`)
+	if got := b.shows(); got[2] != "One, two." || got[3] != apitest.Echo("Faster!") || b.error() != "" {
 		t.Errorf("the page shows %q, error %q", got, b.error())
 	}
-	if got := b.brief(); len(got) != 3 || !strings.Contains(got[1], "Faster!") {
+	if got := b.brief(); len(got) != 4 || !strings.Contains(got[1], "Faster!") {
 		t.Errorf("stored: %q", got)
+	}
+	b.until("the request after what was told", func() bool { return r.asked("GET /updates after", told) > 0 })
+	b.reload()
+	b.ask("And?")
+	if got := b.shows(); len(got) != 6 || b.error() != "" {
+		t.Errorf("later the page shows %q, error %q", got, b.error())
 	}
 }
 
@@ -425,6 +433,32 @@ func testLetters(t *testing.T, r *rig, browser context.Context) {
 	js[bool](b, `new Promise(done => setTimeout(() => done(true), 300))`)
 	if got := b.shows(); !slices.Equal(got, before) {
 		t.Errorf("after reloads the page shows %q", got)
+	}
+}
+
+// testShutChat: a page whose chat was shut shows what an operator wrote when the
+// visitor writes again, also where it was shut before anything was said.
+func testShutChat(t *testing.T, r *rig, browser context.Context) {
+	for _, first := range []bool{true, false} {
+		b := r.visit(t, browser, nil)
+		if first {
+			js[bool](b, `hook.closeSession().then(() => true)`)
+		}
+		b.ask("Hello")
+		if first {
+			js[bool](b, `new Promise(done => setTimeout(() => done(true), 2600))`) // so long that it would have asked anew
+		} else {
+			js[bool](b, `hook.closeSession().then(() => true)`)
+		}
+		b.writes("I am Ola")
+		b.ask("Anybody?")
+		if got := b.shows(); len(got) != 4 || got[3] != "Ola: I am Ola" || b.error() != "" {
+			t.Errorf("shut first: %v: the page shows %q, error %q", first, got, b.error())
+		}
+		b.ask("Thanks")
+		if got := b.shows(); len(got) != 5 {
+			t.Errorf("shut first: %v: the page shows %q", first, got)
+		}
 	}
 }
 

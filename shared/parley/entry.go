@@ -27,6 +27,9 @@ type Entry struct {
 	// Run is the run that wrote a reply or ended without one; Of is the message it answers.
 	Run RunID   `json:"run,omitempty"`
 	Of  EntryID `json:"of,omitempty"`
+	// Waited is the place of that message, where the run waited in the queue for its
+	// turn; else 0.
+	Waited Seq `json:"waited,omitempty"`
 	// Status is how that run ended.
 	Status RunStatus `json:"status,omitempty"`
 	// Reason says why, for operators and logs; never shown to a visitor. Of a

@@ -35,7 +35,8 @@ type Project struct {
 	// SettleSeconds is how long a close can be undone by a sign of the page; 0 means 30.
 	SettleSeconds int `json:"settle_seconds,omitempty"`
 	// IdlePromptSeconds and IdleCloseSeconds bound how long a session may be
-	// silent before it is asked, and after that before it is closed; 0 means never.
+	// silent before it is asked, and after that before it is closed; 0 means never, but
+	// sessions of Hissuno's widget close after an hour then.
 	IdlePromptSeconds int `json:"idle_prompt_seconds,omitempty"`
 	IdleCloseSeconds  int `json:"idle_close_seconds,omitempty"`
 	// UnansweredCloseSeconds is after how long a session ends in which a person was

@@ -115,6 +115,9 @@ func (c *change) finish(run RunID, e End, onRefusal func(table.Item) error) (Ent
 	if e.System {
 		entry.Author = Author{Kind: AuthorSystem}
 	}
+	if r := c.session.Run; r != nil && r.ID == run && r.Waited {
+		entry.Waited = r.Seq
+	}
 	parts, asks := callParts(e.Calls)
 	entry.Parts = parts
 	for _, source := range e.Sources {
@@ -169,7 +172,7 @@ func (c *change) promote() {
 	next := session.Queue[0]
 	session.Queue = session.Queue[1:]
 	waits := next.Waits && SilentFor(c.now, next.Since) < QueuedFor-leaveMargin
-	next.Since = c.now.UnixMilli()
+	next.Since, next.Waited = c.now.UnixMilli(), true
 	session.Run = &next
 	if !waits {
 		c.promoted = RunRef{session.Project, session.ID, next.ID}

@@ -157,6 +157,8 @@ type QueuedRun struct {
 	// Waits says that the request which asked for it stays open for QueuedFor, to
 	// generate it.
 	Waits bool `json:"waits,omitempty"`
+	// Waited says that it waited in the queue for its turn.
+	Waited bool `json:"waited,omitempty"`
 }
 
 // asked returns the id of the message that the run answers.

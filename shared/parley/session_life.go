@@ -364,6 +364,9 @@ func (s *Session) idleAt(p *Project) (at time.Time, prompt bool) {
 	silent := time.UnixMilli(s.At).UTC()
 	ask := time.Duration(p.IdlePromptSeconds) * time.Second
 	close := time.Duration(p.IdleCloseSeconds) * time.Second
+	if close == 0 {
+		close = s.Channel.idleClose()
+	}
 	switch {
 	case ask > 0 && s.Spoke && !s.Prompted:
 		return silent.Add(ask), true
@@ -373,6 +376,17 @@ func (s *Session) idleAt(p *Project) (at time.Time, prompt bool) {
 		return silent.Add(close), false
 	}
 	return time.Time{}, false
+}
+
+// idleClose is how long a session of the channel may be silent where the project says
+// nothing; 0 means for ever. Hissuno's widget leaves a session without a word for the
+// next one, under an id that it then forgets. Our choice: twice as long as the widget
+// itself waits by default before it closes one that it still shows.
+func (c Channel) idleClose() time.Duration {
+	if c == ChannelHissuno {
+		return time.Hour
+	}
+	return 0
 }
 
 // idle asks after a visitor who has been silent for long, and closes the session

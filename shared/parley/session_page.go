@@ -55,9 +55,9 @@ func (s *Store) PeekPage(ctx context.Context, c Caller, id SessionID, consistent
 	return session, PageMark{project: c.Project, session: id, noted: items[0], stands: items[0] != nil}, nil
 }
 
-// ChangePage changes a page mark as it stands in the table; of m it only keeps that
-// there is one. What is refused, by a condition or because the session has been
-// erased, is no error: there is nothing to change any more.
+// ChangePage changes a page mark as it stands in the table; m only learns that there
+// is one and, where a condition refused the change, what it says. A refusal, also one
+// because the session has been erased, is no error: there is nothing to change any more.
 func (s *Store) ChangePage(ctx context.Context, m *PageMark, ch PageChange) error {
 	actions := []table.Action{ch.update(pageMarkKey(m.project, m.session))}
 	if m.stands { // it goes with its session, so that a late change meets nothing
@@ -66,6 +66,9 @@ func (s *Store) ChangePage(ctx context.Context, m *PageMark, ch PageChange) erro
 		actions = append(actions, checkThere(m.project, m.session))
 	}
 	err := s.write(ctx, actions)
+	if stood, is := standing(err, 0); is && stood != nil {
+		m.noted, m.stands = stood, true
+	}
 	if refused(err) {
 		return nil
 	}

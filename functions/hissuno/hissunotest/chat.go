@@ -106,10 +106,21 @@ func testBusy(t *testing.T, s *suite) {
 	if h := <-reply; h.text != "One, two." {
 		t.Errorf("heard %+v", h)
 	}
+	p.await("the answer to what came meanwhile", func() bool { return p.stored().Run == nil })
 	got := p.brief()
-	if len(got) != 3 || !strings.Contains(got[1], "Faster!") || !strings.Contains(got[2], "One, two.") {
+	if len(got) != 4 || !strings.Contains(got[1], "Faster!") || !strings.Contains(got[2], "One, two.") || !strings.Contains(got[3], apitest.Echo("Faster!")) {
 		t.Errorf("stored: %q", got)
 	}
+	if state := p.status(); state["isRunning"] != true || state["runId"] != run {
+		t.Errorf("of the reply that was streamed and not proven: %v", state)
+	}
+	p.read("")
+	letters, a := p.updates("")
+	if got := contents(letters); !slices.Equal(got, []string{apitest.Echo("Faster!")}) || letters[0].Message.SenderType != "ai" {
+		t.Errorf("updates = %q, %+v", got, letters)
+	}
+	p.updates(a.events[1].ID)
+	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
 	if h := p.ask("And?"); h.text == "" {
 		t.Errorf("the next reply is %+v", h)
 	}

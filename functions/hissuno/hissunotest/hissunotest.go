@@ -79,6 +79,7 @@ func Run(t *testing.T, host Host) {
 		{"H34_HumanHasIt", testHumanHasIt},
 		{"H34_Acknowledged", testAcknowledged},
 		{"H36_Letters", testLetters},
+		{"H36_LettersOfAShutChat", testShut},
 		{"H37_Closed", testClosedUpdates},
 		{"H38_TakenOver", testTakenOver},
 		{"H39_OtherProject", testOtherProject},

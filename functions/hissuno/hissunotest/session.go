@@ -102,6 +102,27 @@ func testAcknowledged(t *testing.T, s *suite) {
 	}
 }
 
+// testShut: a page whose visitor shut the chat asks for no updates any more, so what an
+// operator wrote comes with the visitor's next message, once.
+func testShut(t *testing.T, s *suite) {
+	p := s.page(t, nil)
+	p.ask("Hello")
+	p.updates("")
+	p.do(p.calls()["E7"]).is(http.StatusOK)
+	p.writes("I am Ola")
+	out := p.post(p.message("Hello", "Hi", "Anybody?")).is(http.StatusCreated).object()
+	if out["status"] != "processing" || out["runId"] == nil {
+		t.Errorf("answer = %v", out)
+	}
+	if h := p.read(""); h.text != "Ola: I am Ola" || h.types[len(h.types)-1] != "message-complete" {
+		t.Errorf("heard %+v", h)
+	}
+	p.do(p.calls()["E4"]).fails(http.StatusNotFound)
+	if out := p.post(p.message("Hello", "Hi", "Thanks")).is(http.StatusOK).object(); out["status"] != "human_takeover" {
+		t.Errorf("answer = %v", out)
+	}
+}
+
 // contents are the texts of letters, and the statuses in brackets.
 func contents(letters []letter) []string {
 	out := []string{}
