@@ -233,7 +233,7 @@ func (s *reply) end(e *run.End) {
 			last.Message = e.Entry.Text
 		}
 	}
-	if e.Entry == nil || s.err != nil || s.r.Context().Err() != nil {
+	if e.Entry == nil {
 		s.event(s.sent, last)
 		return
 	}
@@ -252,6 +252,9 @@ func (s *reply) closeLetters() {
 // written. It is held back from a page that has sent its beacon meanwhile: that one
 // may store what it is given, and the next be given it again.
 func (s *reply) finish(last event, written, unwritten func(context.Context) error) {
+	if s.err != nil {
+		return
+	}
 	s.complain(written(s.r.Context()))
 	if s.gone() {
 		return

@@ -1,7 +1,6 @@
 package hissuno_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -178,34 +177,28 @@ func TestReplyIsHeldBack(t *testing.T) {
 	}
 }
 
-// TestNothingIsNotedOfAReaderWhoLeft: a reply is not noted as written to a reader who
-// was known to have left before its end.
+// TestNothingIsNotedOfAReaderWhoLeft: an acknowledgement is not noted as written to a
+// reader who was known to have left before its end.
 func TestNothingIsNotedOfAReaderWhoLeft(t *testing.T) {
-	for name, reader := range map[string]func(*http.Request) (http.ResponseWriter, *http.Request){
-		"a write failed": func(r *http.Request) (http.ResponseWriter, *http.Request) {
-			return gone{httptest.NewRecorder(), "message-chunk"}, r
-		},
-		"the request ended": func(r *http.Request) (http.ResponseWriter, *http.Request) {
-			ctx, cancel := context.WithCancel(r.Context())
-			return &during{httptest.NewRecorder(), "two.", cancel}, r.WithContext(ctx)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := newHours(t)
-				h.posts(hello)
-				h.handler.ServeHTTP(reader(httptest.NewRequest(http.MethodGet, "/hissuno/chat/stream?"+url.Values{"projectId": {h.Key}, "sessionId": {session}}.Encode(), nil)))
-				h.minutes(1)
-				if got, err := h.Store.Session(t.Context(), h.operator(), session); err != nil || got.Run != nil {
-					t.Fatalf("the reply has not ended: %+v, %v", got, err)
-				}
-				mark := parleytest.Everything(t, h.Table)[table.Key{PK: "demo/session/" + session, SK: "mark/page/"}]
-				if mark.Int("reply_at") != 0 {
-					t.Errorf("noted: %v", mark)
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHours(t)
+		h.ask()
+		h.told()
+		mark := func() table.Item {
+			return parleytest.Everything(t, h.Table)[table.Key{PK: "demo/session/" + session, SK: "mark/page/"}]
+		}
+		before := mark()
+		fatal(t, h.Store.TakeOver(t.Context(), h.operator(), session, ola))
+		h.posts(hello)
+		h.streams(gone{httptest.NewRecorder(), "message-chunk"}, "")
+		if after := mark(); !after.Equal(before) {
+			t.Errorf("noted: %v, before: %v", after, before)
+		}
+		if said, _ := spoken(t, h.do(http.MethodGet, "/stream", "").Body.String()); !strings.HasPrefix(said, "Thank you") {
+			t.Errorf("the next reader hears %q", said)
+		}
+		h.minutes(1)
+	})
 }
 
 // TestLettersComeWithTheTurn: what a person wrote while the chat was shut comes with
