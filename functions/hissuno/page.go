@@ -20,6 +20,10 @@ package hissuno
 //     for no updates until it is loaded anew. Nor does one that shut it before
 //     anything was said: that one shows a reply and asks for nothing.
 //
+// What asks anew after a beacon may be the page that left, which has stored a reply in
+// its last moment, or the next, whose first requests come together. So that proves the
+// reply if the next page is loaded some time later.
+//
 // A page that has sent its beacon lives on for a moment, and stores what it is given:
 // the end of a reply, and updates, are held back from it. If it stays after all, it
 // resumes the connection that was cut, and has shown thereby that it is there.
@@ -83,6 +87,10 @@ type pageMark struct {
 	// to the page writtenTo. writtenNotice is the notice with which it began, if it did.
 	written, writtenNotice parley.Seq
 	writtenAt, writtenTo   int64
+	// back is the reply that was taken back as lost when the page left, heardAt when a
+	// page asked anew since, and before one was loaded; 0 if none did.
+	back    parley.Seq
+	heardAt int64
 	// taken is the message whose answer, which waits for its turn or did, is streamed
 	// to a page, and no update therefore.
 	taken parley.Seq
@@ -104,6 +112,8 @@ const (
 	noteWrittenNotice = "first"
 	noteWrittenAt     = "sent_at"
 	noteWrittenTo     = "sent_loads"
+	noteBack          = "back"
+	noteHeardAt       = "heard_at"
 	noteTaken         = "taken"
 	noteShut          = "shut"
 	noteShown         = "shown"
@@ -117,7 +127,7 @@ func pageMarkOf(m parley.PageMark) pageMark {
 	return pageMark{stored: m, number: m.Number(noteNumber),
 		reply: seq(noteReply), replyAt: m.Number(noteReplyAt), replyProven: m.Flag(noteReplyProven), proven: seq(noteProven),
 		written: seq(noteWritten), writtenNotice: seq(noteWrittenNotice), writtenAt: m.Number(noteWrittenAt), writtenTo: m.Number(noteWrittenTo),
-		taken: seq(noteTaken), shut: m.Number(noteShut), shown: seq(noteShown)}
+		back: seq(noteBack), heardAt: m.Number(noteHeardAt), taken: seq(noteTaken), shut: m.Number(noteShut), shown: seq(noteShown)}
 }
 
 // open reads the session and its page mark. It is a sign of the page.

@@ -44,6 +44,11 @@ func (p *page) awaits(ctx context.Context) (awaited, error) {
 // arrives is awaits for a page that has just been loaded.
 func (p *page) arrives(ctx context.Context) (awaited, error) {
 	a, err := p.awaits(ctx)
+	if err == nil && p.back > p.reply {
+		if err = p.storedAfterAll(ctx); err == nil {
+			a, err = p.awaits(ctx)
+		}
+	}
 	if err == nil {
 		lost := p.replyMayBeLost() // the beacon of the page before may still be under way
 		if err = p.counts(ctx, lost); err == nil && lost {
@@ -68,12 +73,38 @@ func (p *page) leaves(ctx context.Context) error {
 		err = p.peek(ctx)
 	}
 	if err == nil {
-		err = p.counts(ctx, p.replyMayBeLost())
+		lost := p.replyMayBeLost()
+		if err = p.counts(ctx, lost); err == nil && lost {
+			err = p.note(ctx, parley.PageChange{Set: notes{noteBack: int64(p.reply), noteHeardAt: 0}})
+		}
 	}
 	if err != nil {
 		return err
 	}
 	return p.API.Store.Close(ctx, p.caller, p.id)
+}
+
+// together is how soon after each other the first requests of a page come. Our choice:
+// several times what a browser takes between them.
+const together = 10 * time.Millisecond
+
+// heard notes that a page has asked anew since one left to which the end of a reply had
+// just been written.
+func (p *page) heard(ctx context.Context) error {
+	if p.back <= p.reply || p.heardAt > 0 {
+		return nil
+	}
+	return p.note(ctx, parley.PageChange{Same: notes{noteNumber: p.number, noteHeardAt: 0}, Set: notes{noteHeardAt: p.Now().UnixMilli()}})
+}
+
+// storedAfterAll notes, when a page is loaded, whether the one before had the reply
+// that was taken back when it left.
+func (p *page) storedAfterAll(ctx context.Context) error {
+	change := parley.PageChange{Same: notes{noteReply: int64(p.reply)}, Set: notes{noteBack: 0}}
+	if p.heardAt > 0 && p.Now().UnixMilli()-p.heardAt > together.Milliseconds() {
+		change.Set[noteReply], change.Flag = int64(p.back), map[string]bool{noteReplyProven: true}
+	}
+	return p.note(ctx, change)
 }
 
 // counts notes what became of the reply that was written last to a page that is gone:

@@ -115,6 +115,44 @@ func TestReplyIsProven(t *testing.T) {
 	})
 }
 
+// TestReplyStoredInTheLastMoment: a page that has sent its beacon may still have stored
+// the reply whose end was written before, and shows that by asking anew. What asks
+// together with the next page is that page.
+func TestReplyStoredInTheLastMoment(t *testing.T) {
+	onBoth(t, func(s site) {
+		for name, test := range map[string]struct {
+			asks  []time.Duration // before the next page is loaded, each after the one before
+			loads time.Duration   // after the last
+			again bool
+		}{
+			"it asks nothing":             {nil, time.Second, true},
+			"it asks":                     {[]time.Duration{time.Millisecond}, together + time.Millisecond, false},
+			"the next one asks":           {[]time.Duration{time.Second}, together, true},
+			"it asks, and then the next":  {[]time.Duration{time.Millisecond, 50 * time.Millisecond}, time.Millisecond, false},
+			"it asks, and the next later": {[]time.Duration{time.Millisecond}, 5 * time.Minute, false},
+		} {
+			id := s.turn(parley.EntryID(name), "")
+			s.hasRead(id)
+			s.left(id)
+			for _, after := range test.asks {
+				time.Sleep(after)
+				s.anew(id)
+			}
+			time.Sleep(test.loads)
+			if next := s.loaded(id); next.isMissed() != test.again {
+				s.Errorf("%s: the next page is given %+v", name, next.missed)
+			}
+			if test.again {
+				s.hasRead(id)
+			}
+			s.anew(id)
+			if next := s.loaded(id); next.isMissed() {
+				s.Errorf("%s: the page after that is given %+v", name, next.missed)
+			}
+		}
+	})
+}
+
 // TestReplyEndsMeanwhile: a request does not prove a reply whose end was written after
 // it was read what had been.
 func TestReplyEndsMeanwhile(t *testing.T) {

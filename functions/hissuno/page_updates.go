@@ -51,6 +51,9 @@ func (u *updates) begin(ctx context.Context, after parley.Seq, resumed bool) ([]
 	}
 	got := min(after, u.session.Seq)
 	if !resumed {
+		if err := u.heard(ctx); err != nil {
+			return nil, err
+		}
 		got = u.provenByAsking()
 	}
 	u.from, u.upto = got, got
