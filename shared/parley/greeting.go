@@ -29,15 +29,22 @@ const (
 // know of it.
 func (c Channel) ShowsGreeting() bool { return c == ChannelNative }
 
-func checkGreeting(greeting []Said) error {
+// checkGreeting checks what a page says that it showed before the message own. Pages
+// tell messages apart by their ids, so each needs one of its own, if it has any.
+func checkGreeting(own EntryID, greeting []Said) error {
 	if len(greeting) > MaxGreeting {
 		return invalid("greeting", "a page greets with at most %d messages", MaxGreeting)
 	}
+	ids := map[EntryID]bool{own: true}
 	for _, said := range greeting {
 		if said.ID != "" {
 			if err := CheckID("greeting", string(said.ID)); err != nil {
 				return err
 			}
+			if ids[said.ID] {
+				return conflict("message_id_conflict", "two messages of one request have the same id")
+			}
+			ids[said.ID] = true
 		}
 		if said.Text == "" || !utf8.ValidString(said.Text) {
 			return invalid("greeting", "a message of a greeting has text in UTF-8")

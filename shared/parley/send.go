@@ -292,7 +292,7 @@ func (r *SendRequest) check() error {
 	case r.Leave < 0 || r.Leave > MaxLeave:
 		return invalid("leave", "a run is left to a reader for at most %s", MaxLeave)
 	}
-	if err := checkGreeting(r.Greeting); err != nil {
+	if err := checkGreeting(r.ID, r.Greeting); err != nil {
 		return err
 	}
 	for _, ref := range r.Refs {

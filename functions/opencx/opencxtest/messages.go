@@ -102,6 +102,31 @@ func testGreeting(t *testing.T, s *suite) {
 	}
 }
 
+// testOneID: every message of a request needs an id of its own.
+func testOneID(t *testing.T, s *suite) {
+	v := s.project(t, nil).visitor("")
+	id := v.begin()
+	for name, uuids := range map[string][]string{
+		"that of the message":       {"hello-" + id, "own-" + id},
+		"that of another before it": {"hello-" + id, "hello-" + id},
+	} {
+		m := v.message(id, "Hi")
+		m["uuid"] = "own-" + id
+		var initial []object
+		for _, u := range uuids {
+			initial = append(initial, object{"uuid": u, "content": "Hello!"})
+		}
+		m["initial_messages"] = initial
+		before := v.poll(id)
+		if code := v.post("/chat/send", m).fails(http.StatusConflict); code != "message_id_conflict" {
+			t.Errorf("%s: code %q", name, code)
+		}
+		if after := v.poll(id); !reflect.DeepEqual(before, after) {
+			t.Errorf("%s: stored %v", name, after.lines())
+		}
+	}
+}
+
 // testUnanswered: O28. A client that has sent a message to the AI lets its visitor
 // write again only after a row that it keeps, or when the AI has the session no more.
 func testUnanswered(t *testing.T, s *suite) {

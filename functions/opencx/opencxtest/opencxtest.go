@@ -53,6 +53,7 @@ func Run(t *testing.T, host Host) {
 		{"Paging", testPaging},
 		{"Messages", testMessages},
 		{"Greeting", testGreeting},
+		{"OneID", testOneID},
 		{"Unanswered", testUnanswered},
 		{"PartsOfReplies", testPartsOfReplies},
 		{"ClientLeaves", testClientLeaves},
