@@ -75,7 +75,7 @@ func (f function) addPrivateKey(w http.ResponseWriter, r *http.Request, s api.St
 	if err := api.Decode(r, &in); err != nil {
 		return err
 	}
-	k, secret, err := f.API.Store.AddPrivateKey(r.Context(), s.Project.ID,
+	k, secret, err := f.API.Store.AddPrivateKeyBy(r.Context(), s.Key,
 		parley.PrivateKey{Name: in.Name, Scopes: in.Scopes, Operator: in.Operator, Test: in.Test})
 	if err != nil {
 		return err

@@ -66,6 +66,18 @@ type PrivateKey struct {
 // May reports whether the key has a scope.
 func (k PrivateKey) May(scope Scope) bool { return slices.Contains(k.Scopes, scope) }
 
+// AddPrivateKeyBy is AddPrivateKey for whoever holds the key maker, in its project:
+// no key gives what it does not have. scope_missing, of kind ErrDenied, if the new
+// one had a scope that maker lacks, or maker may not make keys at all.
+func (s *Store) AddPrivateKeyBy(ctx context.Context, maker, k PrivateKey) (PrivateKey, string, error) {
+	for _, needed := range append([]Scope{ScopeManage}, k.Scopes...) {
+		if slices.Contains(Scopes(), needed) && !maker.May(needed) {
+			return k, "", denied("scope_missing", "a key cannot give the scope "+string(needed)+", which it does not have")
+		}
+	}
+	return s.AddPrivateKey(ctx, maker.Project, k)
+}
+
 func (k *PrivateKey) check() error {
 	k.Scopes = slices.Compact(slices.Sorted(slices.Values(k.Scopes)))
 	switch {

@@ -90,6 +90,7 @@ func Run(t *testing.T, host Host) {
 		{"OperatorFigures", testOperatorFigures},
 		{"OperatorProject", testOperatorProject},
 		{"OperatorKeys", testOperatorKeys},
+		{"OperatorScopes", testOperatorScopes},
 		{"OperatorHooks", testOperatorHooks},
 		{"OperatorOrigins", testOperatorOrigins},
 		{"OperatorAccess", testOperatorAccess},

@@ -478,6 +478,55 @@ func testOperatorKeys(t *testing.T, s *suite) {
 	with(two.Secret).is(http.StatusOK)
 }
 
+// testOperatorScopes: no key makes one that may do more than itself. Every set of
+// scopes asks for every other.
+func testOperatorScopes(t *testing.T, s *suite) {
+	b := s.project(t, nil)
+	b.staff("grace", parley.Scopes()...)
+	of := func(bits int) (set []parley.Scope) {
+		for i, scope := range parley.Scopes() {
+			if bits&(1<<i) != 0 {
+				set = append(set, scope)
+			}
+		}
+		return set
+	}
+	const every = 1<<3 - 1
+	for has := 1; has <= every; has++ {
+		_, secret, err := s.Store.AddPrivateKey(t.Context(), b.settings().ID, parley.PrivateKey{Name: fresh("maker"), Scopes: of(has)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		maker := *b
+		maker.key, maker.token, maker.origin = "", secret, ""
+		for wants := 1; wants <= every; wants++ {
+			before, err := s.Store.PrivateKeys(t.Context(), b.settings().ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := maker.do(call{method: http.MethodPost, path: "/operator/project/private-keys", body: map[string]any{"name": fresh("made"), "scopes": of(wants)}})
+			if slices.Contains(of(has), parley.ScopeManage) && wants&^has == 0 {
+				a.is(http.StatusCreated)
+				continue
+			}
+			a.fails(http.StatusForbidden, "scope_missing")
+			after, err := s.Store.PrivateKeys(t.Context(), b.settings().ID)
+			if err != nil || len(after) != len(before) {
+				t.Errorf("a key with %v that asks for %v leaves %d keys of %d, %v", of(has), of(wants), len(after), len(before), err)
+			}
+		}
+	}
+	// Nor by a key that acts as somebody else.
+	_, secret, err := s.Store.AddPrivateKey(t.Context(), b.settings().ID, parley.PrivateKey{Name: "manager", Scopes: []parley.Scope{parley.ScopeManage}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manager := *b
+	manager.key, manager.token, manager.origin = "", secret, ""
+	manager.do(call{method: http.MethodPost, path: "/operator/project/private-keys",
+		body: map[string]any{"name": "as grace", "scopes": parley.Scopes(), "operator": "grace"}}).fails(http.StatusForbidden, "scope_missing")
+}
+
 // testOperatorOrigins: a private key is not for pages of other sites.
 func testOperatorOrigins(t *testing.T, s *suite) {
 	b := s.project(t, func(p *parley.Project) { p.Origins = []string{"*"} })
