@@ -32,11 +32,17 @@ func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Pro
 }
 
 // PrivateKey returns the private key that the customer's server sends as its
-// bearer token. The error is unknown_key.
+// bearer token. The error is unknown_key, or origin_refused for a page of another
+// site.
 func (a *API) PrivateKey(r *http.Request) (parley.PrivateKey, error) {
-	k, err := a.Store.PrivateKeyOf(r.Context(), bearer(r))
-	if err == nil {
-		logLineOf(r).project = k.Project
+	secret := bearer(r)
+	k, err := a.Store.PrivateKeyOf(r.Context(), secret)
+	if err != nil {
+		return k, err
 	}
-	return k, err
+	logLineOf(r).project = k.Project
+	if !a.ownPage(r, secret) {
+		return parley.PrivateKey{}, errForeignPage()
+	}
+	return k, nil
 }

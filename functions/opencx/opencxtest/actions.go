@@ -160,10 +160,9 @@ func testOverrides(t *testing.T, s *suite) {
 	host := newShop(t)
 	p := s.project(t, host.settings)
 	vouched := *p
-	vouched.token = into[struct{ Token string }](p.call(http.MethodPost, "/widget/authenticate-user", object{"email": "ann@example.com",
+	vouched.token = into[struct{ Token string }](p.authenticate("Bearer "+p.key(parley.ScopeReply), object{"email": "ann@example.com",
 		"http_action_overrides": object{"headers": object{"x-open": "contact", "X-Shut": "contact", "Authorization": "contact", "X-New": "contact"},
-			"query_params": object{"open": "contact", "shut": "contact"}, "path_params": object{"tenant": "contact"}, "body_params": object{"open": "contact", "shut": object{"by": "contact"}}}},
-		"Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "").ok()).Token
+			"query_params": object{"open": "contact", "shut": "contact"}, "path_params": object{"tenant": "contact"}, "body_params": object{"open": "contact", "shut": object{"by": "contact"}}}}).ok()).Token
 	browser := object{"headers": object{"x-open": "page", "X-Shut": "page", "Authorization": "page", "X-New": strings.Repeat("x", 8000)},
 		"query_params": object{"open": "page", "shut": "page", "tenant": "page"}, "body_properties": object{"open": object{"by": "page"}, "shut": "page", "order": "page"}}
 	for _, test := range []struct {

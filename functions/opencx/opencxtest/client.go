@@ -82,6 +82,13 @@ func (p *page) key(scopes ...parley.Scope) string {
 	return secret
 }
 
+// authenticate asks for a contact's token as the customer's server does: from no page.
+func (p *page) authenticate(authorization string, body any, header ...string) *answer {
+	p.t.Helper()
+	return p.call(http.MethodPost, "/widget/authenticate-user", body,
+		append([]string{"Authorization", authorization, "X-Bot-Token", "", "Origin", ""}, header...)...)
+}
+
 // verified returns a page of the same project whose customer vouched for somebody.
 func (p *page) verified(email string) *page {
 	p.t.Helper()
@@ -90,7 +97,7 @@ func (p *page) verified(email string) *page {
 	out := into[struct {
 		Token   string
 		Contact struct{ ID string }
-	}](p.call(http.MethodPost, "/widget/authenticate-user", object{"email": email, "name": "Ann"}, "Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "").ok())
+	}](p.authenticate("Bearer "+p.key(parley.ScopeReply), object{"email": email, "name": "Ann"}).ok())
 	if other.token = out.Token; other.token == "" || out.Contact.ID == "" {
 		p.t.Fatalf("authenticate-user = %+v", out)
 	}
@@ -103,6 +110,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	// origin is that of the request, "" if it came from no page.
+	origin string
 }
 
 // request makes a request as the widget does; header is names and values by
@@ -146,7 +155,8 @@ func (p *page) call(method, path string, body any, header ...string) *answer {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
-	response, err := client.Do(p.request(ctx, method, path, body, header...))
+	request := p.request(ctx, method, path, body, header...)
+	response, err := client.Do(request)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -155,7 +165,7 @@ func (p *page) call(method, path string, body any, header ...string) *answer {
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return &answer{p.t, response.StatusCode, response.Header, string(b)}
+	return &answer{p.t, response.StatusCode, response.Header, string(b), request.Header.Get("Origin")}
 }
 
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -176,7 +186,7 @@ func (a *answer) ok() *answer {
 	return a
 }
 
-// fails wants an error that a page may read.
+// fails wants an error that whoever asked may read.
 func (a *answer) fails(status int) string {
 	a.t.Helper()
 	var e struct {
@@ -184,7 +194,7 @@ func (a *answer) fails(status int) string {
 		Message, Error string
 	}
 	if err := json.Unmarshal([]byte(a.body), &e); err != nil || a.status != status || e.StatusCode != status || e.Message == "" || e.Error == "" ||
-		a.header.Get("Access-Control-Allow-Origin") != origin {
+		a.header.Get("Access-Control-Allow-Origin") != a.origin {
 		a.t.Errorf("answer = %d %v %.300s, want an ErrorDto of %d", a.status, a.header, a.body, status)
 	}
 	return e.Error

@@ -150,7 +150,7 @@ func testVerified(t *testing.T, s *suite) {
 	p := s.project(t, nil)
 	t.Run("O12 authenticate-user", func(t *testing.T) {
 		auth := func(key string, body any) *answer {
-			return p.call(http.MethodPost, "/widget/authenticate-user", body, "Authorization", key, "X-Bot-Token", "")
+			return p.authenticate(key, body)
 		}
 		who := object{"email": "ann@example.com", "name": "Ann", "avatar_url": "https://shop.example/a.png", "phone": "1", "language": "de",
 			"custom_data": object{"plan": "pro"}, "chat_context": object{}, "http_action_overrides": object{}}
@@ -165,13 +165,29 @@ func testVerified(t *testing.T, s *suite) {
 			t.Errorf("session = %+v", got)
 		}
 	})
+	t.Run("a private key in a page", func(t *testing.T) {
+		q := *p
+		q.t = t
+		live, who := "Bearer "+q.key(parley.ScopeReply), object{"email": "ann@example.com"}
+		_, test, err := s.Store.AddPrivateKey(t.Context(), q.project, parley.PrivateKey{Name: "test", Scopes: []parley.Scope{parley.ScopeReply}, Test: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []string{origin, "https://evil.example", "http://localhost:3000", "null"} {
+			if code := q.authenticate(live, who, "Origin", from).fails(http.StatusForbidden); code != "origin_refused" {
+				t.Errorf("from %s: %s", from, code)
+			}
+		}
+		q.authenticate("Bearer "+test, who, "Origin", origin).fails(http.StatusForbidden)
+		q.authenticate("Bearer "+test, who, "Origin", "http://localhost:3000").ok()
+	})
 	t.Run("O12 chat_context", func(t *testing.T) {
 		auth := func(context any) *answer {
 			body := object{"email": "cleo@example.com"}
 			if context != nil {
 				body["chat_context"] = context
 			}
-			return p.call(http.MethodPost, "/widget/authenticate-user", body, "Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "")
+			return p.authenticate("Bearer "+p.key(parley.ScopeReply), body)
 		}
 		auth("gold").fails(http.StatusBadRequest)
 		auth(object{"tier": strings.Repeat("x", parley.MaxContactContextBytes)}).fails(http.StatusRequestEntityTooLarge)
