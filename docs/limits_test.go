@@ -124,6 +124,8 @@ var constants = map[string]any{
 	"parley.MaxTextBytes":           parley.MaxTextBytes,
 	"parley.MaxUploadBytes":         parley.MaxUploadBytes,
 	"parley.MaxUploadTypes":         parley.MaxUploadTypes,
+	"parley.MaxUploadExtensions":    parley.MaxUploadExtensions,
+	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,

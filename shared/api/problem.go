@@ -80,6 +80,7 @@ var codes = map[string]meaning{
 	"upload_changed":         {http.StatusConflict, "The upload changed while it was checked"},
 	"attachment_unknown":     {http.StatusUnprocessableEntity, "An attachment cannot be used"},
 	"attachment_incomplete":  {http.StatusUnprocessableEntity, "An attachment has not been completed"},
+	"name_refused":           {http.StatusUnprocessableEntity, "Files are not to be called so"},
 	"upload_refused":         {http.StatusUnprocessableEntity, "The upload is not what was announced"},
 	"queue_full":             {http.StatusTooManyRequests, "Too many messages wait for an answer"},
 	"rate_limited":           {http.StatusTooManyRequests, "Too many messages"},

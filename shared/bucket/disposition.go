@@ -25,23 +25,31 @@ func attachment(filename string) string {
 	return `attachment; filename="` + ascii(name) + `"; filename*=UTF-8''` + encoded
 }
 
-// clean turns a name from a browser into a safe file name: no path, no control
-// characters, nothing that reverses the direction of text (which can disguise an
-// extension), at most maxName bytes, not empty.
+// clean turns a name from a browser into a safe file name: no path, nothing that
+// is not seen or that reverses the direction of text (which can disguise an
+// extension), no dot or space at its ends, at most maxName bytes, not empty. The two
+// joiners stay, which Persian, Hindi and emoji are written with.
 func clean(filename string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r == '/' || r == '\\':
 			return '_'
-		case unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
+		case r == '\u200c' || r == '\u200d':
+			return r
+		case unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
 			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(filename, ""))
-	if name = strings.Trim(shorten(strings.Trim(name, " .")), " ."); name == "" {
+	if name = trim(shorten(trim(name))); name == "" {
 		return "file"
 	}
 	return name
+}
+
+// trim cuts off what Windows does not take for part of a name, and what hides one.
+func trim(name string) string {
+	return strings.TrimFunc(name, func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
 }
 
 // shorten cuts a name that is too long before its extension, at a code point.

@@ -183,7 +183,7 @@ func (f File) check(u UploadSettings) error {
 	case f.Size < 1 || f.Size > u.Max():
 		return invalid("size", "size is 1 to %d bytes", u.Max())
 	}
-	return nil
+	return f.checkName(u)
 }
 
 func (f File) item(p ProjectID, state FileState, now time.Time) (table.Item, error) {
@@ -212,7 +212,8 @@ func fileFrom(id FileID, item table.Item) (File, error) {
 // size and leading bytes of the very object that is then copied to where no
 // grant reaches. Completing again is harmless. Errors: ErrNotFound if the file
 // is not the caller's, upload_incomplete if nothing was uploaded,
-// upload_refused if it is not what was announced.
+// upload_refused if it is not what was announced, name_refused if files are not
+// to be called so.
 func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, error) {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
@@ -243,6 +244,9 @@ func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, 
 	}
 	if f.State != FileGranted {
 		return f, nil
+	}
+	if err := f.checkName(p.Uploads); err != nil {
+		return File{}, err
 	}
 	if err := s.inspect(ctx, p, f); err != nil {
 		return File{}, err
@@ -355,21 +359,6 @@ func (s *Store) FileLink(ctx context.Context, id FileID, secret string) (string,
 	return link, nil
 }
 
-// FileName makes a name that a file may have of one that a browser gave.
-func FileName(given string) string {
-	given = given[strings.LastIndexAny(given, `/\`)+1:]
-	given = strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(given, ""))
-	if given = cut(given, MaxFileNameBytes); given == "" || given == "." || given == ".." {
-		return "file"
-	}
-	return given
-}
-
 func errAttachment(code string) error {
 	return &Error{Kind: ErrInvalid, Code: code, Field: "attachments",
 		Text: "an attachment is unknown, not completed, already used or older than a day"}
@@ -401,6 +390,9 @@ func (b *sendBuild) attach(ctx context.Context) error {
 			return err
 		case f.State == FileGranted:
 			return errAttachment("attachment_incomplete")
+		}
+		if err := f.checkName(b.project.Uploads); err != nil {
+			return err
 		}
 		a := &Attachment{ID: id, Name: f.Name, Type: f.Type, Size: f.Size}
 		if ref, ok := b.request.Refs[id]; ok {

@@ -14,9 +14,9 @@ import (
 // and makes it ready to be attached: it goes the way of every upload, by the
 // quarantine, and is checked there. The media type is what the browser called it
 // if its bytes agree, else what the end of its name says, else, where the browser
-// did not know, what the bytes look like. Errors: uploads_off,
-// invalid_field, upload_refused for a type that the project does not take,
-// uploads_limit.
+// did not know, what the bytes look like; one that goes with the name wins. Errors:
+// uploads_off, invalid_field, upload_refused for a type that the project does not
+// take, name_refused, uploads_limit.
 func (s *Store) PutUpload(ctx context.Context, c Caller, name, called string, data []byte) (File, error) {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
@@ -58,12 +58,19 @@ func (u UploadSettings) typeOf(name, called string, head []byte) string {
 	if said == "" || said == "application/octet-stream" { // the browser does not know
 		candidates = append(candidates, detect(head))
 	}
+	fits := ""
 	for _, t := range candidates {
-		if t != "" && slices.Contains(u.Allowed(), t) && looksLike(t, head) {
+		if t == "" || !slices.Contains(u.Allowed(), t) || !looksLike(t, head) {
+			continue
+		}
+		if (File{Name: name, Type: t}).checkName(u) == nil {
 			return t
 		}
+		if fits == "" {
+			fits = t
+		}
 	}
-	return ""
+	return fits
 }
 
 // oleMagic begins what Microsoft Office wrote before 2007

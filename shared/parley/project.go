@@ -103,6 +103,9 @@ type UploadSettings struct {
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 	// Types are the allowed media types; empty means DefaultUploadTypes.
 	Types []string `json:"types,omitempty"`
+	// Extensions are endings of names, small and without the dot, that are taken
+	// though a system may run such a file, or though they are another type's.
+	Extensions []string `json:"extensions,omitempty"`
 }
 
 // CSATPolicy says when a rating is asked for: "" (whenever the visitor likes),

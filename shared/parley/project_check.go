@@ -239,7 +239,7 @@ func (p *Project) checkUploads() error {
 			return invalid("uploads", "types are media types such as image/png, in lower case")
 		}
 	}
-	return nil
+	return u.checkExtensions()
 }
 
 func (w WidgetSettings) check() error {

@@ -386,7 +386,7 @@ func (p *page) upload(path, name, mediaType string, data []byte) *answer {
 	p.t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	h := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name="file"; filename=%q`, name)}}
+	h := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name="file"; filename="%s"`, strings.ReplaceAll(name, `"`, "%22"))}}
 	if mediaType != "" {
 		h.Set("Content-Type", mediaType)
 	}

@@ -219,6 +219,15 @@ func testUploads(t *testing.T, s *suite) {
 		v.upload("/upload?fileId=1&sessionId=2", "a.pdf", "", []byte("%PDF-1.7")).ok()
 		v.upload("/upload", "a.html", "text/html", []byte("<html>")).fails(http.StatusUnprocessableEntity)
 		v.upload("/upload", "a.png", "image/png", []byte("<script>")).fails(http.StatusUnprocessableEntity)
+		for name, called := range map[string]string{"invoice.pdf.exe": "application/pdf", "invoice\u202efdp.exe": "", "a.hta ": "text/plain", "a.bat": "text/plain"} {
+			content := map[bool]string{true: "echo", false: "%PDF-1.7"}[called == "text/plain"]
+			if code := v.upload("/upload/v2", name, called, []byte(content)).fails(http.StatusUnprocessableEntity); code != "name_refused" {
+				t.Errorf("%q is refused with %q", name, code)
+			}
+		}
+		if turned := into[uploaded](v.upload("/upload", "a\u202eb.pdf", "application/pdf", []byte("%PDF-1.7")).ok()); turned.FileName != "ab.pdf" {
+			t.Errorf("upload = %+v", turned)
+		}
 		v.post("/upload", object{}).fails(http.StatusBadRequest)
 		p.upload("/upload", "a.png", "image/png", []byte(png)).fails(http.StatusUnauthorized)
 		if !s.HTTPAPI {

@@ -196,6 +196,8 @@ test("media types that browsers get wrong", () => {
     [type("a.csv", "application/vnd.ms-excel"), type("A.MD", ""), type("a.png", "image/png"), type("a.exe", "")],
     ["text/csv", "text/markdown", "image/png", "application/octet-stream"],
   );
+  allowed.push("application/vnd.ms-excel");
+  equal([type("a.csv", "application/vnd.ms-excel"), type("a.xls", "application/vnd.ms-excel")], ["text/csv", allowed[3]]);
 });
 
 await run();

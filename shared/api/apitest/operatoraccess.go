@@ -297,6 +297,8 @@ func testOperatorValidation(t *testing.T, s *suite) {
 
 		{"file without a name", post("/operator/uploads", map[string]any{"name": "", "type": "text/plain", "size": 5}), 400, "invalid_field", "name"},
 		{"program", post("/operator/uploads", map[string]any{"name": "a.exe", "type": "application/x-msdownload", "size": 5}), 400, "invalid_field", "type"},
+		{"program that is called text", post("/operator/uploads", map[string]any{"name": "invoice.pdf.bat", "type": "text/plain", "size": 5}), 422, "name_refused", "name"},
+		{"extension with a dot", project("uploads", map[string]any{"extensions": []string{".sh"}}), 400, "invalid_field", "uploads"},
 		{"unknown upload", post("/operator/uploads/nothing/complete", nil), 404, "not_found", ""},
 
 		{"day that is none", get("/operator/figures?from=today"), 400, "invalid_field", "from"},

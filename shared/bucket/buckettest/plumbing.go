@@ -58,6 +58,8 @@ func fileNames(t *testing.T, b parley.Bucket) {
 		"../../etc/passwd":                "_.._etc_passwd",
 		`C:\temp\a.pdf`:                   `C:_temp_a.pdf`,
 		"invoice\u202efdp.exe":            "invoicefdp.exe",
+		"a\u200b\ufeff\u00ad.pdf":         "a.pdf",
+		"setup.exe . \u00a0\u3000":        "setup.exe",
 		"not utf-8 \xff\xfe.pdf":          "not utf-8 .pdf",
 		"":                                "file",
 		" .. ":                            "file",

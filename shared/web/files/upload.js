@@ -23,11 +23,15 @@ const BY_EXTENSION = {
   zip: "application/zip",
 };
 
-/** The file's media type among the allowed ones; browsers leave some empty, and Windows names CSV after Excel. */
+/**
+ * The file's media type among the allowed ones. The end of its name goes first, with which the type has to agree:
+ * browsers leave some types empty, and Windows names CSV after Excel.
+ */
 export function mediaType(file, allowed) {
   const said = file.type.split(";")[0].trim();
-  if (allowed.includes(said)) return said;
-  return BY_EXTENSION[file.name.split(".").pop().toLowerCase()] ?? (said || "application/octet-stream");
+  const named = BY_EXTENSION[file.name.split(".").pop().toLowerCase()];
+  if (allowed.includes(said) && !allowed.includes(named)) return said;
+  return named ?? (said || "application/octet-stream");
 }
 
 export class Upload {
