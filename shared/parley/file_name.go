@@ -3,6 +3,7 @@ package parley
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -22,7 +23,8 @@ const MaxExtensionBytes = 20
 // opened, whatever is in it: programs, scripts, shortcuts, installers, images of
 // disks, and what a program carries out for them. After the list of attachments
 // that Outlook blocks, with what macOS and Linux run.
-var executable = endings(`
+var executable = sync.OnceValue(func() map[string]bool {
+	return endings(`
 	app appimage apk application appref-ms appx appxbundle bash bat bgi chm cmd com command
 	cpl crx csh deb desktop diagcab dll dmg dylib exe fish gadget hlp hta htc img inf ins
 	ipa iso isp jar jnlp js jse kext ksh lnk mjs mpkg msc msh msi msix msixbundle msp mst
@@ -30,6 +32,7 @@ var executable = endings(`
 	pyzw rb reg rpm run scf scpt scr sct search-ms settingcontent-ms sh shb shs so sys
 	terminal tool url vb vbe vbs vhd vhdx vxd webloc website workflow ws wsb wsc wsf wsh
 	xbap xll xpi zsh`)
+})
 
 func endings(list string) map[string]bool {
 	all := map[string]bool{}
@@ -39,34 +42,47 @@ func endings(list string) map[string]bool {
 	return all
 }
 
-// typesOf are the media types that a file with an ending may have. An ending that
-// is not here may have any.
-var typesOf = map[string][]string{
-	"png": {"image/png"}, "jpg": {"image/jpeg"}, "jpeg": {"image/jpeg"}, "jpe": {"image/jpeg"}, "jfif": {"image/jpeg"},
-	"gif": {"image/gif"}, "webp": {"image/webp"}, "bmp": {"image/bmp"}, "ico": {"image/x-icon"},
-	"tif": {"image/tiff"}, "tiff": {"image/tiff"}, "heic": {"image/heic"}, "avif": {"image/avif"},
-	"svg": {"image/svg+xml"}, "svgz": {"image/svg+xml"},
-	"pdf": {"application/pdf"}, "ps": {"application/postscript"}, "eps": {"application/postscript"},
-	"zip": {"application/zip"}, "gz": {"application/x-gzip"}, "tgz": {"application/x-gzip"}, "rar": {"application/x-rar-compressed"},
-	"txt": {"text/plain"}, "text": {"text/plain"}, "log": {"text/plain"},
-	"csv": {"text/csv", "text/plain"}, "md": {"text/markdown", "text/plain"}, "markdown": {"text/markdown", "text/plain"},
-	"json": {"application/json", "text/plain"},
-	"xml":  {"text/xml"}, "html": {"text/html"}, "htm": {"text/html"}, "xhtml": {"text/html"}, "xht": {"text/html"},
-	"shtml": {"text/html"}, "mht": {"text/html"}, "mhtml": {"text/html"},
-	"xls":  {"application/vnd.ms-excel"},
-	"xlsx": {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
-	"docx": {"application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
-	"doc":  {"application/msword"}, "dot": {"application/msword"}, "ppt": {"application/vnd.ms-powerpoint"},
-	"pptx": {"application/vnd.openxmlformats-officedocument.presentationml.presentation"},
-	// What holds macros.
-	"docm": {"application/vnd.ms-word.document.macroenabled.12"}, "dotm": {"application/vnd.ms-word.template.macroenabled.12"},
-	"xlsm": {"application/vnd.ms-excel.sheet.macroenabled.12"}, "xltm": {"application/vnd.ms-excel.template.macroenabled.12"},
-	"xlsb": {"application/vnd.ms-excel.sheet.binary.macroenabled.12"}, "xlam": {"application/vnd.ms-excel.addin.macroenabled.12"},
-	"pptm": {"application/vnd.ms-powerpoint.presentation.macroenabled.12"}, "xla": {"application/vnd.ms-excel.addin"},
-	"mp3": {"audio/mpeg"}, "wav": {"audio/wave"}, "ogg": {"application/ogg"}, "mid": {"audio/midi"}, "aiff": {"audio/aiff"},
-	"mp4": {"video/mp4"}, "webm": {"video/webm", "audio/webm"}, "avi": {"video/avi"}, "mov": {"video/quicktime"},
-	"ttf": {"font/ttf"}, "otf": {"font/otf"}, "woff": {"font/woff"}, "woff2": {"font/woff2"}, "wasm": {"application/wasm"},
+// called are the endings that files of a media type have. An ending that is here
+// goes with no other type; one that is not goes with every one.
+var called = map[string]string{
+	"image/png": "png", "image/jpeg": "jpg jpeg jpe jfif", "image/gif": "gif", "image/webp": "webp",
+	"image/bmp": "bmp", "image/x-icon": "ico", "image/tiff": "tif tiff", "image/heic": "heic",
+	"image/avif": "avif", "image/svg+xml": "svg svgz",
+	"application/pdf": "pdf", "application/postscript": "ps eps",
+	"application/zip": "zip", "application/x-gzip": "gz tgz", "application/x-rar-compressed": "rar",
+	"text/plain": "txt text log csv md markdown json", "text/csv": "csv", "text/markdown": "md markdown",
+	"application/json": "json", "text/xml": "xml", "text/html": "html htm xhtml xht shtml mht mhtml",
+	"application/msword": "doc dot", "application/vnd.ms-excel": "xls", "application/vnd.ms-powerpoint": "ppt",
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   "docx",
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         "xlsx",
+	"application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+	// What holds macros, and may pass for one of those above by its bytes.
+	"application/vnd.ms-word.document.macroenabled.12":           "docm",
+	"application/vnd.ms-word.template.macroenabled.12":           "dotm",
+	"application/vnd.ms-excel.addin":                             "xla",
+	"application/vnd.ms-excel.addin.macroenabled.12":             "xlam",
+	"application/vnd.ms-excel.sheet.macroenabled.12":             "xlsm",
+	"application/vnd.ms-excel.template.macroenabled.12":          "xltm",
+	"application/vnd.ms-excel.sheet.binary.macroenabled.12":      "xlsb",
+	"application/vnd.ms-powerpoint.presentation.macroenabled.12": "pptm",
+
+	"audio/mpeg": "mp3", "audio/wave": "wav", "audio/midi": "mid midi", "audio/aiff": "aiff aif",
+	"application/ogg": "ogg oga", "audio/webm": "webm", "video/webm": "webm", "video/mp4": "mp4 m4v",
+	"video/avi": "avi", "video/quicktime": "mov",
+	"font/ttf": "ttf", "font/otf": "otf", "font/woff": "woff", "font/woff2": "woff2", "application/wasm": "wasm",
 }
+
+// typesOf are the media types that files with an ending have; none for an ending
+// that goes with every type.
+var typesOf = sync.OnceValue(func() map[string][]string {
+	all := map[string][]string{}
+	for mediaType, list := range called {
+		for e := range endings(list) {
+			all[e] = append(all[e], mediaType)
+		}
+	}
+	return all
+})
 
 // checkName returns a name_refused error for a name that hides what it is, or
 // whose end is that of an executable file or of another type's. The project's own
@@ -82,11 +98,11 @@ func (f File) checkName(u UploadSettings) error {
 		return refused("the file's name ends with a dot or a space")
 	}
 	for _, e := range endingsOf(f.Name) {
-		switch fit, known := typesOf[e]; {
+		switch fit := typesOf()[e]; {
 		case slices.Contains(u.Extensions, e):
-		case executable[e]:
+		case executable()[e]:
 			return refused("files that end in ." + e + " are not taken, because opening one can run it")
-		case known && !slices.Contains(fit, f.Type):
+		case len(fit) > 0 && !slices.Contains(fit, f.Type):
 			return refused("the file's name ends in ." + e + ", and " + f.Type + " is another type")
 		}
 	}
