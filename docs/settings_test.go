@@ -122,7 +122,18 @@ func TestDocumentedCommandsMakeAProject(t *testing.T) {
 			t.Errorf("created: %+v", got)
 		}
 	}
-	for _, bad := range []string{"{}", "[]", `{"createKey": {"project": "nobody", "name": "x"}}`, `{"createProject": {"id": "shop"}}`, `{"createProject": {"id": "A"}}`} {
+	var void string
+	for _, f := range page(t, "operating.md").fences {
+		if m := made.FindStringSubmatch(f.text); m != nil {
+			void = m[1]
+		}
+	}
+	answer, err := run(t.Context(), json.RawMessage(void))
+	if p, stoodErr := store.Settings(t.Context(), "shop"); err != nil || stoodErr != nil || answer != (operator.Voided{Project: "shop", Generation: 1}) || p.Project.TokenGeneration != 1 {
+		t.Errorf("%s = %+v, %v; the settings are of generation %d, %v", void, answer, err, p.Project.TokenGeneration, stoodErr)
+	}
+	for _, bad := range []string{"{}", "[]", `{"voidTokens": {"project": "nobody"}}`,
+		`{"voidTokens": {"project": "shop"}, "createKey": {"project": "shop", "name": "x"}}`, `{"createKey": {"project": "nobody", "name": "x"}}`, `{"createProject": {"id": "shop"}}`, `{"createProject": {"id": "A"}}`} {
 		if got, err := run(t.Context(), json.RawMessage(bad)); err == nil {
 			t.Errorf("%s makes %+v", bad, got)
 		}

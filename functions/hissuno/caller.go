@@ -81,6 +81,8 @@ func (f function) user(r *http.Request, p *parley.Project, text string, c *parle
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return nil, denied("widget_token_expired", "Token expired")
+	case errors.Is(err, token.ErrTooLong):
+		return nil, denied("widget_token_too_long", "Token is valid for too long")
 	case errors.Is(err, token.ErrNoUser):
 		return nil, denied("widget_token_unnamed", "Token missing required userId field")
 	case err != nil:

@@ -30,6 +30,7 @@ var failures = map[string]struct {
 	"widget_token_missing":  {http.StatusUnauthorized, ""},
 	"widget_token_expired":  {http.StatusUnauthorized, ""},
 	"widget_token_invalid":  {http.StatusUnauthorized, ""},
+	"widget_token_too_long": {http.StatusUnauthorized, ""},
 	"widget_token_unnamed":  {http.StatusUnauthorized, ""},
 	"widget_token_unusable": {http.StatusUnauthorized, ""},
 	"other_contact":         {http.StatusForbidden, "This conversation belongs to another signed-in visitor"},

@@ -78,7 +78,7 @@ func (f function) identify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	text, expires, err := f.API.Keys.Visitor(project.ID, who.Visitor)
+	text, expires, err := f.API.Keys.Visitor(project, who.Visitor, who.First)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (f function) link(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	text, expires, err := f.API.Keys.Link(project.ID, visitor, session.ID)
+	text, expires, err := f.API.Keys.Link(project, visitor, session.ID)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (f function) createUnverified(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	text, err := f.API.Keys.Contact(p.ID, who.Visitor, false)
+	text, err := f.API.Keys.Contact(p, who.Visitor, false)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,11 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	text, err := f.API.Keys.Contact(key.Project, who.Visitor, true)
+	p, err := f.API.Store.Project(r.Context(), key.Project)
+	if err != nil {
+		return err
+	}
+	text, err := f.API.Keys.Contact(p, who.Visitor, true)
 	if err != nil {
 		return err
 	}

@@ -54,11 +54,11 @@ func newPolling(t *testing.T) *polling {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := k.Keys.Contact(parleytest.Project, who.Visitor, false)
+	token, err := k.Keys.Contact(&parley.Project{ID: parleytest.Project}, who.Visitor, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.caller, err = k.Keys.ReadContact(parleytest.Project, token); err != nil {
+	if p.caller, err = k.Keys.ReadContact(&parley.Project{ID: parleytest.Project}, token); err != nil {
 		t.Fatal(err)
 	}
 	p.header = http.Header{"X-Bot-Token": {k.Key}, "Authorization": {"Bearer " + token}}

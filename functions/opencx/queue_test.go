@@ -30,7 +30,7 @@ func TestQueuedMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, err := k.Keys.Contact("demo", who.Visitor, false)
+		token, err := k.Keys.Contact(&parley.Project{ID: "demo"}, who.Visitor, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,25 @@ type Command struct {
 	CreateProject *parley.Project `json:"createProject"`
 	// CreateKey makes a private key for somebody who has lost theirs.
 	CreateKey *NewKey `json:"createKey"`
+	// VoidTokens makes all visitors' tokens of a project void.
+	VoidTokens *Voided `json:"voidTokens"`
+}
+
+// handled are the commands that are set: there has to be one.
+func (c Command) handled() (n int) {
+	for _, set := range []bool{c.CreateProject != nil, c.CreateKey != nil, c.VoidTokens != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+// Voided names the project whose visitors' tokens are made void. As the result of the
+// command it has the generation that new tokens have.
+type Voided struct {
+	Project    parley.ProjectID `json:"project"`
+	Generation int64            `json:"generation,omitempty"`
 }
 
 // NewKey describes a private key for the project's server, with every scope.
@@ -41,11 +60,15 @@ type Created struct {
 func Commands(store *parley.Store, keys *token.Keyring) func(context.Context, json.RawMessage) (any, error) {
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		var c Command
-		if err := json.Unmarshal(event, &c); err != nil || (c.CreateProject == nil) == (c.CreateKey == nil) {
-			return nil, errors.New(`the event is neither a request nor {"createProject": {…}} nor {"createKey": {…}}`)
+		if err := json.Unmarshal(event, &c); err != nil || c.handled() != 1 {
+			return nil, errors.New(`the event is no request, and none of {"createProject": {…}}, {"createKey": {…}}, {"voidTokens": {…}}`)
 		}
-		if c.CreateKey != nil {
+		switch {
+		case c.CreateKey != nil:
 			return createKey(ctx, store, *c.CreateKey)
+		case c.VoidTokens != nil:
+			stands, err := store.VoidTokens(ctx, c.VoidTokens.Project)
+			return Voided{c.VoidTokens.Project, stands.Project.TokenGeneration}, err
 		}
 		return createProject(ctx, store, keys, *c.CreateProject)
 	}

@@ -48,6 +48,12 @@ func (f function) removeSigningKey(w http.ResponseWriter, r *http.Request, s api
 	return gone(w, f.API.Store.RemoveSigningKey(r.Context(), s.Project.ID, r.PathValue("kid")))
 }
 
+// voidTokens makes everything void that visitors hold: their tokens, tickets and links.
+func (f function) voidTokens(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	_, err := f.API.Store.VoidTokens(r.Context(), s.Project.ID)
+	return gone(w, err)
+}
+
 func (f function) privateKeys(w http.ResponseWriter, r *http.Request, s api.Staff) error {
 	all, err := f.API.Store.PrivateKeys(r.Context(), s.Project.ID)
 	if err != nil {

@@ -102,6 +102,7 @@ func (f function) routes() []api.Route {
 		{"DELETE /operator/project/public-keys/{key}", parley.ScopeManage, f.removePublicKey},
 		{"POST /operator/project/signing-keys", parley.ScopeManage, f.addSigningKey},
 		{"DELETE /operator/project/signing-keys/{kid}", parley.ScopeManage, f.removeSigningKey},
+		{"DELETE /operator/project/tokens", parley.ScopeManage, f.voidTokens},
 		{"GET /operator/project/private-keys", parley.ScopeManage, f.privateKeys},
 		{"POST /operator/project/private-keys", parley.ScopeManage, f.addPrivateKey},
 		{"DELETE /operator/project/private-keys/{key}", parley.ScopeManage, f.removePrivateKey},

@@ -166,7 +166,7 @@ func (p *platform) serve(h http.Handler) (url string) {
 // turns start the function and are not counted.
 func (at *place) turns(n int) {
 	caller := parleytest.Visitor(at, at.store)
-	bearer, _, err := at.keys.Visitor(caller.Project, parley.Visitor{ID: caller.Visitor, Generation: caller.Generation})
+	bearer, _, err := at.keys.Visitor(&parley.Project{ID: caller.Project}, parley.Visitor{ID: caller.Visitor, Generation: caller.Generation}, 0)
 	fatal(at, err)
 	v := &client{http: http.DefaultClient, base: at.url, key: parleytest.Settings().PublicKeys[0], token: bearer}
 	session := parley.SessionID("")

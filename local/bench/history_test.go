@@ -86,7 +86,8 @@ func (a *archive) grow(n int) {
 
 // read returns the read units of the newest page, the second time it is asked for.
 func (a *archive) read() float64 {
-	bearer, _, err := a.keys.Visitor(a.caller.Project, parley.Visitor{ID: a.caller.Visitor, Generation: a.caller.Generation})
+	bearer, _, err := a.keys.Visitor(&parley.Project{ID: a.caller.Project},
+		parley.Visitor{ID: a.caller.Visitor, Generation: a.caller.Generation}, 0)
 	fatal(a, err)
 	for range 2 {
 		a.meter.Reset()

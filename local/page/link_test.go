@@ -48,7 +48,7 @@ func (b *tab) signIn(r *rig) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	text, expires, err := r.keys.Visitor(parleytest.Project, who.Visitor)
+	text, expires, err := r.keys.Visitor(&parley.Project{ID: parleytest.Project}, who.Visitor, 0)
 	if err != nil {
 		b.t.Fatal(err)
 	}

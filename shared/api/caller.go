@@ -37,9 +37,9 @@ func (a *API) projectOf(r *http.Request, key string) (*parley.Project, error) {
 }
 
 // Caller returns who makes the request: the project by its key, the visitor by
-// the token. Whether the token has been revoked the domain checks, together with
-// whatever the call does. The error is one of Project's, token_missing,
-// token_invalid or token_expired.
+// the token. Whether the visitor's own tokens have been revoked the domain checks,
+// together with whatever the call does. The error is one of Project's,
+// token_missing, token_invalid, token_expired or token_revoked.
 func (a *API) Caller(r *http.Request) (parley.Caller, *parley.Project, error) {
 	return a.CallerOf(r, r.Header.Get(KeyHeader), bearer(r))
 }
@@ -53,7 +53,7 @@ func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parle
 	if text == "" {
 		return parley.Caller{}, nil, denied("token_missing", "this call needs a visitor token")
 	}
-	c, err := a.Keys.ReadVisitor(p.ID, text)
+	c, err := a.Keys.ReadVisitor(p, text)
 	if err != nil {
 		return parley.Caller{}, nil, refusal("token", err)
 	}
@@ -97,6 +97,9 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 	if p.ID != t.Caller.Project {
 		return parley.Caller{}, nil, refusal("token", token.ErrInvalid)
 	}
+	if t.Issued < p.TokenGeneration {
+		return parley.Caller{}, nil, refusal("token", token.ErrRevoked)
+	}
 	if t.Session != session {
 		return parley.Caller{}, nil, &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "session not found"}
 	}
@@ -106,12 +109,16 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 
 // Ticket returns a ticket for the session, bound to the key of the request.
 func (a *API) Ticket(r *http.Request, c parley.Caller, session parley.SessionID) (string, error) {
+	p, err := a.Store.Project(r.Context(), c.Project)
+	if err != nil {
+		return "", err
+	}
 	c.Address = ""
-	return a.Keys.Ticket(token.Ticket{Key: r.Header.Get(KeyHeader), Caller: c, Session: session})
+	return a.Keys.Ticket(token.Ticket{Key: r.Header.Get(KeyHeader), Caller: c, Session: session, Issued: p.TokenGeneration})
 }
 
 // Identity returns what the project's backend has signed about a person. The
-// error is identity_invalid or identity_expired.
+// error is identity_invalid, identity_expired or identity_too_long.
 func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) {
 	i, err := a.Keys.ReadIdentity(p, text)
 	if err != nil {
@@ -122,8 +129,13 @@ func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) 
 
 // refusal is the error for a token that the keyring did not accept.
 func refusal(what string, err error) error {
-	if errors.Is(err, token.ErrExpired) {
+	switch {
+	case errors.Is(err, token.ErrExpired):
 		return denied(what+"_expired", "the "+what+" has expired")
+	case errors.Is(err, token.ErrRevoked):
+		return denied(what+"_revoked", "the "+what+" is no longer valid")
+	case errors.Is(err, token.ErrTooLong):
+		return denied(what+"_too_long", "the "+what+" is valid for longer than the project allows from when it was issued")
 	}
 	return denied(what+"_invalid", "the "+what+" is malformed, or not signed for this project")
 }

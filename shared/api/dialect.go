@@ -23,7 +23,7 @@ func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Pro
 	if text == "" {
 		return parley.Caller{}, nil, denied("token_missing", "this call needs a contact token")
 	}
-	c, err := a.Keys.ReadContact(p.ID, text)
+	c, err := a.Keys.ReadContact(p, text)
 	if err != nil {
 		return parley.Caller{}, nil, refusal("token", err)
 	}

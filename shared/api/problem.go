@@ -52,6 +52,7 @@ var codes = map[string]meaning{
 	"token_revoked":          {http.StatusUnauthorized, "The token is no longer valid"},
 	"identity_invalid":       {http.StatusUnauthorized, "The identity is not signed by the project's backend"},
 	"identity_expired":       {http.StatusUnauthorized, "The signed identity has expired"},
+	"identity_too_long":      {http.StatusUnauthorized, "The signed identity is valid for too long"},
 	"identity_required":      {http.StatusForbidden, "The project serves signed-in visitors only"},
 	"blocked":                {http.StatusForbidden, "The visitor is blocked"},
 	"link_over":              {http.StatusGone, "The link of the mail has expired"},

@@ -110,13 +110,16 @@ type IdentifyRequest struct {
 type Identified struct {
 	Visitor Visitor
 	Contact *Contact
+	// First is the Caller's where the token only renews that one; 0 begins anew.
+	First int64
 }
 
 // Identify returns a visitor: a new one, the one of the old token, or, with a
 // signed identity, one linked to that contact. With an old token as well, the
 // visitor's sessions so far become the contact's: at once in every list, and for
 // good by a job. That makes the old token invalid. A visitor who is linked to
-// another contact stays so, and a new one is returned.
+// another contact stays so, and a new one is returned. An old token alone is renewed
+// for as long as the project says; a signed identity begins that time anew.
 func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, error) {
 	if exceeds(r.Name, MaxNameBytes) || exceeds(r.Email, MaxNameBytes) {
 		return Identified{}, tooLarge("name", MaxNameBytes)
@@ -168,12 +171,12 @@ func (s *Store) identify(ctx context.Context, p *Project, r IdentifyRequest) (Id
 	}
 	switch {
 	case v.ID != "" && v.Contact == known.contact.ID:
-		return Identified{v, &known.contact}, s.learn(ctx, known)
+		return Identified{Visitor: v, Contact: &known.contact}, s.learn(ctx, known)
 	case v.ID != "" && v.Contact == "":
 		return s.link(ctx, p, v, known)
 	}
 	v, err = s.newVisitor(ctx, p, r, &known)
-	return Identified{v, &known.contact}, err
+	return Identified{Visitor: v, Contact: &known.contact}, err
 }
 
 func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (Identified, error) {
@@ -188,11 +191,13 @@ func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (I
 	if err == nil && r.Caller.Only != "" {
 		err = errLimited() // else the token that it asks for would open all
 	}
+	who := Identified{Visitor: v, First: r.Caller.First}
 	if err != nil || v.Contact == "" {
-		return Identified{Visitor: v}, err
+		return who, err
 	}
 	contact, err := s.readContact(ctx, p.ID, v.Contact)
-	return Identified{v, &contact}, err
+	who.Contact = &contact
+	return who, err
 }
 
 // readContact returns ErrNotFound if there is no such contact.
@@ -333,7 +338,7 @@ func (s *Store) link(ctx context.Context, p *Project, v Visitor, known knownCont
 	link["moving"], link["nonce"] = true, s.newID()
 	job := dueItem(claimJobKey(p.ID, v.ID), s.clock().Add(lookAfter), p.ID, string(v.ID), string(v.Contact))
 	actions := append([]table.Action{up, table.Put(link, table.Absent()), table.Put(job)}, known.actions...)
-	return Identified{v, &known.contact}, s.write(ctx, actions)
+	return Identified{Visitor: v, Contact: &known.contact}, s.write(ctx, actions)
 }
 
 // knownContact is a contact as it is and as an identity will have it.

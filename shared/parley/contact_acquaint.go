@@ -75,7 +75,7 @@ func (s *Store) acquaint(ctx context.Context, p *Project, c Caller, r AcquaintRe
 	}
 	if items[0] == nil {
 		v, err := s.bearVisitor(ctx, p, c, said, &known, !r.Proven)
-		return Identified{v, &known.contact}, err
+		return Identified{Visitor: v, Contact: &known.contact}, err
 	}
 	v, err := visitorFrom(said.ID, items[0])
 	if err != nil {
@@ -85,13 +85,13 @@ func (s *Store) acquaint(ctx context.Context, p *Project, c Caller, r AcquaintRe
 		return Identified{}, errBlocked()
 	}
 	if r.Proven {
-		return Identified{v, &known.contact}, s.learn(ctx, known)
+		return Identified{Visitor: v, Contact: &known.contact}, s.learn(ctx, known)
 	}
 	if err := v.learn(items[1]); err != nil {
 		return Identified{}, err
 	}
 	v, err = s.hear(ctx, p, c, v, said, items[0])
-	return Identified{v, &known.contact}, err
+	return Identified{Visitor: v, Contact: &known.contact}, err
 }
 
 // hear stores what a visitor says of itself now, where that is new. It counts as a

@@ -22,6 +22,14 @@ type Project struct {
 	// SigningKeys are the ids (kid) of the secrets with which the customer's
 	// backend may sign identities; the secrets themselves are derived.
 	SigningKeys []string `json:"signing_keys,omitempty"`
+	// IdentitySeconds is the longest life of an identity that they sign; 0 means a day.
+	IdentitySeconds int `json:"identity_seconds,omitempty"`
+	// TokenDays is for how many days from the first a visitor's token is renewed; 0
+	// means 400.
+	TokenDays int `json:"token_days,omitempty"`
+	// TokenGeneration is what a token must have at least; VoidTokens raises it, and
+	// nothing lowers it.
+	TokenGeneration int64 `json:"token_generation,omitempty"`
 	// TokenRequired refuses visitors whom the customer's backend did not sign.
 	TokenRequired bool   `json:"token_required,omitempty"`
 	Greeting      string `json:"greeting,omitempty"`

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"math"
 	"mime"
 	"net/url"
 	"regexp"
@@ -207,6 +208,9 @@ func (p *Project) checkNumbers() error {
 	}{
 		{"inbox_shards", int64(p.InboxShards), dueShards},
 		{"settle_seconds", int64(p.SettleSeconds), MaxSettleSeconds},
+		{"identity_seconds", int64(p.IdentitySeconds), MaxIdentitySeconds},
+		{"token_days", int64(p.TokenDays), MaxTokenDays},
+		{"token_generation", p.TokenGeneration, math.MaxInt64},
 		{"idle_prompt_seconds", int64(p.IdlePromptSeconds), MaxIdleSeconds},
 		{"idle_close_seconds", int64(p.IdleCloseSeconds), MaxIdleSeconds},
 		{"unanswered_close_seconds", int64(p.UnansweredCloseSeconds), MaxIdleSeconds},

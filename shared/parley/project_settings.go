@@ -78,14 +78,14 @@ func (s *Store) PutProject(ctx context.Context, p Project) error {
 }
 
 // ReplaceProject stores settings in place of those that have this revision, but
-// for the webhooks, which have calls of their own. revision_conflict, of kind
+// for the webhooks and the generation of tokens, which have calls of their own. revision_conflict, of kind
 // ErrConflict, if others stand there.
 func (s *Store) ReplaceProject(ctx context.Context, p Project, revision int64) (Settings, error) {
 	old, err := s.Settings(ctx, p.ID)
 	if err != nil {
 		return Settings{}, err
 	}
-	p.Hooks = old.Project.Hooks
+	p.Hooks, p.TokenGeneration = old.Project.Hooks, old.Project.TokenGeneration
 	if err := p.check(); err != nil {
 		return Settings{}, err
 	}
@@ -107,6 +107,7 @@ func (s *Store) replaceProject(ctx context.Context, p Project, old Settings) err
 	if p.shards() < old.Project.shards() {
 		return invalid("inbox_shards", "inbox_shards cannot be lowered: sessions would be missing from the inbox")
 	}
+	p.TokenGeneration = max(p.TokenGeneration, old.Project.TokenGeneration) // a void token stays so
 	data, err := encode(p)
 	if err != nil {
 		return fmt.Errorf("encode project: %w", err)

@@ -30,6 +30,10 @@ const linkBytes = 32
 // that is sent again is the same. Only its hash is stored.
 func (s *Store) PutLink(ctx context.Context, session *Session, upto Seq) (string, error) {
 	p, o := session.Project, session.Owner
+	project, err := s.Project(ctx, p)
+	if err != nil {
+		return "", err
+	}
 	items, err := s.table.Get(ctx, true, visitorKey(p, o.Visitor))
 	if err != nil {
 		return "", unavailable(err)
@@ -40,7 +44,7 @@ func (s *Store) PutLink(ctx context.Context, session *Session, upto Seq) (string
 	ticket := base62(s.derive("link of a mail", string(p), string(session.ID), strconv.FormatInt(int64(upto), 10)), linkBytes)
 	k := linkKey(p, ticket)
 	item := table.Item{table.PK: k.PK, table.SK: k.SK, "session": string(session.ID), "contact": string(o.Contact),
-		"gen": items[0].Int("gen"), "until": s.clock().Add(ReplyLinkLife).UnixMilli(),
+		"gen": items[0].Int("gen"), "issued": project.TokenGeneration, "until": s.clock().Add(ReplyLinkLife).UnixMilli(),
 		table.ExpiresAt: s.clock().Add(2 * ReplyLinkLife).Unix()}
 	err = s.write(ctx, []table.Action{table.Put(item, table.Absent()), checkThere(p, session.ID)})
 	if stood, ok := standing(err, 0); ok && stood != nil {
@@ -72,6 +76,10 @@ func (s *Store) OpenLink(ctx context.Context, p ProjectID, ticket string) (*Sess
 	if len(ticket) > MaxReplyLinkBytes {
 		return nil, Visitor{}, errLinkOver
 	}
+	project, err := s.Project(ctx, p)
+	if err != nil {
+		return nil, Visitor{}, err
+	}
 	items, err := s.table.Get(ctx, true, linkKey(p, ticket))
 	if err != nil {
 		return nil, Visitor{}, unavailable(err)
@@ -82,6 +90,8 @@ func (s *Store) OpenLink(ctx context.Context, p ProjectID, ticket string) (*Sess
 		return nil, Visitor{}, errLinkOver
 	case link.Bool("used"):
 		return nil, Visitor{}, errLinkUsed
+	case link.Int("issued") < project.TokenGeneration:
+		return nil, Visitor{}, errRevoked()
 	}
 	session, err := s.head(ctx, p, SessionID(link.String("session")))
 	if errors.Is(err, ErrNotFound) || err == nil && (string(session.Owner.Contact) != link.String("contact") || session.State == StateSpam) {

@@ -18,6 +18,9 @@ type Caller struct {
 	Visitor    VisitorID
 	Contact    ContactID
 	Generation int64
+	// First is when the first of the visitor's tokens was issued from which this one
+	// was renewed, in seconds of Unix time; 0 if there was none.
+	First int64
 	// Capability says that the caller holds nothing but the id of a session, as
 	// in dialects whose clients keep no token. Visitor is then CapabilityVisitor's
 	// of that session and comes into being with it. Contact is set if a signature

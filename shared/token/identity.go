@@ -40,15 +40,32 @@ type identityClaims struct {
 }
 
 // ReadIdentity checks an identity that a project's server signed: HS256, a kid
-// of the project, not expired and not before its nbf, each with IdentityLeeway.
-// The error is ErrExpired or ErrInvalid. Package parley checks the fields.
+// of the project, not expired and not before its nbf, each with IdentityLeeway, and
+// valid for no longer than the project allows. The error is ErrExpired, ErrTooLong or
+// ErrInvalid. Package parley checks the fields.
 func (k *Keyring) ReadIdentity(p *parley.Project, text string) (parley.Identity, error) {
 	var c identityClaims
 	err := k.parse(text, &c, func(t *jwt.Token) (any, error) { return k.signingKeys(p, t) }, jwt.WithLeeway(IdentityLeeway))
+	if err == nil {
+		err = k.checkLife(p, c.RegisteredClaims)
+	}
 	if err != nil {
 		return parley.Identity{}, err
 	}
 	return parley.Identity{External: c.Subject, Email: c.Email, Name: c.Name, Picture: c.Picture, Metadata: c.Metadata}, nil
+}
+
+// checkLife returns ErrTooLong unless what a customer's server signed ends soon enough
+// after it was issued. What does not say when, or says in the future, counts from now.
+func (k *Keyring) checkLife(p *parley.Project, c jwt.RegisteredClaims) error {
+	from := k.now()
+	if c.IssuedAt != nil && c.IssuedAt.Before(from) {
+		from = c.IssuedAt.Time
+	}
+	if c.ExpiresAt.Sub(from) > p.IdentityLife()+IdentityLeeway {
+		return ErrTooLong
+	}
+	return nil
 }
 
 // signingKeys returns the secrets for the kid in a token's header: one for each

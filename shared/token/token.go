@@ -28,11 +28,15 @@ const (
 	MaxBytes = 8 << 10
 )
 
-// Errors of checking a token. ErrExpired is returned only for a token that was
-// once valid.
+// Errors of checking a token. ErrExpired, ErrRevoked and ErrTooLong are returned only
+// for a token with a valid signature.
 var (
 	ErrInvalid = errors.New("token is malformed or not ours")
 	ErrExpired = errors.New("token has expired")
+	// ErrRevoked is of a token that its project has made void.
+	ErrRevoked = errors.New("token is no longer valid")
+	// ErrTooLong is of an identity that would be valid for longer than the project allows.
+	ErrTooLong = errors.New("identity is valid for too long")
 )
 
 // Config says what to sign with.

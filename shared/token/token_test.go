@@ -87,10 +87,13 @@ func TestDerive(t *testing.T) {
 	}
 }
 
-var visitor = parley.Visitor{ID: "v1", Contact: "c1", Generation: 3}
+var (
+	shop    = &parley.Project{ID: "shop"}
+	visitor = parley.Visitor{ID: "v1", Contact: "c1", Generation: 3}
+)
 
 func TestVisitor(t *testing.T) {
-	text, expires, err := keyring(t, noon, newest).Visitor("shop", visitor)
+	text, expires, err := keyring(t, noon, newest).Visitor(shop, visitor, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,15 +128,148 @@ func TestVisitor(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := test.keys.ReadVisitor(parley.ProjectID(test.project), test.text)
+			got, err := test.keys.ReadVisitor(&parley.Project{ID: parley.ProjectID(test.project)}, test.text)
 			if !errors.Is(err, test.want) || err != nil && test.want == nil {
 				t.Fatalf("ReadVisitor = %v, want %v", err, test.want)
 			}
-			want := parley.Caller{Project: "shop", Visitor: "v1", Contact: "c1", Generation: 3}
+			want := parley.Caller{Project: "shop", Visitor: "v1", Contact: "c1", Generation: 3, First: noon.Unix()}
 			if err == nil && got != want || err != nil && got != (parley.Caller{}) {
 				t.Errorf("ReadVisitor = %+v, want %+v", got, want)
 			}
 		})
+	}
+}
+
+// TestVisitorAge: whoever renews a token for ever has it until the project's age from
+// the first one; what else a project says of its tokens holds from now on.
+func TestVisitorAge(t *testing.T) {
+	day := 24 * time.Hour
+	at := noon.Truncate(time.Second)
+	first, expires := at.Unix(), time.Time{}
+	text, _, err := keyring(t, at, newest).Visitor(shop, visitor, 0)
+	renewals := 0
+	for ; err == nil; renewals++ {
+		var c parley.Caller
+		if c, err = keyring(t, at, newest).ReadVisitor(shop, text); err != nil {
+			break
+		}
+		if c.First != first {
+			t.Fatalf("after %d renewals the first token is of %d, want %d", renewals, c.First, first)
+		}
+		if text, expires, err = keyring(t, at, newest).Visitor(shop, visitor, c.First); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(100 * day)
+	}
+	end := time.Unix(first, 0).Add(parley.DefaultTokenDays * day)
+	if !errors.Is(err, token.ErrExpired) || !expires.Equal(end) || renewals != 4 {
+		t.Errorf("after %d renewals until %v: %v, want %v until %v after 4", renewals, expires, err, token.ErrExpired, end)
+	}
+	of := func(days int, generation int64) *parley.Project {
+		return &parley.Project{ID: "shop", TokenDays: days, TokenGeneration: generation}
+	}
+	issue := func(p *parley.Project, first time.Time) string {
+		text, _, err := keyring(t, first, newest).Visitor(p, visitor, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	legacy := signed(t, noon, map[string]any{"prj": "shop", "gen": 3, "con": "c1", "sub": "v1"})
+	for _, test := range []struct {
+		name, text string
+		project    *parley.Project
+		at         time.Time
+		want       error
+	}{
+		{"last moment of a short age", issue(of(2, 0), noon), of(2, 0), noon.Add(2*day - time.Second), nil},
+		{"short age over", issue(of(2, 0), noon), of(2, 0), noon.Add(2 * day), token.ErrExpired},
+		{"age lowered", issue(shop, noon), of(2, 0), noon.Add(2 * day), token.ErrExpired},
+		{"age raised", issue(of(2, 0), noon), of(3000, 0), noon.Add(day), nil},
+		{"from before there were first tokens", legacy, shop, noon.Add(100 * day), nil},
+		{"that, with an age lowered", legacy, of(2, 0), noon.Add(2 * day), token.ErrExpired},
+		{"that, made void", legacy, of(0, 1), noon, token.ErrRevoked},
+		{"generation before", issue(of(0, 4), noon), of(0, 5), noon, token.ErrRevoked},
+		{"same generation", issue(of(0, 5), noon), of(0, 5), noon, nil},
+		{"generation that this process does not know yet", issue(of(0, 6), noon), of(0, 5), noon, nil},
+		{"generation before, and expired", issue(of(2, 4), noon), of(2, 5), noon.Add(3 * day), token.ErrExpired},
+	} {
+		if _, err := keyring(t, test.at, newest).ReadVisitor(test.project, test.text); !errors.Is(err, test.want) || err != nil && test.want == nil {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+	for name, proven := range map[string]bool{"unproven": false, "proven": true} {
+		text, err := keyring(t, noon, newest).Contact(of(0, 4), visitor, proven)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keyring(t, noon, newest).ReadContact(of(0, 4), text); err != nil {
+			t.Errorf("%s contact: %v", name, err)
+		}
+		if _, err := keyring(t, noon, newest).ReadContact(of(0, 5), text); !errors.Is(err, token.ErrRevoked) {
+			t.Errorf("%s contact of the generation before: %v", name, err)
+		}
+	}
+}
+
+// signed is a visitor's token with these claims, as it was made at a time.
+func signed(t testing.TB, at time.Time, c jwt.MapClaims) string {
+	t.Helper()
+	k := keyring(t, at, newest)
+	text, _, err := k.Visitor(shop, visitor, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, _, err := jwt.NewParser().ParseUnverified(text, jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := j.Claims.(jwt.MapClaims)
+	delete(whole, "fst")
+	for name, value := range c {
+		whole[name] = value
+	}
+	return sign(t, jwt.SigningMethodHS256, map[string]any{"kid": j.Header["kid"]}, whole, k.Derive("visitor", "shop"))
+}
+
+// TestIdentityLife: what a customer's server signs ends within the project's time from
+// when it was issued.
+func TestIdentityLife(t *testing.T) {
+	keys := keyring(t, noon, newest)
+	secret := []byte(keys.SigningSecret("shop", "k1"))
+	const none = time.Duration(1<<63 - 1)
+	for _, test := range []struct {
+		name     string
+		seconds  int
+		iat, exp time.Duration
+		want     error
+	}{
+		{"a day from now", 0, none, 24 * time.Hour, nil},
+		{"a day and the leeway", 0, none, 24*time.Hour + 59*time.Second, nil},
+		{"longer", 0, none, 24*time.Hour + 62*time.Second, token.ErrTooLong},
+		{"a day from when it was issued", 0, -12 * time.Hour, 12 * time.Hour, nil},
+		{"longer from when it was issued", 0, -13 * time.Hour, 12 * time.Hour, token.ErrTooLong},
+		{"issued in the future", 0, 30 * 24 * time.Hour, 30 * 24 * time.Hour, token.ErrTooLong},
+		{"issued by a clock that is ahead", 0, 30 * time.Second, 24 * time.Hour, nil},
+		{"a year", 0, -time.Hour, 365 * 24 * time.Hour, token.ErrTooLong},
+		{"project's own, shorter", 300, none, 5 * time.Minute, nil},
+		{"longer than the project's own", 300, none, 10 * time.Minute, token.ErrTooLong},
+		{"project's own, longer", 7 * 86400, -24 * time.Hour, 6 * 24 * time.Hour, nil},
+		{"expired, and was valid for too long", 300, -time.Hour, -2 * time.Minute, token.ErrExpired},
+	} {
+		p := &parley.Project{ID: "shop", SigningKeys: []string{"k1"}, IdentitySeconds: test.seconds}
+		c := jwt.MapClaims{"sub": "u-1", "userId": "u-1", "exp": noon.Add(test.exp).Unix()}
+		if test.iat != none {
+			c["iat"] = noon.Add(test.iat).Unix()
+		}
+		text := sign(t, jwt.SigningMethodHS256, map[string]any{"kid": "k1"}, c, secret)
+		_, identityErr := keys.ReadIdentity(p, text)
+		_, userErr := keys.ReadUser(p, text)
+		for reader, err := range map[string]error{"ReadIdentity": identityErr, "ReadUser": userErr} {
+			if !errors.Is(err, test.want) || err != nil && test.want == nil {
+				t.Errorf("%s: %s = %v, want %v", test.name, reader, err, test.want)
+			}
+		}
 	}
 }
 
@@ -149,7 +285,7 @@ func flip(s string) string {
 }
 
 func TestTicket(t *testing.T) {
-	want := token.Ticket{Key: "pk_1", Session: "s1",
+	want := token.Ticket{Key: "pk_1", Session: "s1", Issued: 4,
 		Caller: parley.Caller{Project: "shop", Visitor: "v1", Contact: "c1", Generation: 3}}
 	text, err := keyring(t, noon, newest).Ticket(want)
 	if err != nil {
@@ -161,7 +297,7 @@ func TestTicket(t *testing.T) {
 	if _, err := keyring(t, noon.Add(time.Hour), newest).ReadTicket(text); !errors.Is(err, token.ErrExpired) {
 		t.Errorf("ReadTicket after an hour = %v, want %v", err, token.ErrExpired)
 	}
-	session, _, err := keyring(t, noon, newest).Visitor("shop", visitor)
+	session, _, err := keyring(t, noon, newest).Visitor(shop, visitor, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +435,7 @@ func TestSigningSecret(t *testing.T) {
 // FuzzRead: whatever a stranger sends is refused with an error of this package.
 func FuzzRead(f *testing.F) {
 	keys := keyring(f, noon, newest)
-	text, _, err := keys.Visitor("shop", visitor)
+	text, _, err := keys.Visitor(shop, visitor, 0)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -321,7 +457,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("eyJhbGciOjF9.bnVsbA.AA")
 	project := &parley.Project{ID: "shop", SigningKeys: []string{"k1"}}
 	f.Fuzz(func(t *testing.T, s string) {
-		_, visitorErr := keys.ReadVisitor("shop", s)
+		_, visitorErr := keys.ReadVisitor(project, s)
 		_, ticketErr := keys.ReadTicket(s)
 		_, identityErr := keys.ReadIdentity(project, s)
 		for _, err := range []error{visitorErr, ticketErr, identityErr} {

@@ -58,9 +58,10 @@ func (id *userID) UnmarshalJSON(data []byte) error {
 }
 
 // ReadUser checks a token of Hissuno's widget. It is signed like an identity
-// (HS256; not expired and not before its nbf, each with IdentityLeeway), but its
-// header need not have a kid; then the project's signing secrets are all tried.
-// The error is ErrExpired, ErrNoUser or ErrInvalid.
+// (HS256; not expired and not before its nbf, each with IdentityLeeway; valid for no
+// longer than the project allows), but its header need not have a kid; then the
+// project's signing secrets are all tried. The error is ErrExpired, ErrTooLong,
+// ErrNoUser or ErrInvalid.
 func (k *Keyring) ReadUser(p *parley.Project, text string) (User, error) {
 	var c userClaims
 	err := k.parse(text, &c, func(t *jwt.Token) (any, error) {
@@ -78,6 +79,9 @@ func (k *Keyring) ReadUser(p *parley.Project, text string) (User, error) {
 		}
 		return keys, nil
 	}, jwt.WithLeeway(IdentityLeeway))
+	if err == nil {
+		err = k.checkLife(p, c.RegisteredClaims)
+	}
 	if err != nil {
 		return User{}, err
 	}

@@ -47,8 +47,12 @@ type claims struct {
 	Contact    parley.ContactID `json:"con,omitempty"`
 	Unproven   bool             `json:"unp,omitempty"`
 	Generation int64            `json:"gen"`
-	Session    parley.SessionID `json:"ses,omitempty"`
-	Key        string           `json:"key,omitempty"`
+	// Issued is the project's generation of tokens.
+	Issued int64 `json:"pgn,omitempty"`
+	// First is when the first token was issued that this one renews, in seconds.
+	First   int64            `json:"fst,omitempty"`
+	Session parley.SessionID `json:"ses,omitempty"`
+	Key     string           `json:"key,omitempty"`
 	jwt.RegisteredClaims
 }
 
@@ -56,41 +60,60 @@ func (c *claims) caller() parley.Caller {
 	return parley.Caller{Project: c.Project, Visitor: parley.VisitorID(c.Subject), Contact: c.Contact, Generation: c.Generation, Unproven: c.Unproven}
 }
 
-// Visitor returns a token for a visitor of the project, and when it expires.
-func (k *Keyring) Visitor(project parley.ProjectID, v parley.Visitor) (string, time.Time, error) {
-	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation}
+// of are the claims of every token of a project for one of its visitors.
+func of(p *parley.Project, v parley.Visitor) claims {
+	c := claims{Project: p.ID, Contact: v.Contact, Generation: v.Generation, Issued: p.TokenGeneration}
 	c.Subject = string(v.ID)
-	return k.issue(useVisitor, c, VisitorLife)
+	return c
 }
 
-// ReadVisitor returns whom a visitor's token stands for. The error is
-// ErrExpired, or ErrInvalid, also for a token of another project.
-func (k *Keyring) ReadVisitor(project parley.ProjectID, text string) (parley.Caller, error) {
-	c, err := k.read(useVisitor, text)
+// Visitor returns a token for a visitor of the project, and when it expires. first
+// is when the first token was issued that it renews, in seconds of Unix time, 0 for
+// now: no token outlives the project's TokenAge from then.
+func (k *Keyring) Visitor(p *parley.Project, v parley.Visitor, first int64) (string, time.Time, error) {
+	c := of(p, v)
+	now := k.now()
+	if c.First = first; first == 0 {
+		c.First = now.Unix()
+	}
+	return k.issue(useVisitor, c, min(VisitorLife, time.Unix(c.First, 0).Add(p.TokenAge()).Sub(now.Truncate(time.Second))))
+}
+
+// ReadVisitor returns whom a visitor's token stands for. The error is ErrExpired,
+// also for a token whose first one is too old; ErrRevoked; or ErrInvalid, also for a
+// token of another project.
+func (k *Keyring) ReadVisitor(p *parley.Project, text string) (parley.Caller, error) {
+	c, err := k.readOf(p, useVisitor, text)
 	if err != nil {
 		return parley.Caller{}, err
 	}
-	if c.Project != project {
-		return parley.Caller{}, fmt.Errorf("%w: it is another project's", ErrInvalid)
-	}
 	caller := c.caller()
-	caller.Only = c.Session
+	caller.Only, caller.First = c.Session, c.First
+	switch {
+	case c.Session != "": // it is renewed by nobody
+		caller.First = c.ExpiresAt.Add(-parley.ReplyLinkLife).Unix()
+	case c.First == 0: // issued before tokens said so
+		caller.First = c.ExpiresAt.Add(-VisitorLife).Unix()
+	}
+	if !k.now().Before(time.Unix(caller.First, 0).Add(p.TokenAge())) {
+		return parley.Caller{}, ErrExpired
+	}
 	return caller, nil
 }
 
 // Link returns a visitor's token for who came by the link of a mail: it is good
 // for one session, and not for long.
-func (k *Keyring) Link(project parley.ProjectID, v parley.Visitor, session parley.SessionID) (string, time.Time, error) {
-	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation, Session: session}
-	c.Subject = string(v.ID)
+func (k *Keyring) Link(p *parley.Project, v parley.Visitor, session parley.SessionID) (string, time.Time, error) {
+	c := of(p, v)
+	c.Session = session
 	return k.issue(useVisitor, c, parley.ReplyLinkLife)
 }
 
 // Contact returns a token for a person whom a dialect names; proven says that
 // the customer's server vouched for them.
-func (k *Keyring) Contact(project parley.ProjectID, v parley.Visitor, proven bool) (string, error) {
-	c := claims{Project: project, Contact: v.Contact, Generation: v.Generation, Unproven: !proven}
-	c.Subject = string(v.ID)
+func (k *Keyring) Contact(p *parley.Project, v parley.Visitor, proven bool) (string, error) {
+	c := of(p, v)
+	c.Unproven = !proven
 	life := UnprovenLife
 	if proven {
 		life = ProvenLife
@@ -100,16 +123,28 @@ func (k *Keyring) Contact(project parley.ProjectID, v parley.Visitor, proven boo
 }
 
 // ReadContact returns whom a token of Contact stands for. The error is
-// ErrExpired, or ErrInvalid, also for a token of another project.
-func (k *Keyring) ReadContact(project parley.ProjectID, text string) (parley.Caller, error) {
-	c, err := k.read(useContact, text)
+// ErrExpired, ErrRevoked, or ErrInvalid, also for a token of another project.
+func (k *Keyring) ReadContact(p *parley.Project, text string) (parley.Caller, error) {
+	c, err := k.readOf(p, useContact, text)
 	if err != nil {
 		return parley.Caller{}, err
 	}
-	if c.Project != project {
-		return parley.Caller{}, fmt.Errorf("%w: it is another project's", ErrInvalid)
-	}
 	return c.caller(), nil
+}
+
+// readOf is read for a token that must be the project's, and none of those that the
+// project has made void.
+func (k *Keyring) readOf(p *parley.Project, u use, text string) (*claims, error) {
+	c, err := k.read(u, text)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Project != p.ID:
+		return nil, fmt.Errorf("%w: it is another project's", ErrInvalid)
+	case c.Issued < p.TokenGeneration:
+		return nil, ErrRevoked
+	}
+	return c, nil
 }
 
 // Ticket lets a client that cannot set headers read one session.
@@ -120,11 +155,15 @@ type Ticket struct {
 	// Caller is whose session it is, Session the one that may be read.
 	Caller  parley.Caller
 	Session parley.SessionID
+	// Issued is the project's generation of tokens when the ticket was made. Whoever
+	// reads the ticket must check it, as the project is known by Key only.
+	Issued int64
 }
 
 // Ticket returns the text of a ticket.
 func (k *Keyring) Ticket(t Ticket) (string, error) {
-	c := claims{Project: t.Caller.Project, Contact: t.Caller.Contact, Generation: t.Caller.Generation, Session: t.Session, Key: t.Key}
+	c := claims{Project: t.Caller.Project, Contact: t.Caller.Contact, Generation: t.Caller.Generation, Issued: t.Issued,
+		Session: t.Session, Key: t.Key}
 	c.Subject = string(t.Caller.Visitor)
 	text, _, err := k.issue(useTicket, c, TicketLife)
 	return text, err
@@ -136,7 +175,7 @@ func (k *Keyring) ReadTicket(text string) (Ticket, error) {
 	if err != nil {
 		return Ticket{}, err
 	}
-	return Ticket{Key: c.Key, Caller: c.caller(), Session: c.Session}, nil
+	return Ticket{Key: c.Key, Caller: c.caller(), Session: c.Session, Issued: c.Issued}, nil
 }
 
 func (k *Keyring) issue(u use, c claims, life time.Duration) (string, time.Time, error) {

@@ -57,6 +57,7 @@ func testTokens(t *testing.T, s *suite) {
 	for _, test := range []struct{ name, token, want string }{
 		{"absent", "", "Widget token is required"},
 		{"expired for long", p.signed(but("exp", in(-90*time.Second)), ""), "Token expired"},
+		{"valid for too long", p.signed(but("exp", in(25*time.Hour)), ""), "Token is valid for too long"},
 		{"never expires", p.signed(but("exp", nil), ""), "Invalid token"},
 		{"not yet valid", p.signed(but("nbf", in(90*time.Second)), ""), "Invalid token"},
 		{"wrong key", sign(t, valid(), "", "a secret of somebody else's"), "Invalid token"},

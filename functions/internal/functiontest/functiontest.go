@@ -67,7 +67,7 @@ func (k *Kit) Engine(t testing.TB, script *agenttest.Script, change func(*run.Co
 func (k *Kit) Visitor(t testing.TB) (parley.Caller, string) {
 	t.Helper()
 	c := parleytest.Visitor(t, k.Store)
-	text, _, err := k.Keys.Visitor(c.Project, parley.Visitor{ID: c.Visitor, Contact: c.Contact, Generation: c.Generation})
+	text, _, err := k.Keys.Visitor(&parley.Project{ID: c.Project}, parley.Visitor{ID: c.Visitor, Contact: c.Contact, Generation: c.Generation}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func testContacts(t *testing.T, s *suite) {
 	})
 	t.Run("O9 an unverified token lives on", func(t *testing.T) {
 		v := p.visitor("")
-		c, err := s.keys.ReadContact(p.project, v.token)
+		c, err := s.keys.ReadContact(&parley.Project{ID: p.project}, v.token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,8 +110,8 @@ func testContacts(t *testing.T, s *suite) {
 	})
 	t.Run("O10 contact routes need a contact token", func(t *testing.T) {
 		v := p.visitor("")
-		c, _ := s.keys.ReadContact(p.project, v.token)
-		native, _, err := s.keys.Visitor(p.project, parley.Visitor{ID: c.Visitor, Generation: c.Generation})
+		c, _ := s.keys.ReadContact(&parley.Project{ID: p.project}, v.token)
+		native, _, err := s.keys.Visitor(&parley.Project{ID: p.project}, parley.Visitor{ID: c.Visitor, Generation: c.Generation}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,6 +126,23 @@ func testContacts(t *testing.T, s *suite) {
 			}
 		}
 	})
+	t.Run("a token of the project's generation before", func(t *testing.T) {
+		q := s.project(t, func(p *parley.Project) { p.TokenGeneration = 1 })
+		v := q.visitor("ann@example.com")
+		id := v.begin()
+		c := v.who()
+		for _, proven := range []bool{false, true} {
+			void := *v
+			void.token = s.contactToken(t, c, proven, 0)
+			for _, a := range []*answer{void.get("/poll/" + id), void.get("/sessions?filters=%7B%7D"), void.post("/create-session", object{}),
+				void.post("/chat/send", void.message(id, "hi")), void.get("/me"), void.get("/session/history/" + id)} {
+				if code := a.fails(http.StatusUnauthorized); code != "token_revoked" {
+					t.Errorf("proven %v: %s", proven, code)
+				}
+			}
+		}
+		v.poll(id)
+	})
 	t.Run("O11 token of another organisation", func(t *testing.T) {
 		v, other := p.visitor(""), s.project(t, nil)
 		v.call(http.MethodGet, base+"/poll/"+uuid(), nil, "X-Bot-Token", other.bot).fails(http.StatusUnauthorized)
@@ -139,7 +156,7 @@ func (s *suite) contactToken(t testing.TB, c parley.Caller, proven bool, ago tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := keys.Contact(c.Project, parley.Visitor{ID: c.Visitor, Contact: c.Contact, Generation: c.Generation}, proven)
+	text, err := keys.Contact(&parley.Project{ID: c.Project}, parley.Visitor{ID: c.Visitor, Contact: c.Contact, Generation: c.Generation}, proven)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +259,7 @@ func testBlockedContact(t *testing.T, s *suite) {
 	v := p.verified("mal@example.com")
 	id := v.begin()
 	v.say(id, "Hello")
-	c, err := s.keys.ReadContact(p.project, v.token)
+	c, err := s.keys.ReadContact(&parley.Project{ID: p.project}, v.token)
 	if err != nil {
 		t.Fatal(err)
 	}

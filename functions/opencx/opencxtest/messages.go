@@ -373,7 +373,7 @@ func testRefusedSessions(t *testing.T, s *suite) {
 			who := v.who()
 			var err error
 			v.external = uuid()
-			v.token, err = s.keys.Contact(v.project, parley.Visitor{ID: who.Visitor, Contact: who.Contact, Generation: who.Generation}, false)
+			v.token, err = s.keys.Contact(&parley.Project{ID: v.project}, parley.Visitor{ID: who.Visitor, Contact: who.Contact, Generation: who.Generation}, false)
 			if err != nil {
 				t.Fatal(err)
 			}

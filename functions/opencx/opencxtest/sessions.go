@@ -182,7 +182,7 @@ func testSessions(t *testing.T, s *suite) {
 // who is the caller that the page's token stands for.
 func (p *page) who() parley.Caller {
 	p.t.Helper()
-	c, err := p.keys.ReadContact(p.project, p.token)
+	c, err := p.keys.ReadContact(&parley.Project{ID: p.project}, p.token)
 	if err != nil {
 		p.t.Fatal(err)
 	}

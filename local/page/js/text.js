@@ -111,6 +111,7 @@ export const text = {
     origin_refused: "This chat is not set up for this website.",
     identity_required: "Please sign in to the website to use this chat.",
     identity_invalid: "Your sign-in could not be confirmed. Please reload the page.",
+    identity_too_long: "Your sign-in could not be confirmed. Please reload the page.",
     identity_expired: "Your sign-in has expired. Please reload the page.",
     link_over: "This link has expired. You can start a new conversation here.",
     link_used: "This link has been used already: it works once. You can start a new conversation here.",

@@ -63,7 +63,7 @@ func (b *browser) estate() estate {
 // testAccess: nobody reads or changes what is not theirs (invariant 9). Every
 // call is made by everybody who may not make it, and nothing changes.
 func testAccess(t *testing.T, s *suite) {
-	b := s.project(t, nil)
+	b := s.project(t, func(p *parley.Project) { p.TokenGeneration = 1 })
 	owner, other := b.estate(), b.visitor()
 	elsewhere := s.project(t, nil).visitor()
 	revoked, blocked := b.estate(), b.estate()
@@ -80,14 +80,23 @@ func testAccess(t *testing.T, s *suite) {
 	}
 	withToken := func(text string) estate { return as(func(b *browser) { b.token = text }) }
 	visitor := parley.Visitor{ID: owner.who().Visitor, Generation: owner.who().Generation}
+	first := int64(0)
 	issued := func(k *token.Keyring) string {
-		text, _, err := k.Visitor(b.settings().ID, visitor)
+		text, _, err := k.Visitor(b.settings(), visitor, first)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return text
 	}
+	void, _, err := s.keys.Visitor(&parley.Project{ID: b.settings().ID}, visitor, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ticket := into[transcript](owner.get("/history/" + string(owner.session))).Ticket
+
+	first = time.Now().Add(-parley.DefaultTokenDays * 24 * time.Hour).Unix()
+	aged := issued(s.keysAt(t, s.Master, time.Hour)) // whose first token was issued so long ago
+	first = 0
 
 	denied := []struct {
 		name   string
@@ -106,6 +115,8 @@ func testAccess(t *testing.T, s *suite) {
 		{"other project's token", withToken(elsewhere.token), http.StatusUnauthorized, "token_invalid"},
 		{"other project's key", as(func(b *browser) { b.key = elsewhere.key }), http.StatusUnauthorized, "token_invalid"},
 		{"expired", withToken(issued(s.keysAt(t, s.Master, token.VisitorLife+time.Second))), http.StatusUnauthorized, "token_expired"},
+		{"of the generation before", withToken(void), http.StatusUnauthorized, "token_revoked"},
+		{"renewed for too long", withToken(aged), http.StatusUnauthorized, "token_expired"},
 		{"revoked", revoked, http.StatusUnauthorized, "token_revoked"},
 		{"blocked", blocked, http.StatusForbidden, "blocked"},
 	}

@@ -360,7 +360,7 @@ func (b *browser) visitor() *browser {
 // who is the caller that the browser's token stands for.
 func (b *browser) who() parley.Caller {
 	b.t.Helper()
-	c, err := b.keys.ReadVisitor(b.settings().ID, b.token)
+	c, err := b.keys.ReadVisitor(b.settings(), b.token)
 	if err != nil {
 		b.t.Fatal(err)
 	}

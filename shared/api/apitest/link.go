@@ -11,7 +11,7 @@ import (
 
 // testLink: the link of a mail opens one session, once, and gives no right to anything else.
 func testLink(t *testing.T, s *suite) {
-	b := s.project(t, nil)
+	b := s.project(t, func(p *parley.Project) { p.TokenGeneration = 1 })
 	id := b.settings().ID
 	known := func() *browser {
 		who, err := s.Store.Identify(t.Context(), parley.IdentifyRequest{Caller: parley.Caller{Project: id},
@@ -20,7 +20,7 @@ func testLink(t *testing.T, s *suite) {
 			t.Fatal(err)
 		}
 		known := *b
-		known.token = s.issue(t, id, who.Visitor)
+		known.token = s.issue(t, b.settings(), who.Visitor)
 		return &known
 	}
 	owner := known()
@@ -99,10 +99,17 @@ func testLink(t *testing.T, s *suite) {
 	}
 	parleytest.Same(t, before, s.standing(t))
 
-	// It ends with its time, and with the visitor's tokens.
+	// It ends with its time, with the project's generation of tokens, and with the visitor's.
+	void, _, err := s.keys.Link(&parley.Project{ID: id}, parley.Visitor{ID: owner.who().Visitor, Contact: owner.who().Contact, Generation: owner.who().Generation}, mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := *b
+	gone.token = void
+	gone.do(call{method: http.MethodGet, path: "/history/" + string(mine)}).fails(http.StatusUnauthorized, "token_revoked")
 	late := *b
 	visitor := parley.Visitor{ID: owner.who().Visitor, Contact: owner.who().Contact, Generation: owner.who().Generation}
-	expired, _, err := s.keysAt(t, s.Master, parley.ReplyLinkLife+time.Second).Link(id, visitor, mine)
+	expired, _, err := s.keysAt(t, s.Master, parley.ReplyLinkLife+time.Second).Link(b.settings(), visitor, mine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,9 +132,9 @@ func testLink(t *testing.T, s *suite) {
 }
 
 // issue makes a visitor's token as the server does.
-func (s *suite) issue(t *testing.T, p parley.ProjectID, v parley.Visitor) string {
+func (s *suite) issue(t *testing.T, p *parley.Project, v parley.Visitor) string {
 	t.Helper()
-	text, _, err := s.keysAt(t, s.Master, 0).Visitor(p, v)
+	text, _, err := s.keysAt(t, s.Master, 0).Visitor(p, v, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -455,6 +455,33 @@ func testOperatorKeys(t *testing.T, s *suite) {
 	remove("/operator/project/signing-keys/" + signing.Kid).is(http.StatusOK)
 	remove("/operator/project/signing-keys/"+signing.Kid).fails(http.StatusNotFound, "not_found")
 
+	// Tokens: all that there are at once. Who signs in again has what was theirs.
+	anonymous, ann := b.visitor(), *b
+	ann.token = ""
+	ann.as(jwt.MapClaims{"sub": "ann"})
+	anns := ann.chat(ask("Mine")).accepted.Session.ID
+	remove("/operator/project/tokens").is(http.StatusOK)
+	for _, who := range []*browser{anonymous, &ann} {
+		who.await("a void token", func() bool {
+			return who.do(call{method: http.MethodGet, path: "/history"}).status == http.StatusUnauthorized
+		})
+		who.do(call{method: http.MethodGet, path: "/history"}).fails(http.StatusUnauthorized, "token_revoked")
+	}
+	ann.token = ""
+	ann.as(jwt.MapClaims{"sub": "ann"})
+	ann.get("/history/" + string(anns))
+	anonymous.visitor().get("/history")
+	type generation struct {
+		Revision int64
+		Project  map[string]any
+	}
+	stands := into[generation](manager.get("/operator/project"))
+	delete(stands.Project, "token_generation") // as a copy from before has it
+	manager.put("/operator/project", map[string]any{"revision": stands.Revision, "project": stands.Project})
+	if got := into[generation](manager.get("/operator/project")).Project["token_generation"]; got != 1.0 {
+		t.Errorf("the generation is %v after the settings were replaced, want 1", got)
+	}
+
 	// Private keys: two of one name work at a time.
 	made := func() newPrivateKey {
 		return into[newPrivateKey](created("/operator/project/private-keys", map[string]any{"name": "backend", "scopes": []string{"read"}}))

@@ -57,6 +57,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 			get("/operator/project"), put("/operator/project", map[string]any{"revision": 1, "project": map[string]any{}}),
 			post("/operator/project/public-keys", map[string]any{}), remove("/operator/project/public-keys/" + d.public),
 			post("/operator/project/signing-keys", nil), remove("/operator/project/signing-keys/k1"),
+			remove("/operator/project/tokens"),
 			get("/operator/project/private-keys"), post("/operator/project/private-keys", map[string]any{"name": "mine", "scopes": []string{"manage"}}),
 			remove("/operator/project/private-keys/" + d.private),
 			get(hooks), post(hooks, hook), put(hooks+"/"+d.hook, hook), remove(hooks + "/" + d.hook),

@@ -106,7 +106,7 @@ func testUpdatesHeld(t *testing.T, s *suite) {
 
 // testTickets: a ticket reads its session, and does nothing else.
 func testTickets(t *testing.T, s *suite) {
-	b := s.project(t, nil).visitor()
+	b := s.project(t, func(p *parley.Project) { p.TokenGeneration = 1 }).visitor()
 	m := ask("One")
 	got := b.chat(m)
 	id := got.accepted.Session.ID
@@ -135,7 +135,7 @@ func testTickets(t *testing.T, s *suite) {
 			})
 		}
 	}
-	over, err := s.keysAt(t, s.Master, token.TicketLife+time.Second).Ticket(token.Ticket{Key: b.key, Caller: b.who(), Session: id})
+	over, err := s.keysAt(t, s.Master, token.TicketLife+time.Second).Ticket(token.Ticket{Key: b.key, Caller: b.who(), Session: id, Issued: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +143,13 @@ func testTickets(t *testing.T, s *suite) {
 		if a := source.do(call{method: http.MethodGet, path: path + "?ticket=" + over}); a.status != http.StatusNoContent {
 			t.Errorf("%s with a ticket that is over = %d %s", path, a.status, a.body)
 		}
+	}
+	void, err := s.keys.Ticket(token.Ticket{Key: b.key, Caller: b.who(), Session: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{run, "/updates/" + string(id)} {
+		source.do(call{method: http.MethodGet, path: path + "?ticket=" + void}).fails(http.StatusUnauthorized, "token_revoked")
 	}
 	if err := s.Store.RevokeVisitor(t.Context(), b.settings().ID, b.who().Visitor); err != nil {
 		t.Fatal(err)

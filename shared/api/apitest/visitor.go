@@ -160,6 +160,21 @@ func testIdentify(t *testing.T, s *suite) {
 		b.token = token
 		b.get("/history")
 	}
+	// Renewing does not make a token last for ever, nor lose anything before.
+	early := time.Now().Add(-(parley.DefaultTokenDays - 1) * 24 * time.Hour).Unix()
+	old, _, err := s.keysAt(t, s.Master, time.Hour).Visitor(b.settings(), parley.Visitor{ID: first.Visitor.ID, Generation: 1}, early)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.token = old
+	last := into[struct {
+		Token     string
+		ExpiresAt time.Time
+		Visitor   struct{ ID parley.VisitorID }
+	}](b.post("/identify", map[string]any{}))
+	if want := time.Unix(early, 0).Add(parley.DefaultTokenDays * 24 * time.Hour); last.Visitor.ID != first.Visitor.ID || !last.ExpiresAt.Equal(want) {
+		t.Errorf("the last renewal is of %s until %v, want %s until %v", last.Visitor.ID, last.ExpiresAt, first.Visitor.ID, want)
+	}
 	limited := s.project(t, func(p *parley.Project) { p.Budgets.IdentifyPerHour = 1 })
 	limited.post("/identify", map[string]any{})
 	if p := limited.do(call{method: http.MethodPost, path: "/identify", body: "{}"}).fails(http.StatusTooManyRequests, "identify_limit"); p.RetryAfter < 1 {
@@ -217,6 +232,9 @@ func testIdentifyContact(t *testing.T, s *suite) {
 		post(bad).fails(http.StatusUnauthorized, "identity_invalid")
 	}
 	post(b.identity("k1", jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(-61 * time.Second).Unix()})).fails(http.StatusUnauthorized, "identity_expired")
+	day := time.Now().Add(25 * time.Hour).Unix()
+	post(b.identity("k1", jwt.MapClaims{"sub": "u1", "exp": day})).fails(http.StatusUnauthorized, "identity_too_long")
+	post(b.identity("k1", jwt.MapClaims{"sub": "u1", "exp": day, "iat": time.Now().Add(time.Hour).Unix()})).fails(http.StatusUnauthorized, "identity_too_long")
 	post(b.identity("k1", jwt.MapClaims{"name": "Nobody"})).fails(http.StatusBadRequest, "invalid_field")
 	got := into[identified](post(b.identity("k1", jwt.MapClaims{"sub": "u1", "email": "Ann@example.com", "name": "Ann",
 		"picture": "https://shop.example/ann.png", "metadata": map[string]string{"plan": "pro"}})).is(http.StatusOK))
