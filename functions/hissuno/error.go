@@ -33,6 +33,7 @@ var failures = map[string]struct {
 	"widget_token_too_long": {http.StatusUnauthorized, ""},
 	"widget_token_unnamed":  {http.StatusUnauthorized, ""},
 	"widget_token_unusable": {http.StatusUnauthorized, ""},
+	"challenge_required":    {http.StatusForbidden, "Please sign in to write here"},
 	"other_contact":         {http.StatusForbidden, "This conversation belongs to another signed-in visitor"},
 	"session_id_conflict":   {http.StatusForbidden, "This conversation id is taken"},
 	"session_closed":        {http.StatusForbidden, "This conversation is closed"},

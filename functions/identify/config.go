@@ -15,10 +15,12 @@ type config struct {
 	Language      string            `json:"language"`
 	Texts         map[string]string `json:"texts"`
 	TokenRequired bool              `json:"tokenRequired"`
-	Limits        limits            `json:"limits"`
-	Uploads       uploads           `json:"uploads"`
-	CSAT          csat              `json:"csat"`
-	URLs          api.URLs          `json:"urls"`
+	// Challenge is where new visitors get the challenge that they have to solve, or null.
+	Challenge *string  `json:"challenge"`
+	Limits    limits   `json:"limits"`
+	Uploads   uploads  `json:"uploads"`
+	CSAT      csat     `json:"csat"`
+	URLs      api.URLs `json:"urls"`
 }
 
 type project struct {
@@ -72,6 +74,10 @@ func (f function) config(w http.ResponseWriter, r *http.Request) error {
 	}
 	if a, err := p.Agent(""); err == nil {
 		out.Agent = &agent{a.ID, a.Name, a.Picture}
+	}
+	if p.Challenge.Numbers > 0 {
+		at := out.URLs.Identify + "/identify/challenge"
+		out.Challenge = &at
 	}
 	if out.Language == "" {
 		out.Language = "en"

@@ -26,6 +26,7 @@ func New(c Config) (http.Handler, error) {
 	return c.API.Handler(
 		api.Route{Pattern: "GET /config", Handle: f.config},
 		api.Route{Pattern: "POST /identify", Handle: f.identify},
+		api.Route{Pattern: "GET /identify/challenge", Handle: f.challenge},
 		api.Route{Pattern: "POST /identify/link", Handle: f.link},
 		api.Route{Pattern: "GET /openapi.yaml", Handle: api.ServeOpenAPI},
 	), nil
@@ -62,11 +63,13 @@ func (f function) identify(w http.ResponseWriter, r *http.Request) error {
 		Name     string `json:"name"`
 		Email    string `json:"email"`
 		Language string `json:"language"`
+		Altcha   string `json:"altcha"`
 	}
 	if err := api.Decode(r, &in); err != nil {
 		return err
 	}
-	ask := parley.IdentifyRequest{Caller: caller, Name: in.Name, Email: in.Email, Language: in.Language}
+	ask := parley.IdentifyRequest{Caller: caller, Name: in.Name, Email: in.Email, Language: in.Language,
+		Solution: solution(in.Altcha)}
 	if in.Identity != "" {
 		who, err := f.API.Identity(project, in.Identity)
 		if err != nil {

@@ -42,7 +42,7 @@ func (f function) createUnverified(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: p.ID, Address: api.Address(r),
+	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: p.ID, Channel: parley.ChannelOpenCX, Address: api.Address(r),
 		Identity: parley.Identity{Email: in.Email, Name: in.Name, Metadata: data}})
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 		}
 		identity.Overrides = &brought
 	}
-	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: key.Project, Proven: true, Identity: identity})
+	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: key.Project, Channel: parley.ChannelOpenCX, Proven: true, Identity: identity})
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,20 @@ func (a *API) Newcomer(r *http.Request) (parley.Caller, *parley.Project, error) 
 	return parley.Caller{Project: p.ID, Address: address(r)}, p, nil
 }
 
+// Stranger is Newcomer for a call that takes no token, and may have the key in its
+// query: nobody writes headers into the address that a solver of challenges asks.
+func (a *API) Stranger(r *http.Request) (parley.Caller, *parley.Project, error) {
+	key := r.Header.Get(KeyHeader)
+	if key == "" {
+		key = r.URL.Query().Get("key")
+	}
+	p, err := a.projectOf(r, key)
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	return parley.Caller{Project: p.ID, Address: address(r)}, p, nil
+}
+
 // Reader returns who reads a session: by key and token, or by a ticket in the
 // query where the client cannot set headers, as EventSource cannot. The error is
 // one of Caller's, ErrTicketOver, or not_found for a session that the ticket is

@@ -104,6 +104,9 @@ type IdentifyRequest struct {
 	// Name, Email, Language and Metadata are what the browser says: hints.
 	Name, Email, Language string
 	Metadata              map[string]string
+	// Solution is of a challenge of this project and address; a new visitor for whom
+	// nobody signs needs one where the project says so.
+	Solution *Solution
 }
 
 // Identified is the visitor that a token is to be issued for.
@@ -118,7 +121,8 @@ type Identified struct {
 // signed identity, one linked to that contact. With an old token as well, the
 // visitor's sessions so far become the contact's: at once in every list, and for
 // good by a job. That makes the old token invalid. A visitor who is linked to
-// another contact stays so, and a new one is returned. An old token alone is renewed
+// another contact stays so, and a new one is returned. A new visitor for whom nobody
+// signs may have to solve a challenge; see letIn for the errors. An old token alone is renewed
 // for as long as the project says; a signed identity begins that time anew.
 func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, error) {
 	if exceeds(r.Name, MaxNameBytes) || exceeds(r.Email, MaxNameBytes) {
@@ -175,7 +179,7 @@ func (s *Store) identify(ctx context.Context, p *Project, r IdentifyRequest) (Id
 	case v.ID != "" && v.Contact == "":
 		return s.link(ctx, p, v, known)
 	}
-	v, err = s.newVisitor(ctx, p, r, &known)
+	v, err = s.newVisitor(ctx, p, r, "", &known)
 	return Identified{Visitor: v, Contact: &known.contact}, err
 }
 
@@ -184,7 +188,14 @@ func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (I
 		if p.TokenRequired {
 			return Identified{}, errIdentity()
 		}
-		v, err := s.newVisitor(ctx, p, r, nil)
+		id, err := s.letIn(p, ChannelNative, r.Caller, r.Solution)
+		if err != nil {
+			return Identified{}, err
+		}
+		v, err := s.newVisitor(ctx, p, r, id, nil)
+		if refused(err) {
+			err = errChallengeUsed()
+		}
 		return Identified{Visitor: v}, err
 	}
 	v, err := s.visitor(ctx, r.Caller)
@@ -245,10 +256,14 @@ func (s *Store) CheckVisitor(ctx context.Context, c Caller) error {
 	return err
 }
 
-// newVisitor makes a visitor, of a contact where known is not nil, which it makes too
-// or has learn what is new. It counts first, and writes all or nothing.
-func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, known *knownContact) (Visitor, error) {
-	v := Visitor{ID: VisitorID("v" + s.newID()), Generation: 1, Created: s.clock().UnixMilli(),
+// newVisitor makes a visitor, of a fresh id where id is "", and of a contact where known
+// is not nil, which it makes too or has learn what is new. It counts first, and writes
+// all or nothing. It is refused if there is a visitor of this id.
+func (s *Store) newVisitor(ctx context.Context, p *Project, r IdentifyRequest, id VisitorID, known *knownContact) (Visitor, error) {
+	if id == "" {
+		id = VisitorID("v" + s.newID())
+	}
+	v := Visitor{ID: id, Generation: 1, Created: s.clock().UnixMilli(),
 		Name: r.Name, Email: r.Email, Language: r.Language, Metadata: r.Metadata}
 	return s.bearVisitor(ctx, p, r.Caller, v, known, true)
 }

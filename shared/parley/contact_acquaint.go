@@ -11,6 +11,8 @@ import (
 // AcquaintRequest asks for a token for a person whom a dialect names.
 type AcquaintRequest struct {
 	Project ProjectID
+	// Channel is the dialect's.
+	Channel Channel
 	// Identity is who it is; with neither External nor Email nobody in
 	// particular, and then each call is somebody else.
 	Identity Identity
@@ -26,7 +28,7 @@ type AcquaintRequest struct {
 // load leave nothing behind. The same address on a page and the same e-mail in a
 // proven identity are two contacts. What a page says besides is its visitor's, and
 // replaces nothing that others have said. Errors: invalid_field, identity_required,
-// identify_limit, blocked.
+// challenge_required, identify_limit, blocked.
 func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, error) {
 	p, err := s.Project(ctx, r.Project)
 	if err != nil {
@@ -35,6 +37,11 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 	c := Caller{Project: p.ID, Address: r.Address}
 	if p.TokenRequired && !r.Proven {
 		return Identified{}, errIdentity()
+	}
+	if !r.Proven {
+		if _, err := s.letIn(p, r.Channel, c, nil); err != nil {
+			return Identified{}, err
+		}
 	}
 	if r.Identity.External == "" && r.Identity.Email == "" {
 		if r.Proven {
@@ -46,7 +53,7 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 		if err := checkAbout(Page{}, r.Identity.Metadata); err != nil {
 			return Identified{}, err
 		}
-		v, err := s.newVisitor(ctx, p, IdentifyRequest{Caller: c, Name: r.Identity.Name, Metadata: r.Identity.Metadata}, nil)
+		v, err := s.newVisitor(ctx, p, IdentifyRequest{Caller: c, Name: r.Identity.Name, Metadata: r.Identity.Metadata}, "", nil)
 		return Identified{Visitor: v}, err
 	}
 	if err := r.Identity.check(); err != nil {

@@ -18,6 +18,7 @@
 //	project*.go, private_key.go      a project's settings, texts, modes and keys
 //	visitor.go, contact*.go          who writes, and whether somebody vouches for it
 //	hint.go                          what pages say beside, which refuses no message
+//	challenge.go                     what it costs a stranger to become a visitor
 //	operator.go                      a project's people
 //	session.go                       a session's item, which every change replaces
 //	session_door.go                  who may touch a session: the one rule
@@ -34,7 +35,7 @@
 //	transcript*.go                   what readers are shown of it
 //	run_log.go, _end, _watch         the log of one reply, how it ends, who is told at once
 //	action*.go                       calls that an agent has made
-//	file*.go, bucket.go              attachments
+//	file*.go, bucket.go              attachments; file_name.go: how they may be called
 //	rating*.go, review.go, figures.go  what became of sessions
 //	follow.go, hook*.go              who does something for what happens: webhooks, reviews
 //	seat.go                          who may keep an answer open, and how many

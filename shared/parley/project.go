@@ -31,8 +31,10 @@ type Project struct {
 	// nothing lowers it.
 	TokenGeneration int64 `json:"token_generation,omitempty"`
 	// TokenRequired refuses visitors whom the customer's backend did not sign.
-	TokenRequired bool   `json:"token_required,omitempty"`
-	Greeting      string `json:"greeting,omitempty"`
+	TokenRequired bool `json:"token_required,omitempty"`
+	// Challenge makes strangers solve one before they are let in.
+	Challenge ChallengeSettings `json:"challenge,omitzero"`
+	Greeting  string            `json:"greeting,omitempty"`
 	// Widget is how a widget shows itself where it asks.
 	Widget   WidgetSettings `json:"widget,omitzero"`
 	Language string         `json:"language,omitempty"` // BCP 47; "" means "en"

@@ -46,7 +46,7 @@ const (
 // check returns an invalid_field or too_large error unless the project can be stored.
 func (p *Project) check() error {
 	for _, check := range []func() error{p.checkKeys, p.checkAgents, p.checkWords, p.checkNumbers, p.checkUploads, p.checkModes, p.checkActions,
-		p.Widget.check, p.Reviews.check, p.Notify.check, p.ReplyMail.check} {
+		p.Widget.check, p.Challenge.check, p.Reviews.check, p.Notify.check, p.ReplyMail.check} {
 		if err := check(); err != nil {
 			return err
 		}

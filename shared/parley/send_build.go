@@ -32,6 +32,11 @@ func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 	if r.Session != "" {
 		v, err := s.viewOfSender(ctx, b.caller, r.Session, ContextEntries)
 		if errors.Is(err, ErrNotFound) && b.caller.Capability && r.Retry == "" {
+			if !b.caller.proven() {
+				if _, err := s.letIn(b.project, r.Channel, b.caller, nil); err != nil {
+					return nil, err
+				}
+			}
 			if err := s.takeIdentify(ctx, b.project, b.caller); err != nil {
 				return nil, err
 			}

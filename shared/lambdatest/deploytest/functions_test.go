@@ -21,7 +21,7 @@ var routes = map[string][]string{
 	"history":  {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
 	"csat":     {"POST /csat", "GET /csat/{session}"},
 	"uploads":  {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
-	"identify": {"GET /config", "POST /identify", "POST /identify/link", "GET /openapi.yaml"},
+	"identify": {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
 	"hissuno":  {"ANY /hissuno/{path+}"},
 	"operator": {"ANY /operator/{path+}", "GET /console/{path+}"},
 	"opencx": {
