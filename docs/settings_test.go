@@ -31,7 +31,7 @@ func names(v any) map[string]bool {
 // settingNames are all names in a project's settings.
 func settingNames() map[string]bool {
 	all := map[string]bool{}
-	for _, v := range []any{parley.Project{}, parley.AgentSettings{}, parley.UploadSettings{}, parley.Budgets{}, parley.ReviewSettings{}, parley.Mode{}, parley.Action{}, parley.ActionValue{}, parley.Hook{}, parley.NotifySettings{}, parley.QuietHours{}, parley.ReplyMail{}} {
+	for _, v := range []any{parley.Project{}, parley.AgentSettings{}, parley.UploadSettings{}, parley.ChallengeSettings{}, parley.Budgets{}, parley.ReviewSettings{}, parley.Mode{}, parley.Action{}, parley.ActionValue{}, parley.Hook{}, parley.NotifySettings{}, parley.QuietHours{}, parley.ReplyMail{}} {
 		maps.Copy(all, names(v))
 	}
 	return all

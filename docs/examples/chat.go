@@ -13,6 +13,9 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +23,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -73,6 +77,20 @@ func must[T any](url string, body any) (out T) {
 		log.Fatal(err)
 	}
 	return out
+}
+
+// solved is for projects that want a proof of work of new visitors: it looks for the
+// number that, behind the salt, has the hash that is asked for.
+func solved(url string) string {
+	asked := must[struct{ Algorithm, Challenge, Salt, Signature string }](url, nil)
+	for number := 0; ; number++ {
+		sum := sha256.Sum256([]byte(asked.Salt + strconv.Itoa(number)))
+		if hex.EncodeToString(sum[:]) == asked.Challenge {
+			text, _ := json.Marshal(object{"algorithm": asked.Algorithm, "challenge": asked.Challenge, "salt": asked.Salt,
+				"signature": asked.Signature, "number": number})
+			return base64.StdEncoding.EncodeToString(text)
+		}
+	}
 }
 
 // reply is what a visitor knows of the answer to a message.
@@ -130,8 +148,15 @@ func main() {
 	}
 	// Every group of calls has a base address: on AWS they differ.
 	parley := cmp.Or(os.Getenv("PARLEY"), "http://localhost:3000")
-	urls := must[struct{ URLs map[string]string }](parley+"/config", nil).URLs
-	token = must[struct{ Token string }](urls["identify"]+"/identify", object{}).Token
+	config := must[struct {
+		URLs      map[string]string
+		Challenge string
+	}](parley+"/config", nil)
+	urls, who := config.URLs, object{}
+	if config.Challenge != "" {
+		who["altcha"] = solved(config.Challenge)
+	}
+	token = must[struct{ Token string }](urls["identify"]+"/identify", who).Token
 
 	// A message keeps its id however often it is sent, and so is stored once.
 	message := object{"messageId": rand.Text(), "content": os.Args[1]}

@@ -5,6 +5,7 @@
 //
 // KEY is the public key that `make run` prints. PARLEY is the address of Parley,
 // if it is not the one on this machine.
+import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 
 const { KEY: key, PARLEY: parley = "http://localhost:3000" } = process.env;
@@ -22,8 +23,18 @@ async function call(url, body, more) {
 }
 
 // Every group of calls has a base address: on AWS they differ.
-const { urls } = await (await call(parley + "/config")).json();
-const { token } = await (await call(urls.identify + "/identify", {})).json();
+const { urls, challenge } = await (await call(parley + "/config")).json();
+
+// Where a project wants a proof of work of new visitors: the number that, behind the
+// salt, has the hash that is asked for.
+function solved({ maxnumber, ...asked }) {
+  for (let number = 0; number <= maxnumber; number++) {
+    const hash = createHash("sha256").update(asked.salt + number).digest("hex");
+    if (hash === asked.challenge) return btoa(JSON.stringify({ ...asked, number }));
+  }
+}
+const altcha = challenge ? solved(await (await call(challenge)).json()) : undefined;
+const { token } = await (await call(urls.identify + "/identify", { altcha })).json();
 headers.Authorization = `Bearer ${token}`;
 
 // A message keeps its id however often it is sent, and so is stored once.

@@ -13,10 +13,32 @@ question=${1:?what do you want to ask?}
 call() { curl --silent --show-error --header "Parley-Key: ${KEY:?the public key of a project}" "$@"; }
 
 # Every group of calls has a base address: on AWS they differ.
-urls=$(call --fail-with-body "$parley/config" | jq .urls)
+config=$(call --fail-with-body "$parley/config")
+urls=$(jq .urls <<<"$config")
 base() { jq --raw-output ".$1" <<<"$urls"; }
 
-token=$(call --fail-with-body --json '{}' "$(base identify)/identify" | jq --raw-output .token)
+# solved is for projects that want a proof of work of new visitors: it looks for the
+# number that, behind the salt, has the hash that is asked for, a thousand at a time.
+solved() {
+	local asked salt hash most number dir n
+	asked=$(call --fail-with-body "$1")
+	most=$(jq .maxnumber <<<"$asked")
+	salt=$(jq --raw-output .salt <<<"$asked") hash=$(jq --raw-output .challenge <<<"$asked") dir=$(mktemp -d)
+	for ((n = 0; ; n++)); do
+		printf %s "$salt$n" >"$dir/$n"
+		if ((n % 1000 < 999 && n < most)); then continue; fi
+		number=$(cd "$dir" && printf '%s\0' * | xargs -0 sha256sum | awk -v hash="$hash" '$1 == hash {print $2}')
+		if [ -n "$number" ]; then break; fi
+		printf '%s\0' "$dir"/* | xargs -0 rm
+	done
+	rm -r "$dir"
+	jq --compact-output --argjson number "$number" 'del(.maxnumber) + {$number}' <<<"$asked" | base64 | tr -d '\n'
+}
+challenge=$(jq --raw-output '.challenge // empty' <<<"$config")
+who='{}'
+if [ -n "$challenge" ]; then who="{\"altcha\": \"$(solved "$challenge")\"}"; fi
+
+token=$(call --fail-with-body --json "$who" "$(base identify)/identify" | jq --raw-output .token)
 auth="Authorization: Bearer $token"
 
 # A message keeps its id however often it is sent, and so is stored once.

@@ -76,10 +76,6 @@ func (s *Store) OpenLink(ctx context.Context, p ProjectID, ticket string) (*Sess
 	if len(ticket) > MaxReplyLinkBytes {
 		return nil, Visitor{}, errLinkOver
 	}
-	project, err := s.Project(ctx, p)
-	if err != nil {
-		return nil, Visitor{}, err
-	}
 	items, err := s.table.Get(ctx, true, linkKey(p, ticket))
 	if err != nil {
 		return nil, Visitor{}, unavailable(err)
@@ -90,7 +86,12 @@ func (s *Store) OpenLink(ctx context.Context, p ProjectID, ticket string) (*Sess
 		return nil, Visitor{}, errLinkOver
 	case link.Bool("used"):
 		return nil, Visitor{}, errLinkUsed
-	case link.Int("issued") < project.TokenGeneration:
+	}
+	project, err := s.Project(ctx, p)
+	if err != nil {
+		return nil, Visitor{}, err
+	}
+	if link.Int("issued") < project.TokenGeneration {
 		return nil, Visitor{}, errRevoked()
 	}
 	session, err := s.head(ctx, p, SessionID(link.String("session")))

@@ -266,6 +266,22 @@ func testBound(t *testing.T, s *suite) {
 }
 
 func testOwnIDs(t *testing.T, s *suite) {
+	t.Run("a project that asks for a challenge", func(t *testing.T) {
+		ask := func(except ...parley.Channel) *page {
+			return s.page(t, func(p *parley.Project) {
+				p.Challenge = parley.ChallengeSettings{Numbers: parley.MinChallengeNumbers, Except: except}
+			})
+		}
+		shut := ask()
+		if out := shut.post(shut.message("Hello")).fails(http.StatusForbidden); out["error"] != "Please sign in to write here" {
+			t.Errorf("a stranger: %v", out)
+		}
+		m := shut.message("Hello")
+		m["widgetToken"] = shut.signed(object{"userId": "ann", "exp": in(time.Hour)}, "")
+		shut.post(m).is(http.StatusCreated)
+		open := ask(parley.ChannelHissuno)
+		open.post(open.message("Hello")).is(http.StatusCreated)
+	})
 	p := s.page(t, nil)
 	for _, id := range []string{"support", "kunde/42 ü", strings.Repeat("x", 128)} {
 		q := p.with(id + newUUID()[:0])

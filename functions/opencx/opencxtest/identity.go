@@ -83,6 +83,21 @@ func testContacts(t *testing.T, s *suite) {
 		p.post("/contact/create-unverified", object{"email": strings.Repeat("x", 300)}).fails(http.StatusRequestEntityTooLarge)
 		p.post("/contact/create-unverified", object{"non_verified_custom_data": object{"a": []int{1}}}).fails(http.StatusBadRequest)
 	})
+	t.Run("a project that asks for a challenge", func(t *testing.T) {
+		ask := func(except ...parley.Channel) *page {
+			return s.project(t, func(p *parley.Project) {
+				p.Challenge = parley.ChallengeSettings{Numbers: parley.MinChallengeNumbers, Except: except}
+			})
+		}
+		shut := ask(parley.ChannelHissuno)
+		for _, body := range []object{{}, {"email": "ann@example.com"}} {
+			if code := shut.post("/contact/create-unverified", body).fails(http.StatusForbidden); code != "challenge_required" {
+				t.Errorf("%v: %s", body, code)
+			}
+		}
+		shut.verified("ann@example.com").begin()
+		ask(parley.ChannelOpenCX).visitor("").begin()
+	})
 	t.Run("O8 one e-mail is one contact", func(t *testing.T) {
 		one, two := p.visitor("ann@example.com"), p.visitor("Ann@Example.com")
 		id := one.begin()

@@ -1,6 +1,7 @@
 // The native API of Parley, one method a call.
 
 import { call, eventsOf, jsonOf, query } from "../web/call.js";
+import { solve } from "../web/challenge.js";
 
 /** A token is renewed once a page load when it has less than this left, in milliseconds. */
 const RENEW_BEFORE = 7 * 24 * 3600_000;
@@ -14,6 +15,8 @@ export class Api {
   #urls;
   #identifying;
   #renewed = false;
+  /** Whether a new visitor has to solve a challenge, as far as is known. */
+  #challenged = false;
   /** Called after each call: whether the server could be reached. */
   onreach = () => {};
 
@@ -29,6 +32,7 @@ export class Api {
     this.#urls = { config: this.#base };
     const config = await this.#json("config", "/config", { anonymous: true });
     this.#urls = config.urls;
+    this.#challenged = Boolean(config.challenge);
     return config;
   }
 
@@ -152,16 +156,42 @@ export class Api {
   async #newToken() {
     this.#renewed = true;
     this.#store.link = undefined; // its token is never replaced
-    const url = this.#url("identify", "/identify");
-    const options = { method: "POST", body: { language: navigator.language } };
     const old = this.#store.token?.token;
-    const response = await this.#fetch(url, { ...options, token: old }).catch((err) => {
-      if (!old || !/^token_/.test(err.code)) throw err;
-      return this.#fetch(url, options);
-    });
-    const { token, expiresAt } = await response.json();
+    const { token, expiresAt } = await (old ? this.#renew(old) : this.#enter(this.#challenged));
     this.#store.token = { token, expiresAt };
     return token;
+  }
+
+  async #renew(old) {
+    try {
+      return await this.#introduce({ token: old });
+    } catch (err) {
+      if (!/^token_/.test(err.code)) throw err;
+      return this.#enter(this.#challenged);
+    }
+  }
+
+  // As a new visitor. A challenge that is wanted by now, or was too late, is solved once more.
+  async #enter(challenged, again = true) {
+    try {
+      return await this.#introduce({ altcha: challenged ? await this.#solution() : undefined });
+    } catch (err) {
+      if (!again || !/^challenge_/.test(err.code)) throw err;
+      return this.#enter(true, false);
+    }
+  }
+
+  async #introduce({ token, altcha }) {
+    const body = { language: navigator.language, altcha };
+    return this.#once("identify", "/identify", { method: "POST", body, token });
+  }
+
+  async #solution() {
+    return solve(await this.#once("identify", "/identify/challenge", {}));
+  }
+
+  async #once(name, path, options) {
+    return jsonOf(await this.#fetch(this.#url(name, path), options));
   }
 
   async #fetch(url, { token, headers, ...options }) {

@@ -130,7 +130,7 @@ func testAccess(t *testing.T, s *suite) {
 				calls = append(calls, call{method: http.MethodPost, path: "/identify", body: map[string]any{}})
 			}
 			if d.code == "unknown_key" || d.code == "origin_refused" { // it asks for no token
-				calls = append(calls, call{method: http.MethodGet, path: "/config"})
+				calls = append(calls, call{method: http.MethodGet, path: "/config"}, call{method: http.MethodGet, path: "/identify/challenge"})
 			}
 			for _, c := range calls {
 				who.do(c).fails(d.status, d.code)

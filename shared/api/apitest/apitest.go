@@ -55,6 +55,7 @@ func Run(t *testing.T, host Host) {
 		{"Identify", testIdentify},
 		{"IdentifyContact", testIdentifyContact},
 		{"CallsLimit", testCallsLimit},
+		{"Challenge", testChallenge},
 		{"Claim", testClaim},
 		{"Send", testSend},
 		{"SendWhole", testSendWhole},

@@ -1,10 +1,12 @@
 // Tests of the shared modules that need no page.
 
 import { equal, run, test } from "/harness.js";
+import { solve } from "/page/web/challenge.js";
 import { safeURL } from "/page/web/dom.js";
 import { formatAgo, formatBytes, formatDay } from "/page/web/format.js";
 import { Markdown, plainText } from "/page/web/markdown.js";
 import { Reply } from "/page/web/record.js";
+import { sha256 } from "/page/web/sha256.js";
 import { Cut, EventStream, Parser } from "/page/web/sse.js";
 import { Bell, backoff } from "/page/web/wait.js";
 import { words } from "/page/web/words.js";
@@ -182,6 +184,38 @@ test("sleep ends by time, bell or signal", async () => {
   leave.abort();
   equal(await left, "left");
   for (let n = 0; n < 10; n++) equal(backoff(n) >= 750 && backoff(n) <= 20_000, true, `backoff(${n})`);
+});
+
+// Challenges.
+
+const native = async (text) =>
+  [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes(text)))]
+    .map((b) => b.toString(16).padStart(2, "0"))
+    .join("");
+
+test("hashes are those of the browser, at every length", async () => {
+  for (let n = 0; n < 200; n++) {
+    const text = "é✓".slice(0, n % 3) + "x".repeat(n);
+    equal(sha256(text), await native(text), `${n} letters`);
+  }
+});
+
+test("a challenge is solved, at its ends too, and the page stays alive", async () => {
+  const salt = "0123456789abcdef01234567?expires=1796000000&";
+  const asked = { algorithm: "SHA-256", maxnumber: 20_000, salt, signature: "s" };
+  for (const number of [0, 1, 12_345, 20_000]) {
+    const challenge = await native(salt + number);
+    let turns = 0;
+    const timer = setInterval(() => turns++);
+    const solved = JSON.parse(atob(await solve({ ...asked, challenge })));
+    clearInterval(timer);
+    equal(solved, { algorithm: "SHA-256", challenge, number, salt, signature: "s" }, String(number));
+    if (number > 10_000) equal(turns > 0, true, "others had a turn");
+  }
+  for (const bad of [{ challenge: "none" }, { algorithm: "SHA-1", challenge: "none" }]) {
+    const failed = await solve({ ...asked, maxnumber: 10, ...bad }).then(() => "", (err) => err.message);
+    equal(failed !== "", true, JSON.stringify(bad));
+  }
 });
 
 await run();
