@@ -141,30 +141,3 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 	}
 	return api.JSON(w, http.StatusOK, vouched{text, contactID{who.Contact.ID}})
 }
-
-// me belongs to the older API.
-func (f function) me(w http.ResponseWriter, r *http.Request) error {
-	type status struct {
-		Is bool `json:"is"`
-	}
-	type me struct {
-		AuthenticationStatus status           `json:"authenticationStatus"`
-		ContactID            parley.ContactID `json:"contactId"`
-		ContactName          string           `json:"contactName"`
-	}
-	if r.Header.Get("Authorization") == "" {
-		if _, err := f.API.ProjectOf(r, r.Header.Get(botHeader)); err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, me{})
-	}
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
-	who, err := f.API.Store.ContactOf(r.Context(), c)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, me{status{!c.Unproven}, who.ID, who.Name})
-}

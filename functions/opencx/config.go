@@ -51,21 +51,6 @@ func (f function) config(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, out)
 }
 
-// prelude belongs to the older API.
-func (f function) prelude(w http.ResponseWriter, r *http.Request) error {
-	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
-		InitialQuestions []string `json:"initialQuestions"`
-		AIEnabled        bool     `json:"aiEnabled"`
-		OfficeHours      struct{} `json:"officeHours"`
-		Timezone         *string  `json:"officeHoursTimezone"`
-		Organization     string   `json:"organizationName"`
-	}{[]string{}, true, struct{}{}, nil, p.Name})
-}
-
 // pairs converts what a client says of a person or a session to text: strings as
 // they are, numbers and booleans as JSON.
 func pairs(field string, in map[string]any) (map[string]string, error) {

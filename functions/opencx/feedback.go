@@ -73,7 +73,7 @@ type voted struct {
 }
 
 func (f function) vote(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
+	c, _, err := f.anybody(r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (f function) vote(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
-	if _, err := f.API.Store.Vote(ctx, c, in.SessionID, in.MessagePublicID, vote); err != nil {
+	if _, err := f.API.Store.Vote(ctx, f.holding(c, in.SessionID), in.SessionID, in.MessagePublicID, vote); err != nil {
 		return err
 	}
 	return api.JSON(w, http.StatusOK, voted{in.MessagePublicID, true})

@@ -1,7 +1,7 @@
 // Package opencx speaks the protocol of OpenCX's widget, release 4.0.57 and
 // those near it: the routes under /backend/widget/v2 for its pages, and
-// /widget/authenticate-user for the customer's own server. It only translates;
-// the rules are in package parley.
+// /widget/authenticate-user for the customer's own server. Releases of early 2025
+// are in older.go. It only translates; the rules are in package parley.
 package opencx
 
 import (
@@ -29,8 +29,9 @@ type Config struct {
 // quarter of a second later.
 const PollMin = 250 * time.Millisecond
 
-// base begins the path of every route for pages.
-const base = "/backend/widget/v2"
+// bases begin the path of every route for pages. Releases before 2.6.1 append the
+// short one to their apiUrl, which for OpenCX's own server ends with /backend.
+var bases = []string{"/backend/widget/v2", "/widget/v2"}
 
 // New returns the function's handler.
 func New(c Config) (http.Handler, error) {
@@ -41,26 +42,30 @@ func New(c Config) (http.Handler, error) {
 		c.Wait = 20 * time.Second
 	}
 	f := function{c}
-	return c.API.Dialect(refuse,
-		api.Route{Pattern: "GET " + base + "/config", Handle: f.config},
-		api.Route{Pattern: "POST " + base + "/contact/create-unverified", Handle: f.createUnverified},
-		api.Route{Pattern: "POST /widget/authenticate-user", Handle: f.authenticate},
-		api.Route{Pattern: "POST " + base + "/create-session", Handle: f.createSession},
-		api.Route{Pattern: "GET " + base + "/sessions", Handle: f.sessions},
-		api.Route{Pattern: "GET " + base + "/session/{session}", Handle: f.session},
-		api.Route{Pattern: "GET " + base + "/poll/{session}", Handle: f.poll},
-		api.Route{Pattern: "GET " + base + "/session/history/{session}", Handle: f.history},
-		api.Route{Pattern: "POST " + base + "/chat/send", Handle: f.send},
-		api.Route{Pattern: "POST " + base + "/chat/vote", Handle: f.vote},
-		api.Route{Pattern: "POST " + base + "/checkpoint", Handle: f.checkpoint},
-		api.Route{Pattern: "POST " + base + "/action/execute", Handle: f.execute},
-		api.Route{Pattern: "POST " + base + "/session/resolve", Handle: f.resolve},
-		api.Route{Pattern: "POST " + base + "/submit-csat", Handle: f.rate},
-		api.Route{Pattern: "POST " + base + "/upload", Handle: f.upload},
-		api.Route{Pattern: "POST " + base + "/upload/v2", Handle: f.upload},
-		api.Route{Pattern: "GET " + base + "/me", Handle: f.me},
-		api.Route{Pattern: "GET " + base + "/prelude", Handle: f.prelude},
-	), nil
+	routes := []api.Route{{Pattern: "POST /widget/authenticate-user", Handle: f.authenticate}}
+	for _, base := range bases {
+		routes = append(routes,
+			api.Route{Pattern: "GET " + base + "/config", Handle: f.config},
+			api.Route{Pattern: "POST " + base + "/contact/create-unverified", Handle: f.createUnverified},
+			api.Route{Pattern: "POST " + base + "/create-session", Handle: f.createSession},
+			api.Route{Pattern: "GET " + base + "/sessions", Handle: f.sessions},
+			api.Route{Pattern: "GET " + base + "/session/{session}", Handle: f.session},
+			api.Route{Pattern: "GET " + base + "/poll/{session}", Handle: f.poll},
+			api.Route{Pattern: "GET " + base + "/session/history/{session}", Handle: f.history},
+			api.Route{Pattern: "POST " + base + "/chat/send", Handle: f.send},
+			api.Route{Pattern: "POST " + base + "/chat/vote", Handle: f.vote},
+			api.Route{Pattern: "POST " + base + "/checkpoint", Handle: f.checkpoint},
+			api.Route{Pattern: "POST " + base + "/action/execute", Handle: f.execute},
+			api.Route{Pattern: "POST " + base + "/session/resolve", Handle: f.resolve},
+			api.Route{Pattern: "POST " + base + "/submit-csat", Handle: f.rate},
+			api.Route{Pattern: "POST " + base + "/upload", Handle: f.upload},
+			api.Route{Pattern: "POST " + base + "/upload/v2", Handle: f.upload},
+			api.Route{Pattern: "GET " + base + "/me", Handle: f.me},
+			api.Route{Pattern: "GET " + base + "/prelude", Handle: f.prelude},
+			api.Route{Pattern: "POST " + base + "/me/create", Handle: f.createMe},
+		)
+	}
+	return c.API.Dialect(refuse, routes...), nil
 }
 
 type function struct{ Config }

@@ -38,6 +38,13 @@ type message struct {
 		UUID    parley.EntryID `json:"uuid"`
 		Content string         `json:"content"`
 	} `json:"initial_messages"`
+	// User is what older pages say of their visitor.
+	User struct {
+		Email string         `json:"email"`
+		Name  string         `json:"name"`
+		Phone string         `json:"phone"`
+		Data  map[string]any `json:"customData"`
+	} `json:"user"`
 }
 
 // The codes of answers that clients of the protocol know.
@@ -85,7 +92,7 @@ type reason struct {
 }
 
 func (f function) send(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
+	c, p, err := f.anybody(r)
 	if err != nil {
 		return err
 	}
@@ -102,8 +109,15 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	if in.SessionID == "" {
 		return api.InvalidField("session_id", "session_id is required")
 	}
+	if in.UUID == "" { // older pages need not choose one; sent again it is another message
+		in.UUID = parley.EntryID(newUUID())
+	}
+	c = f.holding(c, in.SessionID)
 	api.About(r, in.SessionID, parley.RunID(in.UUID))
 	request, err := f.request(p, in)
+	if err == nil && c.Capability {
+		request.Metadata, err = hints("user", in.said(r))
+	}
 	if err != nil {
 		return f.unsent(w, p, in.Language, err)
 	}
@@ -122,7 +136,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 // request translates a message for the domain. Files are identified by the
 // addresses that upload returned; nothing is fetched from them.
 func (f function) request(p *parley.Project, in message) (parley.SendRequest, error) {
-	out := parley.SendRequest{ID: in.UUID, Session: in.SessionID, Channel: parley.ChannelOpenCX, Content: in.Content,
+	out := parley.SendRequest{ID: in.UUID, Session: in.SessionID, Begun: true, Channel: parley.ChannelOpenCX, Content: in.Content,
 		Language: in.Language, IfBusy: parley.BusyQueue, Refs: map[parley.FileID]parley.Ref{}}
 	for _, a := range in.Attachments {
 		id, ok := f.fileOf(p, a.URL)

@@ -103,12 +103,12 @@ func (f function) assignee(ctx context.Context, s *parley.Session) (assignee, er
 	return out, err
 }
 
-// newSessionID returns a UUID of version 4, which clients expect.
-func newSessionID() parley.SessionID {
+// newUUID returns a UUID of version 4, as clients expect ids to be.
+func newUUID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return parley.SessionID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // externalKey is the field of the custom data that keeps several devices of one
@@ -134,7 +134,7 @@ func unbegun(c parley.Caller, id parley.SessionID) *parley.Session {
 }
 
 func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
+	c, _, err := f.anybody(r)
 	if err != nil {
 		return err
 	}
@@ -143,6 +143,10 @@ func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := api.DecodeOptional(r, &in); err != nil {
 		return err
+	}
+	id := parley.SessionID(newUUID())
+	if c.Capability {
+		c, in.CustomData = f.holding(c, id), consumer(r)
 	}
 	data, err := hints("customData", in.CustomData)
 	if err != nil {
@@ -154,7 +158,6 @@ func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
-	id := newSessionID()
 	session, err := f.API.Store.Begin(ctx, c, parley.BeginRequest{ID: id, Channel: parley.ChannelOpenCX, Metadata: data})
 	if toldBySend[parley.Code(err)] {
 		session, err = unbegun(c, id), nil
@@ -245,11 +248,12 @@ func (f function) session(w http.ResponseWriter, r *http.Request) error {
 // client that polls is the only reader its run has, and lets nobody write until
 // that has ended; so a run whose runner died is seen to here.
 func (f function) whole(r *http.Request, room int) (parley.FullTranscript, error) {
-	c, _, err := f.caller(r)
+	c, _, err := f.anybody(r)
 	if err != nil {
 		return parley.FullTranscript{}, err
 	}
 	id := parley.SessionID(r.PathValue("session"))
+	c = f.holding(c, id)
 	out, err := f.API.Store.FullTranscript(r.Context(), c, id, room)
 	if err != nil {
 		return parley.FullTranscript{}, err
@@ -281,15 +285,18 @@ func (f function) poll(w http.ResponseWriter, r *http.Request) error {
 	return api.JSON(w, http.StatusOK, polled{session, f.rows(r, whole)})
 }
 
-// history returns only the rows. Older clients ask for the rows after a time,
-// and take every row they get for a new one.
+// history returns only the rows. Clients of 2025 ask for the rows after a time, and
+// take every row they get for a new one.
 func (f function) history(w http.ResponseWriter, r *http.Request) error {
 	whole, err := f.whole(r, maxHistoryBytes)
 	if err != nil {
 		return err
 	}
-	rows := f.rows(r, whole)
-	if after, err := time.Parse(time.RFC3339, r.URL.Query().Get("lastMessageTimestamp")); err == nil {
+	rows, since := f.rows(r, whole), r.URL.Query().Get("lastMessageTimestamp")
+	if isOlder(r) {
+		return api.JSON(w, http.StatusOK, unread(rows, since))
+	}
+	if after, err := time.Parse(time.RFC3339, since); err == nil {
 		for len(rows) > 0 && rows[0].SentAt <= api.TimeOf(after) {
 			rows = rows[1:]
 		}

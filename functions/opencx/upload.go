@@ -35,9 +35,12 @@ type uploaded struct {
 }
 
 func (f function) upload(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
+	c, p, err := f.anybody(r)
 	if err != nil {
 		return err
+	}
+	if id := parley.SessionID(r.URL.Query().Get("sessionId")); id != "" {
+		c = f.holding(c, id)
 	}
 	name, called, data, err := file(r, min(maxUploadBytes, p.Uploads.Max()))
 	if parley.Code(err) == "too_large" {

@@ -61,7 +61,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	h, err = identify.New(identify.Config{API: calls})
 	mount(h, err, "/config", "/identify", "/identify/", "/openapi.yaml")
 	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
-	mount(h, err, "/backend/widget/v2/", "/widget/authenticate-user")
+	mount(h, err, "/backend/", "/widget/")
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
 	if err != nil {
 		return nil, err

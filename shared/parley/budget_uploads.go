@@ -23,7 +23,11 @@ func (s *Store) takeUpload(ctx context.Context, p *Project, c Caller, f File) er
 			took = append(took, k)
 		}
 	}
-	k := s.counters.counter(p.ID, "uploads", f.uploader(), time.Hour)
+	by := f.uploader()
+	if f.Loose { // who holds nothing is whoever comes from there
+		by = "address/" + s.AddressHash(c)
+	}
+	k := s.counters.counter(p.ID, "uploads", by, time.Hour)
 	err := s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(b.UploadsPerHour))
 	if err != nil {
 		for _, k := range took {

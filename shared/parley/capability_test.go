@@ -140,3 +140,35 @@ func TestBegin(t *testing.T) {
 		s.want("an unknown agent", err, "invalid_field")
 	})
 }
+
+// TestBearerBegins: who holds nothing but an id begins a session by Begin, within
+// its address's limit of visitors, and by a message only where the dialect lets it.
+func TestBearerBegins(t *testing.T) {
+	onBoth(t, func(s scene) {
+		settings := generous()
+		settings.Budgets.IdentifyPerHour = 1
+		parleytest.Put(s, s.store, settings)
+		c := s.bearer("named")
+		c.Address = "192.0.2.1"
+		r := say("m", "named")
+		r.Begun = true
+		s.unchanged("a message to a session that nobody has begun", func() {
+			_, err := s.store.Send(context.Background(), c, r)
+			s.want("it", err, "not_found")
+		})
+		begin := func(c parley.Caller, id parley.SessionID) error {
+			_, err := s.store.Begin(context.Background(), c, parley.BeginRequest{ID: id, Channel: parley.ChannelOpenCX})
+			return err
+		}
+		if err := begin(c, "named"); err != nil {
+			s.Fatal(err)
+		}
+		s.reply(parleytest.Send(s, s.store, c, r).Claim, "hi")
+		other := s.bearer("other")
+		other.Address = c.Address
+		s.want("another session from this address", begin(other, "other"), "identify_limit")
+		if other.Address = "192.0.2.2"; begin(other, "other") != nil {
+			s.Error("no session from another address")
+		}
+	})
+}

@@ -25,7 +25,10 @@ type File struct {
 	// Visitor uploaded it, or else Operator, or else the project's server.
 	Visitor  VisitorID  `json:"visitor,omitempty"`
 	Operator OperatorID `json:"operator,omitempty"`
-	State    FileState  `json:"-"`
+	// Loose says that none of them did, but a page that held neither a token nor a
+	// session: whoever knows the file's id and holds a session may attach it.
+	Loose bool      `json:"loose,omitempty"`
+	State FileState `json:"-"`
 }
 
 // FileState is how far an upload has come.
@@ -129,14 +132,22 @@ func (f File) uploader() string {
 	return "operator/" + string(f.Operator)
 }
 
-// isOf reports whether the caller uploaded the file.
+// isOf reports whether the caller uploaded the file, as far as anybody can tell.
 func (f File) isOf(c Caller) bool {
+	if f.Loose {
+		return c.Capability
+	}
 	return f.uploader() == File{Visitor: c.Visitor, Operator: c.Operator}.uploader()
 }
 
-// stands returns nil for a private key, and for a visitor whose token stands.
+// loose reports whether the caller holds neither a token nor a session's id. There
+// is no visitor then.
+func (c Caller) loose() bool { return c.Capability && c.Visitor == "" }
+
+// stands returns nil for a private key, for who holds nothing, and for a visitor
+// whose token stands.
 func (s *Store) stands(ctx context.Context, c Caller) error {
-	if c.staff() {
+	if c.staff() || c.loose() {
 		return nil
 	}
 	return s.CheckVisitor(ctx, c)
@@ -145,6 +156,15 @@ func (s *Store) stands(ctx context.Context, c Caller) error {
 // announce stores a file that is about to be uploaded, under an id of its own.
 func (s *Store) announce(ctx context.Context, p *Project, c Caller, f File) (File, error) {
 	f.ID, f.Visitor, f.Operator = FileID(string(p.ID)+"-"+s.newID()), c.Visitor, c.Operator
+	f.Loose = c.loose()
+	if f.Loose {
+		if p.TokenRequired {
+			return File{}, errIdentity()
+		}
+		if _, err := s.letIn(p, ChannelOpenCX, c, nil); err != nil {
+			return File{}, err
+		}
+	}
 	if err := f.check(p.Uploads); err != nil {
 		return File{}, err
 	}
@@ -160,7 +180,7 @@ func (s *Store) announce(ctx context.Context, p *Project, c Caller, f File) (Fil
 	}
 	item["nonce"] = s.newID()
 	actions := []table.Action{table.Put(item, table.Absent())}
-	if !c.staff() {
+	if !c.staff() && !c.loose() {
 		actions = append(actions, checkVisitor(c))
 	}
 	err = s.write(ctx, actions)
@@ -223,14 +243,15 @@ func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, 
 		return File{}, notFound("file")
 	}
 	keys := []table.Key{fileKey(p.ID, id), visitorKey(p.ID, c.Visitor)}
-	if c.staff() {
+	known := c.staff() || c.loose()
+	if known {
 		keys = keys[:1]
 	}
 	items, err := s.table.Get(ctx, true, keys...)
 	if err != nil {
 		return File{}, unavailable(err)
 	}
-	if !c.staff() {
+	if !known {
 		if err := standingOf(items[1], c); err != nil {
 			return File{}, err
 		}

@@ -403,3 +403,49 @@ func TestUploadDies(t *testing.T) {
 		}
 	}
 }
+
+// TestLooseFile: a page that holds neither a token nor a session may upload, within
+// its address's limit; whoever holds a session and knows the id may attach it, once.
+func TestLooseFile(t *testing.T) { onBolt(t, testLooseFile) }
+
+func testLooseFile(s scene) {
+	t, settings := s.T, generous()
+	settings.Budgets.UploadsPerHour = 2
+	parleytest.Put(t, s.store, settings)
+	nobody := parley.Caller{Project: parleytest.Project, Capability: true, Address: "192.0.2.1"}
+	upload := func() (parley.File, error) {
+		return s.store.PutUpload(t.Context(), nobody, "a.png", "image/png", []byte(png))
+	}
+	f, err := upload()
+	if err != nil || f.State != parley.FileReady {
+		t.Fatalf("upload = %+v, %v", f, err)
+	}
+	_, err = s.attach("m1", s.visitor, f.ID)
+	s.want("attaching it with a token", err, "attachment_unknown")
+	parleytest.Send(t, s.store, s.bearer("named"), say("m2", "named"))
+	mine := s.upload("mine.txt")
+	r := say("m3", "named")
+	r.Attachments = []parley.FileID{mine}
+	_, err = s.store.Send(t.Context(), s.bearer("named"), r)
+	s.want("attaching a visitor's file without a token", err, "attachment_unknown")
+	r.Attachments = []parley.FileID{f.ID}
+	if _, err := s.store.Send(t.Context(), s.bearer("named"), r); err != nil {
+		t.Fatal(err)
+	}
+	r.ID = "m4"
+	_, err = s.store.Send(t.Context(), s.bearer("named"), r)
+	s.want("attaching it again", err, "attachment_unknown")
+	if _, err := upload(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = upload()
+	s.want("a third from one address", err, "uploads_limit")
+	nobody.Address = "192.0.2.2"
+	if _, err := upload(); err != nil {
+		t.Errorf("from another address: %v", err)
+	}
+	settings.TokenRequired = true
+	parleytest.Put(t, s.store, settings)
+	_, err = upload()
+	s.want("where visitors have to be signed in", err, "identity_required")
+}

@@ -46,7 +46,10 @@ type SendRequest struct {
 	// nothing and has the same outcome. Required.
 	ID EntryID
 	// Session continues that session; "" begins one.
-	Session  SessionID
+	Session SessionID
+	// Begun says that the session has to stand already. Else whoever holds nothing
+	// but an id begins the session of that id with the message.
+	Begun    bool
 	Channel  Channel
 	Agent    AgentID // for a new session; "" is the default agent
 	Language string  // BCP 47, of the session from here on; "" leaves it as it is

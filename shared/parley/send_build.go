@@ -31,7 +31,7 @@ func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 	s, r := b.store, b.request
 	if r.Session != "" {
 		v, err := s.viewOfSender(ctx, b.caller, r.Session, ContextEntries)
-		if errors.Is(err, ErrNotFound) && b.caller.Capability && r.Retry == "" {
+		if errors.Is(err, ErrNotFound) && b.caller.Capability && r.Retry == "" && !r.Begun {
 			if !b.caller.proven() {
 				if _, err := s.letIn(b.project, r.Channel, b.caller, nil); err != nil {
 					return nil, err

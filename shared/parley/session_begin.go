@@ -22,10 +22,10 @@ type BeginRequest struct {
 }
 
 // Begin makes an empty session of the caller's. It counts against the caller's
-// rate like a message, of which twice as many may come at once, and asks nobody for
-// a reply. Errors: invalid_field,
-// rate_limited, session_id_conflict for an id that is taken by somebody else,
-// identity_required.
+// rate like a message, of which twice as many may come at once, of a caller who holds
+// nothing but the id against its address like a visitor, and asks nobody for a reply.
+// Errors: invalid_field, rate_limited, identify_limit, challenge_required,
+// session_id_conflict for an id that is taken by somebody else, identity_required.
 func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, error) {
 	if r.ID == "" {
 		r.ID = SessionID("s" + s.newID())
@@ -46,6 +46,14 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 	session, err := s.fresh(p, c, r.ID, r.Channel, r.Agent, r.Language)
 	if err != nil {
 		return nil, err
+	}
+	if c.Capability {
+		if _, err := s.letIn(p, r.Channel, c, nil); err != nil {
+			return nil, err
+		}
+		if err := s.takeIdentify(ctx, p, c); err != nil {
+			return nil, err
+		}
 	}
 	spent := &spending{store: s, project: p, caller: c}
 	if err := spent.foresee(ctx); err != nil {

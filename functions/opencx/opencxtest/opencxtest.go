@@ -72,6 +72,7 @@ func Run(t *testing.T, host Host) {
 		{"Votes", testVotes},
 		{"LongHistory", testLongHistory},
 		{"OlderClients", testOlderClients},
+		{"OlderAPI", testOlderAPI},
 		{"Access", testAccess},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s.of()) })
