@@ -105,10 +105,11 @@ func TestWhere(t *testing.T) {
 	onBoth(t, func(s scene) {
 		ann := s.acquainted(parley.Identity{Email: "ann@example.com"}, false, "")
 		shop := s.acquainted(parley.Identity{Email: "ann@example.com"}, true, "")
+		const onPhone, onLaptop, other = "0b06dc5c-2a7e-4f0b-9f5d-0d3c1c3a0001", "0b06dc5c-2a7e-4f0b-9f5d-0d3c1c3a0002", "0b06dc5c-2a7e-4f0b-9f5d-0d3c1c3a0003"
 		var phone, laptop, pro []parley.SessionID
 		for i := range 5 {
-			phone = append(phone, s.begin(ann, "phone", nil).ID)
-			laptop = append(laptop, s.begin(ann, "laptop/1", nil).ID)
+			phone = append(phone, s.begin(ann, onPhone, nil).ID)
+			laptop = append(laptop, s.begin(ann, onLaptop, nil).ID)
 			plan := map[string]string{"plan": []string{"pro", "free"}[i%2], "external_id": "x"}
 			if id := s.begin(shop, "x", plan).ID; i%2 == 0 {
 				pro = append(pro, id)
@@ -123,9 +124,9 @@ func TestWhere(t *testing.T) {
 			w   parley.SessionFilter
 			ids []parley.SessionID
 		}{
-			{ann, parley.SessionFilter{External: "phone"}, phone},
-			{ann, parley.SessionFilter{External: "laptop/1"}, laptop},
-			{ann, parley.SessionFilter{External: "other"}, nil},
+			{ann, parley.SessionFilter{External: onPhone}, phone},
+			{ann, parley.SessionFilter{External: onLaptop}, laptop},
+			{ann, parley.SessionFilter{External: other}, nil},
 			{ann, parley.SessionFilter{}, nil},
 			{shop, parley.SessionFilter{External: "x", Metadata: map[string]string{"plan": "pro"}}, pro},
 			{shop, parley.SessionFilter{External: "y"}, nil},
@@ -301,5 +302,37 @@ func TestWordsStayWithTheirVisitor(t *testing.T) {
 			_, err = s.store.Proven(ctx, parley.Caller{Project: parleytest.Project, Address: "203.0.113.9"}, parley.Identity{External: "u9"})
 			s.want("a message's identity", err, "identify_limit")
 		})
+	})
+}
+
+// TestGuessableExternalID: a stranger who types somebody's e-mail and their customer
+// number is not shown what was said under them, nor is anybody else whom nobody
+// vouches for; who is vouched for is, and so is an anonymous browser by its token.
+func TestGuessableExternalID(t *testing.T) {
+	onBoth(t, func(s scene) {
+		email := parley.Identity{Email: "ann@example.com"}
+		ann, stranger := s.acquainted(email, false, "192.0.2.1"), s.acquainted(email, false, "192.0.2.2")
+		shop := s.acquainted(email, true, "")
+		nobody, another := s.acquainted(parley.Identity{}, false, ""), s.acquainted(parley.Identity{}, false, "")
+		for _, external := range []string{"42", "ann@example.com", "0b06dc5c-2a7e-1f0b-9f5d-0d3c1c3a0001", "0b06dc5c2a7e4f0b9f5d0d3c1c3a0001"} {
+			s.begin(ann, external, nil)
+			mine, theirs := s.begin(shop, external, nil).ID, s.begin(nobody, external, nil).ID
+			filter := parley.SessionFilter{External: external}
+			for _, want := range []struct {
+				who string
+				c   parley.Caller
+				ids []parley.SessionID
+			}{{"a stranger", stranger, nil}, {"nobody vouched for", ann, nil}, {"somebody vouched for", shop, []parley.SessionID{mine}},
+				{"an anonymous browser", nobody, []parley.SessionID{theirs}}, {"another one", another, nil}} {
+				if got := s.where(want.c, filter); !slices.Equal(got, want.ids) {
+					s.Errorf("%s by %q = %v, want %v", want.who, external, got, want.ids)
+				}
+			}
+		}
+		if err := s.store.BlockVisitor(context.Background(), stranger.Project, stranger.Visitor, true); err != nil {
+			s.Fatal(err)
+		}
+		_, _, err := s.store.SessionsMatching(context.Background(), stranger, parley.PageRequest{}, parley.SessionFilter{External: "42"})
+		s.want("who is blocked", err, "blocked")
 	})
 }

@@ -10,7 +10,8 @@ import (
 // SessionFilter says which of an owner's sessions are asked for; the zero value all.
 type SessionFilter struct {
 	// External is the external id under which the session began, "" any. Of a
-	// contact whom nobody vouches for only sessions under one are listed.
+	// contact whom nobody vouches for only sessions under a random one are listed: a
+	// UUID of version 4.
 	External string
 	// Metadata are pairs that the session's browser must have said.
 	Metadata map[string]string

@@ -60,6 +60,9 @@ func (s *Store) ownersOf(ctx context.Context, c Caller) ([]string, error) {
 	if err := s.CheckVisitor(ctx, c); err != nil {
 		return nil, err
 	}
+	if c.Unproven && !randomUUID().MatchString(c.External) {
+		return nil, nil
+	}
 	if c.Unproven { // no visitor's sessions are ever moved to such a contact
 		return []string{ownerPartition(c.Project, Owner{Contact: c.Contact, External: c.External})}, nil
 	}
@@ -75,6 +78,12 @@ func (s *Store) ownersOf(ctx context.Context, c Caller) ([]string, error) {
 	}
 	return append(partitions, ownerPartition(c.Project, Owner{Contact: c.Contact, Proven: true})), nil
 }
+
+// randomUUID are UUIDs of version 4, 122 random bits (RFC 9562, section 5.4). Whoever
+// types an e-mail is taken for its contact; so of a contact whom nobody vouches for
+// only those sessions are listed that began under an external id which nobody can
+// guess, as a widget makes it for a browser: not under a customer's number.
+var randomUUID = pattern(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 // list merges index partitions into one page, newest activity first. An index
 // entry lags behind the activity by at most indexEvery, so the list reads on
