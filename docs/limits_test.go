@@ -134,6 +134,8 @@ var constants = map[string]any{
 	"parley.MaxUploadExtensions":    parley.MaxUploadExtensions,
 	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
+	"parley.MaxTicketLook":          parley.MaxTicketLook,
+	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,
 }

@@ -456,3 +456,40 @@ func TestConsoleFiles(t *testing.T) {
 		t.Errorf("the file comes down as %q", got)
 	}
 }
+
+// TestConsoleNumber: an operator finds a session by the number that its visitor
+// reads out, whichever list it is in.
+func TestConsoleNumber(t *testing.T) {
+	p := start(t, t.TempDir())
+	newVisitor(t, p.page, p.key).ask("m1", "What is Parley?")
+	newVisitor(t, p.page, p.key).ask("m2", "Who makes it?")
+	o := operate(t, p, p.private)
+	o.list("AI")
+	o.await(`document.querySelectorAll(".items .open").length == 2`)
+	choose := func(n int) {
+		eval[bool](o.tab, fmt.Sprintf(`(document.querySelectorAll(".items .open")[%d].click(), true)`, n))
+	}
+	choose(0)
+	shown := `([...document.querySelectorAll(".about dt")].find(e => e.innerText == "Number")?.nextSibling.innerText ?? "")`
+	o.await(`/^\d{4} \d{4} \d{4}$/.test(` + shown + `)`)
+	number := eval[string](o.tab, shown)
+	choose(1)
+	o.await(`/^\d{4} \d{4} \d{4}$/.test(` + shown + `) && ` + shown + ` != "` + number + `"`)
+	o.list("Spam")
+	o.await(`document.querySelectorAll(".items .open").length == 0`)
+	find := func(number string) {
+		t.Helper()
+		o.do(chromedp.SetValue(".find input", number), chromedp.Focus(".find input"))
+		o.enter()
+	}
+	find(strings.ReplaceAll(number, " ", "-"))
+	o.await(shown + ` == "` + number + `"`)
+	o.await(`document.querySelector(".find input").value == ""`)
+	for _, wrong := range []string{"1000 0000 0000", "twelve"} {
+		find(wrong)
+		o.awaitShown("No session has this number.")
+		find(number)
+		o.await(`document.querySelector(".find input").value == "" && !document.body.innerText.includes("No session has this number.")`)
+	}
+	browsertest.Audit(t, o.ctx, "found")
+}

@@ -2,6 +2,8 @@ package operator
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 
 	"parley/shared/api"
 	"parley/shared/parley"
@@ -31,13 +33,30 @@ func (f function) inbox(w http.ResponseWriter, r *http.Request, s api.Staff) err
 	if err != nil {
 		return err
 	}
-	out := inbox{Sessions: make([]inboxItem, len(items)), Next: next(cursor)}
+	return api.JSON(w, http.StatusOK, inbox{inboxItems(items), next(cursor)})
+}
+
+func inboxItems(items []parley.InboxItem) []inboxItem {
+	out := make([]inboxItem, len(items))
 	for i, item := range items {
 		who := item.Person
-		out.Sessions[i] = inboxItem{newSession(item.Session), person{who.Name, who.Email, who.Picture, who.Proven},
+		out[i] = inboxItem{newSession(item.Session), person{who.Name, who.Email, who.Picture, who.Proven},
 			page(item.Page), item.Seen, item.Unread()}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out
+}
+
+// byTicket takes a number as people write it down, in groups.
+func (f function) byTicket(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	n, err := strconv.ParseInt(strings.NewReplacer(" ", "", "-", "").Replace(r.PathValue("ticket")), 10, 64)
+	if err != nil {
+		n = 0 // no number of a session's
+	}
+	items, err := f.API.Store.ByTicket(r.Context(), s.Caller, parley.Ticket(n))
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusOK, map[string][]inboxItem{"sessions": inboxItems(items)})
 }
 
 type detail struct {

@@ -181,7 +181,7 @@ type Run struct {
 
 // NewSession returns a session as its owner sees it.
 func NewSession(s *parley.Session) Session {
-	out := Session{ID: s.ID, State: s.State, Holder: s.Holder, Title: s.Title, CreatedAt: Time(s.Created), UpdatedAt: Time(s.At), Seq: s.Seq,
+	out := Session{ID: s.ID, State: s.State, Holder: s.Holder, Title: s.Title, CreatedAt: Time(s.Created), UpdatedAt: Time(s.Updated()), Seq: s.Seq,
 		Messages: s.Messages, Queue: []Run{}, Agent: s.Agent, Language: s.Language, Score: s.Score}
 	if s.Last != nil {
 		out.Last = &Preview{s.Last.Seq, s.Last.Kind, s.Last.Text, Time(s.Last.At)}

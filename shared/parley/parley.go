@@ -26,6 +26,7 @@
 //	session_change.go                one transaction on a session
 //	session_look.go, sweep.go        what becomes due
 //	session_list.go, _filter, _inbox lists of sessions
+//	session_ticket.go                its number for people
 //	session_page.go                  what a dialect notes of a page
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction

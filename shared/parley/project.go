@@ -51,9 +51,14 @@ type Project struct {
 	IdleCloseSeconds  int `json:"idle_close_seconds,omitempty"`
 	// UnansweredCloseSeconds is after how long a session ends in which a person was
 	// asked for and none has written; 0 means never.
-	UnansweredCloseSeconds int            `json:"unanswered_close_seconds,omitempty"`
-	Reviews                ReviewSettings `json:"reviews,omitzero"`
-	Budgets                Budgets        `json:"budgets"`
+	UnansweredCloseSeconds int `json:"unanswered_close_seconds,omitempty"`
+	// PollSeconds is how often pages that learn of news only by asking ask for an open
+	// session, PollListSeconds for the list of their sessions; 0 leaves it to the
+	// dialect.
+	PollSeconds     int            `json:"poll_seconds,omitempty"`
+	PollListSeconds int            `json:"poll_list_seconds,omitempty"`
+	Reviews         ReviewSettings `json:"reviews,omitzero"`
+	Budgets         Budgets        `json:"budgets"`
 	// InboxShards spreads the inbox of a big project over this many index
 	// partitions; 0 means 1. It may be raised, never lowered.
 	InboxShards int `json:"inbox_shards,omitempty"`

@@ -39,6 +39,8 @@ const (
 	// longest silence before something is done about it.
 	MaxSettleSeconds = 3600
 	MaxIdleSeconds   = 30 * 86400
+	// MaxPollSeconds is how seldom pages may be told to ask for news.
+	MaxPollSeconds = 3600
 	// MaxBudget is the highest budget or rate.
 	MaxBudget = 1_000_000_000_000
 )
@@ -214,6 +216,8 @@ func (p *Project) checkNumbers() error {
 		{"idle_prompt_seconds", int64(p.IdlePromptSeconds), MaxIdleSeconds},
 		{"idle_close_seconds", int64(p.IdleCloseSeconds), MaxIdleSeconds},
 		{"unanswered_close_seconds", int64(p.UnansweredCloseSeconds), MaxIdleSeconds},
+		{"poll_seconds", int64(p.PollSeconds), MaxPollSeconds},
+		{"poll_list_seconds", int64(p.PollListSeconds), MaxPollSeconds},
 		{"visitor_tokens", b.VisitorTokens, MaxBudget}, {"address_tokens", b.AddressTokens, MaxBudget},
 		{"project_tokens", b.ProjectTokens, MaxBudget}, {"identify_per_hour", b.IdentifyPerHour, MaxBudget},
 		{"uploads_per_hour", b.UploadsPerHour, MaxBudget}, {"messages_per_minute", b.MessagesPerMinute, MaxBudget},

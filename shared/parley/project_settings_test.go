@@ -79,6 +79,8 @@ func TestProjectLimits(t *testing.T) {
 		{"grace period", "invalid_field", "settle_seconds", func(p *parley.Project) { p.SettleSeconds = parley.MaxSettleSeconds + 1 }},
 		{"idle prompt", "invalid_field", "idle_prompt_seconds", func(p *parley.Project) { p.IdlePromptSeconds = -1 }},
 		{"idle close", "invalid_field", "idle_close_seconds", func(p *parley.Project) { p.IdleCloseSeconds = parley.MaxIdleSeconds + 1 }},
+		{"polls", "invalid_field", "poll_seconds", func(p *parley.Project) { p.PollSeconds = parley.MaxPollSeconds + 1 }},
+		{"polls of lists", "invalid_field", "poll_list_seconds", func(p *parley.Project) { p.PollListSeconds = -1 }},
 		{"unanswered close", "invalid_field", "unanswered_close_seconds", func(p *parley.Project) { p.UnansweredCloseSeconds = parley.MaxIdleSeconds + 1 }},
 		{"budget", "invalid_field", "visitor_tokens", func(p *parley.Project) { p.Budgets.VisitorTokens = parley.MaxBudget + 1 }},
 		{"rate", "invalid_field", "messages_per_minute", func(p *parley.Project) { p.Budgets.MessagesPerMinute = -1 }},

@@ -70,6 +70,10 @@ type Session struct {
 	Erased bool `json:"erased,omitempty"`
 }
 
+// Updated is when something happened in the session last, in milliseconds: at first
+// that it began.
+func (s *Session) Updated() int64 { return max(s.At, s.Created) }
+
 // Owner is whose session it is. Without a contact it is the visitor's.
 type Owner struct {
 	Visitor VisitorID `json:"visitor"`

@@ -1,7 +1,9 @@
 package apitest
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ type (
 	staffSession struct {
 		session
 		Title        string
+		Ticket       parley.Ticket
 		Archived     bool
 		Operator     *parley.OperatorID
 		WaitingSince *time.Time
@@ -110,6 +113,13 @@ func testOperatorSessions(t *testing.T, s *suite) {
 	item := into[inboxPage](grace.get("/operator/inbox?state=open&holder=ai&limit=1")).Sessions[0]
 	if item.Session.ID != id || item.Page.URL != "https://shop.example/cart" || item.Seen != 0 || item.Unread || item.Session.Operator != nil {
 		t.Errorf("inbox = %+v", item)
+	}
+	n := fmt.Sprint(item.Session.Ticket)
+	for said, want := range map[string]int{n: 1, n[:4] + " " + n[4:8] + "-" + n[8:]: 1, "100000000000": 0} {
+		found := into[inboxPage](grace.get("/operator/tickets/" + url.PathEscape(said))).Sessions
+		if len(n) != 12 || len(found) != want || want == 1 && (found[0].Session.ID != id || found[0].Page.URL != item.Page.URL) {
+			t.Errorf("sessions with the number %s = %+v", said, found)
+		}
 	}
 	if got := into[struct{ Seen parley.Seq }](grace.put(path+"/seen", map[string]int{"seen": 2})); got.Seen != 2 {
 		t.Errorf("seen = %+v", got)

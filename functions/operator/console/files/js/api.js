@@ -27,6 +27,11 @@ export class Api {
     return this.#json(`/inbox?${query({ ...list, limit: 30, cursor })}`, { signal });
   }
 
+  /** The sessions, as in the inbox, that have a number: usually one. */
+  async byTicket(ticket, signal) {
+    return (await this.#json(`/tickets/${segment(ticket)}`, { signal })).sessions;
+  }
+
   async transcript(session, cursor, signal) {
     return this.#json(`${inSession(session)}?${query({ limit: 50, cursor })}`, { signal });
   }

@@ -39,6 +39,15 @@ export class Inbox {
   #tabs = {};
   #ul = h("ul", { class: "items" });
   #status = h("p", { class: "status", role: "status" });
+  #number = h("input", {
+    type: "text",
+    inputmode: "numeric",
+    autocomplete: "off",
+    maxlength: 20,
+    placeholder: text.find,
+    "aria-label": text.find,
+  });
+  #found = h("p", { class: "status", role: "status", hidden: true });
   #more;
   #retry;
   #touched = 0;
@@ -68,6 +77,8 @@ export class Inbox {
       "section",
       { class: "inbox", "aria-label": text.inbox },
       h("nav", { "aria-label": text.lists }, tabs),
+      h("form", { class: "find", role: "search", onsubmit: (e) => this.#find(e) }, this.#number),
+      this.#found,
       h("div", { class: "list" }, this.#status, this.#retry, this.#ul, this.#more),
     );
     this.#ul.addEventListener("keydown", (e) => this.#walk(e));
@@ -183,6 +194,31 @@ export class Inbox {
 
   #add(sessions) {
     for (const item of sessions) this.#items.set(item.session.id, item);
+  }
+
+  // Opens the session whose number somebody has read out.
+  async #find(e) {
+    e.preventDefault();
+    const said = this.#number.value.trim();
+    if (!said) return;
+    this.#number.readOnly = true;
+    this.#found.hidden = true;
+    try {
+      const sessions = await this.#api.byTicket(said, this.#leave.signal);
+      if (sessions.length > 0) this.#actions.open(sessions[0].session.id);
+      if (sessions.length === 1) this.#number.value = "";
+      else this.#tellFound(sessions.length === 0 ? "findNothing" : "findSeveral");
+    } catch (err) {
+      if (err.code === "invalid_field") this.#tellFound("findNothing");
+      else if (!this.#leave.signal.aborted) this.#actions.explain(err);
+    } finally {
+      this.#number.readOnly = false;
+    }
+  }
+
+  #tellFound(words) {
+    this.#found.textContent = words ? text[words] : "";
+    this.#found.hidden = !words;
   }
 
   async #loadMore() {

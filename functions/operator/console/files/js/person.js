@@ -54,3 +54,8 @@ export function personOf({ visitor, contact }, owner) {
     metadata: { ...contact.metadata, ...visitor.metadata },
   };
 }
+
+/** A session's number as people read it out: in three groups. */
+export function ticketWords(ticket) {
+  return String(ticket).replace(/(\d{4})(?=\d)/g, "$1 ");
+}

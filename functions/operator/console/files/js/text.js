@@ -50,6 +50,9 @@ export const text = {
   figures: "Figures",
   views: "Views",
   lists: "Lists",
+  find: "Find the number of a session",
+  findNothing: "No session has this number.",
+  findSeveral: "Several sessions have this number; this is the newest.",
   sessions: (list) => `Sessions: ${list}`,
   list: {
     waiting: "Waiting",
@@ -230,6 +233,7 @@ export const text = {
   factHolder: "Now",
   factChannel: "Channel",
   factAgent: "Agent",
+  factTicket: "Number",
   factStarted: "Started",
   factActive: "Last activity",
   factMessages: "Messages",

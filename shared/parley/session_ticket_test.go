@@ -1,0 +1,74 @@
+package parley_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/table/meter"
+)
+
+// TestTicket: numbers have twelve digits, are the same each time and hardly ever of
+// two sessions.
+func TestTicket(t *testing.T) {
+	of := map[parley.Ticket]parley.SessionID{}
+	for i := range 20_000 {
+		id := parley.SessionID(fmt.Sprint("s", i))
+		n := id.Ticket()
+		if len(fmt.Sprint(int64(n))) != 12 || n != id.Ticket() {
+			t.Fatalf("%s has the number %d", id, n)
+		}
+		if other, taken := of[n]; taken {
+			t.Errorf("%s and %s have the number %d", id, other, n)
+		}
+		of[n] = id
+	}
+	// Numbers stand in people's notes: they never change.
+	if n := parley.SessionID("s0").Ticket(); n != 131_510_743_974 {
+		t.Errorf("s0 has the number %d", n)
+	}
+}
+
+// TestByTicket: a session is found by its number, whatever its state, by the
+// project's own people, for little.
+func TestByTicket(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx, staff := context.Background(), parleytest.Operator()
+		open := s.turn("m1").ID
+		resolved := s.turn("m2").ID
+		if err := s.store.Resolve(ctx, staff, resolved, parley.Author{Kind: parley.AuthorHuman, ID: "op"}); err != nil {
+			s.Fatal(err)
+		}
+		m := meter.New(meter.Config{Table: s.table})
+		metered := s.over(m)
+		for _, id := range []parley.SessionID{open, resolved} {
+			found, err := metered.ByTicket(ctx, staff, id.Ticket())
+			if err != nil || len(found) != 1 || found[0].Session.ID != id {
+				s.Errorf("%s by its number = %+v, %v", id, found, err)
+			}
+		}
+		m.Reset()
+		if found, err := metered.ByTicket(ctx, staff, parley.SessionID("nobody's").Ticket()); err != nil || len(found) != 0 {
+			s.Errorf("nobody's number = %+v, %v", found, err)
+		}
+		if c := m.Counts(); c.ReadUnits() > 8 || c.WriteUnits() > 0 {
+			s.Errorf("looking for nobody's number takes %g read units", c.ReadUnits())
+		}
+		_, err := s.store.ByTicket(ctx, s.visitor, open.Ticket())
+		s.want("a visitor", err, "operators_only")
+		elsewhere := staff
+		elsewhere.Project = "other"
+		other := generous()
+		other.ID, other.PublicKeys = "other", []string{"pk_test_other"}
+		parleytest.Put(s, s.store, other)
+		if found, err := s.store.ByTicket(ctx, elsewhere, open.Ticket()); err != nil || len(found) > 0 {
+			s.Errorf("in another project: %+v, %v", found, err)
+		}
+		for _, n := range []parley.Ticket{0, -1, 99_999_999_999, 1_000_000_000_000} {
+			_, err := s.store.ByTicket(ctx, staff, n)
+			s.want(fmt.Sprint(n), err, "invalid_field")
+		}
+	})
+}
