@@ -1,6 +1,7 @@
 package opencx
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"math"
@@ -13,7 +14,8 @@ import (
 	"parley/shared/parley"
 )
 
-// How often a page should poll, in seconds: the defaults of the client.
+// How often a page polls, in seconds, where its project does not say: the defaults
+// of the client.
 const (
 	sessionsInterval = 60
 	sessionInterval  = 10
@@ -44,7 +46,7 @@ func (f function) config(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := widgetConfig{organisation{p.ID, p.Name}, sessionsInterval, sessionInterval, []mode{}}
+	out := widgetConfig{organisation{p.ID, p.Name}, cmp.Or(p.PollListSeconds, sessionsInterval), cmp.Or(p.PollSeconds, sessionInterval), []mode{}}
 	for _, m := range p.Modes {
 		out.Modes = append(out.Modes, mode{m.ID, m.Name, m.Slug})
 	}

@@ -63,22 +63,6 @@ const (
 
 var none = system{Type: "none"}
 
-// rows returns those of a session's entries that concern a visitor.
-func (f function) rows(r *http.Request, whole parley.FullTranscript) []row {
-	rows := []row{}
-	if whole.Cut {
-		rows = append(rows, beginning(whole))
-	}
-	v := view{f, r, whole.Session}
-	for _, e := range whole.Entries {
-		rows = append(rows, greetingRows(e)...)
-		if out, ok := v.row(e); ok {
-			rows = append(rows, out)
-		}
-	}
-	return rows
-}
-
 // beginning stands for the messages that are missing from a very long session.
 // Clients drop it.
 func beginning(whole parley.FullTranscript) row {
@@ -106,6 +90,8 @@ type view struct {
 	session *parley.Session
 }
 
+// row returns what a visitor gets of an entry, false if that is nothing. It depends
+// on the entry and on what basis holds alone, since clients get it again and again.
 func (v view) row(e parley.Entry) (row, bool) {
 	out := row{PublicID: e.ID, SentAt: api.Time(e.At), System: none}
 	switch {

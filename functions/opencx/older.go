@@ -75,19 +75,18 @@ func (m message) said(r *http.Request) map[string]any {
 	return said
 }
 
-// unread returns the rows that a page of the older API may not have. It shows what
+// unread returns the lines that a page of the older API may not have. It shows what
 // its visitor wrote by itself, under ids of its own, and would show it twice; it
 // has no use for events, of which it would show empty answers. What it names is
 // its own clock's time of the newest row that it shows; that clock may be wrong,
 // and the page drops rows that it has.
-func unread(rows []row, since string) []row {
-	out := []row{}
-	for _, row := range rows {
-		if row.Sender.Kind != fromSystem && (since == "" || row.Sender.Kind != fromUser) {
-			out = append(out, row)
+func unread(lines []line, since string) (new []line) {
+	for _, l := range lines {
+		if l.kind != fromSystem && (since == "" || l.kind != fromUser) {
+			new = append(new, l)
 		}
 	}
-	return out
+	return new
 }
 
 type me struct {

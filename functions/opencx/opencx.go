@@ -41,7 +41,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Wait == 0 {
 		c.Wait = 20 * time.Second
 	}
-	f := function{c}
+	f := function{c, newCache(maxRenderedBytes)}
 	routes := []api.Route{{Pattern: "POST /widget/authenticate-user", Handle: f.authenticate}}
 	for _, base := range bases {
 		routes = append(routes,
@@ -68,7 +68,10 @@ func New(c Config) (http.Handler, error) {
 	return c.API.Dialect(refuse, routes...), nil
 }
 
-type function struct{ Config }
+type function struct {
+	Config
+	rendered *cache
+}
 
 // errorDto is an error in the format of the protocol.
 type errorDto struct {

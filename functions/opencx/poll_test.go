@@ -138,12 +138,12 @@ func TestPollRevives(t *testing.T) {
 	}
 }
 
-// TestPollCosts: looking for a run that died costs nothing where there is none, or
+// TestPollForDeadRunCosts: looking for a run that died costs nothing where there is none, or
 // one that began just now, and a read unit where one goes on for long.
-func TestPollCosts(t *testing.T) {
+func TestPollForDeadRunCosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolling(t)
-		const plain = 2.5 // half a unit of it for the entries
+		const plain = 1.5 // of an instance that has rendered it before
 		message := parleytest.Say("m1", "", "Hello")
 		message.Channel = parley.ChannelOpenCX
 		sent := parleytest.Send(t, p.store, p.caller, message)
@@ -160,6 +160,7 @@ func TestPollCosts(t *testing.T) {
 		want("a run that goes on for long", plain+1)
 		parleytest.Reply(t, p.store, sent.Claim, " Two.")
 		time.Sleep(parley.Lease)
+		p.poll(t, sent.Session.ID) // which brings the reply
 		want("no run", plain)
 	})
 }

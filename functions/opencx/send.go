@@ -215,14 +215,9 @@ func (f function) outcome(r *http.Request, c parley.Caller, stored parley.Sent, 
 		f.tell(r, &out, stored, end)
 		f.tellMode(r, &out, end, stored, leaves)
 	}
-	whole, err := f.API.Store.FullTranscript(r.Context(), c, stored.Session.ID, 0)
+	session, err := f.now(r, c, stored.Session.ID)
 	if err != nil {
 		f.logUnread(r, "read the session", err)
-		return out
-	}
-	session, err := f.dto(r.Context(), whole.Session, whole.About)
-	if err != nil {
-		f.logUnread(r, "read the operator", err)
 		return out
 	}
 	out.Session, out.IsHandedOff = &session, &session.IsHandedOff

@@ -17,7 +17,7 @@ import (
 // would ask again without pause.
 type sessionDto struct {
 	ID           parley.SessionID  `json:"id"`
-	TicketNumber int64             `json:"ticketNumber"`
+	TicketNumber parley.Ticket     `json:"ticketNumber"`
 	Title        *string           `json:"title"`
 	CreatedAt    api.Time          `json:"createdAt"`
 	UpdatedAt    api.Time          `json:"updatedAt"`
@@ -49,7 +49,7 @@ func orNull(s string) *string {
 // dto renders a session. Until it is resolved it is shown as open, for the visitor's
 // next message continues it; clients have no field for one in others.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
-	out := sessionDto{ID: s.ID, TicketNumber: s.Created, Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.At),
+	out := sessionDto{ID: s.ID, TicketNumber: s.ID.Ticket(), Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.Updated()),
 		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed,
 		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: map[string]string{}}
 	if m := f.mode(ctx, s); m != nil {
@@ -95,7 +95,7 @@ func (f function) assignee(ctx context.Context, s *parley.Session) (assignee, er
 	if s.Operator == "" {
 		return out, nil
 	}
-	o, err := f.API.Store.Operator(ctx, s.Project, s.Operator)
+	o, err := f.API.Store.PeekOperator(ctx, s.Project, s.Operator)
 	if parley.Code(err) == "not_found" {
 		return out, nil
 	}
@@ -232,76 +232,43 @@ func filters(text string) (parley.SessionFilter, error) {
 	return w, nil
 }
 
+// session returns the session without its rows.
 func (f function) session(w http.ResponseWriter, r *http.Request) error {
-	whole, err := f.whole(r, 0)
+	c, _, err := f.anybody(r)
 	if err != nil {
 		return err
 	}
-	out, err := f.dto(r.Context(), whole.Session, whole.About)
+	id := parley.SessionID(r.PathValue("session"))
+	out, err := f.now(r, f.holding(c, id), id)
 	if err != nil {
 		return err
 	}
 	return api.JSON(w, http.StatusOK, out)
 }
 
-// whole returns the session in the path, with at most room bytes of its entries. A
-// client that polls is the only reader its run has, and lets nobody write until
-// that has ended; so a run whose runner died is seen to here.
-func (f function) whole(r *http.Request, room int) (parley.FullTranscript, error) {
-	c, _, err := f.anybody(r)
+// now is a session as it stands.
+func (f function) now(r *http.Request, c parley.Caller, id parley.SessionID) (sessionDto, error) {
+	whole, err := f.API.Store.FullTranscript(r.Context(), c, id, 0)
 	if err != nil {
-		return parley.FullTranscript{}, err
+		return sessionDto{}, err
 	}
-	id := parley.SessionID(r.PathValue("session"))
-	c = f.holding(c, id)
-	out, err := f.API.Store.FullTranscript(r.Context(), c, id, room)
-	if err != nil {
-		return parley.FullTranscript{}, err
-	}
-	ctx, cancel := api.Lasting(r, changeTime)
-	defer cancel()
-	revived, err := f.Runs.ReviveIn(ctx, out.Session)
-	f.logUnread(r, "revive a run", err)
-	if !revived || err != nil {
-		return out, nil
-	}
-	return f.API.Store.FullTranscript(r.Context(), c, id, room)
-}
-
-type polled struct {
-	Session sessionDto `json:"session"`
-	History []row      `json:"history"`
-}
-
-func (f function) poll(w http.ResponseWriter, r *http.Request) error {
-	whole, err := f.whole(r, maxHistoryBytes)
-	if err != nil {
-		return err
-	}
-	session, err := f.dto(r.Context(), whole.Session, whole.About)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, polled{session, f.rows(r, whole)})
-}
-
-// history returns only the rows. Clients of 2025 ask for the rows after a time, and
-// take every row they get for a new one.
-func (f function) history(w http.ResponseWriter, r *http.Request) error {
-	whole, err := f.whole(r, maxHistoryBytes)
-	if err != nil {
-		return err
-	}
-	rows, since := f.rows(r, whole), r.URL.Query().Get("lastMessageTimestamp")
-	if isOlder(r) {
-		return api.JSON(w, http.StatusOK, unread(rows, since))
-	}
-	if after, err := time.Parse(time.RFC3339, since); err == nil {
-		for len(rows) > 0 && rows[0].SentAt <= api.TimeOf(after) {
-			rows = rows[1:]
+	if f.revives(r, whole.Session) {
+		if whole, err = f.API.Store.FullTranscript(r.Context(), c, id, 0); err != nil {
+			return sessionDto{}, err
 		}
 	}
-	return api.JSON(w, http.StatusOK, rows)
+	return f.dto(r.Context(), whole.Session, whole.About)
+}
+
+// revives sees to a run whose runner died, and reports whether it changed the session:
+// a client that polls is the only reader its run has, and lets nobody write until
+// that has ended.
+func (f function) revives(r *http.Request, session *parley.Session) bool {
+	ctx, cancel := api.Lasting(r, changeTime)
+	defer cancel()
+	revived, err := f.Runs.ReviveIn(ctx, session)
+	f.logUnread(r, "revive a run", err)
+	return revived && err == nil
 }
 
 func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
@@ -321,11 +288,7 @@ func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
 	if err := f.API.Store.Resolve(ctx, c, in.SessionID, c.Author()); err != nil {
 		return err
 	}
-	whole, err := f.API.Store.FullTranscript(r.Context(), c, in.SessionID, 0)
-	if err != nil {
-		return err
-	}
-	out, err := f.dto(r.Context(), whole.Session, whole.About)
+	out, err := f.now(r, c, in.SessionID)
 	if err != nil {
 		return err
 	}

@@ -103,10 +103,19 @@ func (s *Store) PutOperator(ctx context.Context, p ProjectID, o Operator) error 
 // Operator returns an operator of the project. ErrNotFound if there is none of
 // that id.
 func (s *Store) Operator(ctx context.Context, p ProjectID, id OperatorID) (Operator, error) {
+	return s.operator(ctx, p, id, true)
+}
+
+// PeekOperator is Operator that may be a moment old, at half the cost.
+func (s *Store) PeekOperator(ctx context.Context, p ProjectID, id OperatorID) (Operator, error) {
+	return s.operator(ctx, p, id, false)
+}
+
+func (s *Store) operator(ctx context.Context, p ProjectID, id OperatorID, consistent bool) (Operator, error) {
 	if CheckID("operator", string(id)) != nil {
 		return Operator{}, notFound("operator")
 	}
-	items, err := s.table.Get(ctx, true, operatorKey(p, id))
+	items, err := s.table.Get(ctx, consistent, operatorKey(p, id))
 	if err != nil {
 		return Operator{}, unavailable(err)
 	}

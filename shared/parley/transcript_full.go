@@ -48,9 +48,102 @@ func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room
 		}
 	}
 	out := FullTranscript{Session: session, About: known.about, Cut: tail.cut}
-	out.Entries, err = s.upToHead(ctx, session, tail)
+	if out.Entries, err = s.upToHead(ctx, session, tail); err != nil {
+		return FullTranscript{}, err
+	}
+	if err := s.asAmended(ctx, session, out.Entries); err != nil {
+		return FullTranscript{}, err
+	}
+	for _, e := range out.Entries {
+		if e.Event == EventCheckpoint {
+			out.About.Checkpoint = e.Data // which the replica may not have had there yet
+		}
+	}
 	out.Entries = slices.DeleteFunc(out.Entries, func(e Entry) bool { return e.Internal && !c.staff() })
-	return out, err
+	return out, nil
+}
+
+// FullTranscriptAfter is FullTranscript for who keeps what it has read: of a session
+// that was created then, up to an entry. It returns the session with the entries
+// after that one alone, and nothing of what is known about it. enough is false where
+// that does not continue what was read, because something in it has changed since:
+// then it has to be read again. One wave of 1.5 read units where there is nothing
+// new, one more for what is.
+func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID, created int64, after Seq) (out FullTranscript, enough bool, err error) {
+	session, err := s.openHead(ctx, c, id)
+	if err != nil {
+		return FullTranscript{}, false, err
+	}
+	out.Session = session
+	if session.Created != created || session.Seq < after {
+		return out, false, nil
+	}
+	at := after
+	for e, err := range s.EntriesAfter(ctx, session, after) {
+		if err != nil {
+			return FullTranscript{}, false, err
+		}
+		if 0 < e.Amends && e.Amends <= after {
+			return out, false, nil
+		}
+		if at = e.Seq; !e.Internal || c.staff() {
+			out.Entries = append(out.Entries, e)
+		}
+	}
+	return out, at == session.Seq, nil
+}
+
+// openHead is open, of which only the session's own item has to be as it stands.
+func (s *Store) openHead(ctx context.Context, c Caller, id SessionID) (*Session, error) {
+	if CheckID("session", string(id)) != nil {
+		return nil, notFound("session")
+	}
+	var visitor table.Item
+	var visitorErr error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c.staff() {
+			return
+		}
+		var items []table.Item
+		if items, visitorErr = s.table.Get(ctx, false, visitorKey(c.Project, c.Visitor)); visitorErr == nil {
+			visitor = items[0]
+		}
+	}()
+	heads, err := s.table.Get(ctx, true, headKey(c.Project, id))
+	<-done
+	for _, err := range []error{unavailable(err), unavailable(visitorErr)} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	session, err := s.admitted(ctx, c, id, visitor, heads[0])
+	if err != nil || c.staff() {
+		return session, err
+	}
+	return session, s.meets(ctx, session)
+}
+
+// asAmended reads entries again that a replica had as they were before a later one
+// amended them: each amendment counts their revision up.
+func (s *Store) asAmended(ctx context.Context, session *Session, entries []Entry) error {
+	times := map[Seq]int{}
+	for _, e := range entries {
+		if e.Amends > 0 {
+			times[e.Amends]++
+		}
+	}
+	for i, e := range entries {
+		if e.Revision >= times[e.Seq] {
+			continue
+		}
+		var err error
+		if entries[i], err = s.EntryAt(ctx, session.Project, session.ID, e.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // besideTranscript is the caller's own item, and what is known of a session.

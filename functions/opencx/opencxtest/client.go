@@ -55,8 +55,13 @@ func (s *suite) project(t testing.TB, change func(*parley.Project)) *page {
 	return &page{suite: s, t: t, project: p.ID, bot: p.PublicKeys[0]}
 }
 
-// uuid returns a UUID as clients make them.
-func uuid() string { return strings.ToLower(fmt.Sprintf("%s-%s", rand.Text()[:8], rand.Text())) }
+// uuid returns a UUID as clients make them: of version 4.
+func uuid() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
 
 // visitor returns a page of the same project with an unverified contact, which
 // has this e-mail unless it is "".
@@ -221,6 +226,8 @@ func into[T any](a *answer) T {
 type (
 	session struct {
 		ID          string
+		Ticket      parley.Ticket `json:"ticketNumber"`
+		CreatedAt   time.Time
 		UpdatedAt   time.Time
 		IsOpened    bool
 		IsHandedOff bool

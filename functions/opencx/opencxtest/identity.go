@@ -64,6 +64,16 @@ func testConfig(t *testing.T, s *suite) {
 			t.Errorf("config without modes = %v", none)
 		}
 	})
+	t.Run("O5 how often to poll", func(t *testing.T) {
+		type intervals struct{ SessionPollingIntervalSeconds, SessionsPollingIntervalSeconds int }
+		if got := into[intervals](p.get("/config").ok()); got != (intervals{10, 60}) {
+			t.Errorf("where a project says nothing: %+v", got)
+		}
+		slow := s.project(t, func(p *parley.Project) { p.PollSeconds, p.PollListSeconds = 5, 300 })
+		if got := into[intervals](slow.get("/config").ok()); got != (intervals{5, 300}) {
+			t.Errorf("where it does: %+v", got)
+		}
+	})
 	t.Run("O6 config and the bot token", func(t *testing.T) {
 		p.call(http.MethodGet, base+"/config", nil, "X-Bot-Token", "pk_nothing").fails(http.StatusUnauthorized)
 		p.call(http.MethodGet, base+"/config", nil, "X-Bot-Token", "").fails(http.StatusUnauthorized)
@@ -291,7 +301,7 @@ func testBlockedContact(t *testing.T, s *suite) {
 	}
 	parleytest.Same(t, before, s.standing(t))
 	auth := func() *answer {
-		return p.call(http.MethodPost, "/widget/authenticate-user", object{"email": "mal@example.com"}, "Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "")
+		return p.authenticate("Bearer "+p.key(parley.ScopeReply), object{"email": "mal@example.com"})
 	}
 	auth().fails(http.StatusForbidden)
 	if err := s.Store.BlockContact(t.Context(), p.project, c.Contact, false); err != nil {
@@ -308,8 +318,7 @@ func testBlockedContact(t *testing.T, s *suite) {
 // the limit of new visitors leaves nothing behind.
 func testStrangersWords(t *testing.T, s *suite) {
 	p := s.project(t, nil)
-	p.call(http.MethodPost, "/widget/authenticate-user", object{"email": "ann@example.com", "name": "Ann", "custom_data": object{"plan": "pro"}},
-		"Authorization", "Bearer "+p.key(parley.ScopeReply), "X-Bot-Token", "").ok()
+	p.authenticate("Bearer "+p.key(parley.ScopeReply), object{"email": "ann@example.com", "name": "Ann", "custom_data": object{"plan": "pro"}}).ok()
 	v := p.verified("ann@example.com")
 	verified, said := v.begin(), ""
 	ann := p.visitor("ann@example.com")

@@ -212,7 +212,12 @@ func testOlderAPI(t *testing.T, s *suite) {
 		parleytest.Same(t, before, s.standing(t))
 		closed := s.project(t, func(p *parley.Project) { p.TokenRequired = true })
 		c := closed.older(t, olderBase, ":")
-		c.call(http.MethodPost, "/create-session", nil).fails(http.StatusForbidden)
+		before = s.standing(t)
+		begun := into[session](c.call(http.MethodPost, "/create-session", nil).ok()).ID
+		if got := into[sent](c.call(http.MethodPost, "/chat/send", c.message(begun, "Let me in")).ok()); got.Success || got.Error.Code != "identity_required" {
+			t.Errorf("a message of nobody = %+v", got)
+		}
+		parleytest.Same(t, before, s.standing(t))
 		c.upload("?fileId=" + uuid()).fails(http.StatusForbidden)
 	})
 	t.Run("from one address", func(t *testing.T) {

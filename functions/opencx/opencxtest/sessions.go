@@ -44,6 +44,28 @@ func testSessions(t *testing.T, s *suite) {
 			t.Errorf("lists = %v, %v, want %s, %s", x, y, a, b)
 		}
 	})
+	t.Run("O16 an e-mail and a customer number can be typed", func(t *testing.T) {
+		const number = "customer-42"
+		one, stranger, shop := p.visitor("typed@example.com"), p.visitor("typed@example.com"), p.verified("typed@example.com")
+		for _, who := range []*page{one, stranger, shop} {
+			who.external = number
+		}
+		one.say(one.begin(), "My secret")
+		mine := shop.begin()
+		for _, filter := range []string{stranger.mine(), fmt.Sprintf(`{"external_id":%q,"plan":"pro"}`, number)} {
+			if got := stranger.sessions(filter); len(got.Items) != 0 || got.Next != nil {
+				t.Errorf("a stranger lists %+v", got)
+			}
+		}
+		if got := ids(shop.sessions(shop.mine())); !same(got, []string{mine}) {
+			t.Errorf("who is vouched for lists %v, want %s", got, mine)
+		}
+		anonymous := p.visitor("")
+		anonymous.external = number
+		if id := anonymous.begin(); !same(ids(anonymous.sessions(anonymous.mine())), []string{id}) {
+			t.Errorf("an anonymous browser lists %v, want %s", ids(anonymous.sessions(anonymous.mine())), id)
+		}
+	})
 	t.Run("O17 a verified contact's sessions", func(t *testing.T) {
 		v := p.verified("carl@example.com")
 		one, two := *v, *p.verified("carl@example.com")
@@ -71,6 +93,23 @@ func testSessions(t *testing.T, s *suite) {
 		if got := ids(v.sessions(`{"seats":"4"}`)); len(got) != 0 {
 			t.Errorf("nobody's = %v", got)
 		}
+	})
+	t.Run("numbers and times of a session", func(t *testing.T) {
+		v := p.visitor("")
+		begun := into[session](v.post("/create-session", object{"customData": object{"external_id": v.external}}).ok())
+		said := v.say(begun.ID, "Hello").Session
+		polled := v.poll(begun.ID).Session
+		if begun.UpdatedAt.Before(begun.CreatedAt) || polled.UpdatedAt.Before(begun.UpdatedAt) || !polled.CreatedAt.Equal(begun.CreatedAt) {
+			t.Errorf("times of a new session %v, %v; later %v, %v", begun.CreatedAt, begun.UpdatedAt, polled.CreatedAt, polled.UpdatedAt)
+		}
+		operator, _ := p.operator()
+		if said.Ticket != begun.Ticket || polled.Ticket != begun.Ticket {
+			t.Errorf("numbers %d, %d, %d", begun.Ticket, said.Ticket, polled.Ticket)
+		}
+		v.await("the session by its number", func() bool {
+			found, err := s.Store.ByTicket(t.Context(), operator, begun.Ticket)
+			return err == nil && len(found) == 1 && string(found[0].Session.ID) == begun.ID
+		})
 	})
 	t.Run("a session is called after its first message", func(t *testing.T) {
 		v := p.visitor("eve@example.com")
