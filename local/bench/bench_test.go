@@ -37,6 +37,8 @@ var tiers = []struct {
 	{"Dollars", true, measureDollars},
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
+	{"Smooth", true, measureSmooth},
+	{"SmoothProcess", false, measureSmoothProcess},
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},
 	{"Crowd", false, measureCrowd},

@@ -65,7 +65,7 @@ type reply struct {
 	session parley.SessionID
 	text    strings.Builder
 	status  parley.RunStatus // once it has ended
-	first   time.Time        // when the first text came
+	texts   []time.Time      // when its texts came
 }
 
 // read makes a call whose answer is a stream and reads it to its end. Began is
@@ -107,9 +107,7 @@ func (r *reply) take(e sse.Event) error {
 	case "accepted":
 		r.session = data.Session.ID
 	case "text":
-		if r.first.IsZero() {
-			r.first = time.Now()
-		}
+		r.texts = append(r.texts, time.Now())
 		r.text.WriteString(data.Delta)
 	case "end":
 		r.status = data.Status

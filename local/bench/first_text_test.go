@@ -195,7 +195,7 @@ func (at *place) turn(v *client, n int, session parley.SessionID) (parley.Sessio
 	began := time.Now()
 	r, err := v.read(at.Context(), "POST", "/chat", message, nil)
 	fatal(at, r.whole(err, answer(question(n))))
-	return r.session, r.first.Sub(began)
+	return r.session, r.texts[0].Sub(began)
 }
 
 // samples are durations of the same thing.

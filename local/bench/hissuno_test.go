@@ -67,17 +67,18 @@ type hook struct {
 	session string
 	last    string // the id of the newest event of updates, for a request that goes on from it
 	waves   int    // before the model was called last
+	pieces  int    // in which the model's replies come
 }
 
 func newHook(t testing.TB) *hook {
-	h := &hook{TB: t, session: "warm", meter: meter.New(meter.Config{Table: distant{parleytest.Table(t)}})}
+	h := &hook{TB: t, session: "warm", pieces: replyPieces, meter: meter.New(meter.Config{Table: distant{parleytest.Table(t)}})}
 	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(strings.Repeat("k", token.MinMasterBytes))}})
 	fatal(t, err)
 	h.store = parleytest.Store(t, parley.Config{Table: h.meter, Derive: keys.Derive})
 	parleytest.Put(t, h.store, generous())
 	answer := agenttest.New(func(agent.Conversation) []agenttest.Step {
 		h.waves = h.meter.Counts().Waves
-		return append(agenttest.Evenly(text(replyBytes), replyPieces, replyTime), agenttest.Step{Result: &agent.Result{Usage: standardUsage}})
+		return append(agenttest.Evenly(text(replyBytes), h.pieces, replyTime), agenttest.Step{Result: &agent.Result{Usage: standardUsage}})
 	})
 	var engine *run.Engine
 	engine, err = run.New(run.Config{Store: h.store, Log: slog.New(slog.DiscardHandler),

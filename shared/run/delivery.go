@@ -40,13 +40,13 @@ type generator interface {
 }
 
 // deliverText delivers what the reader does not have yet of the next text.
-func (d *delivery) deliverText(text string) error {
+func (d *delivery) deliverText(text string, pieces []piece) error {
 	start := d.at
 	d.at += len(text)
 	if d.at <= d.from || text == "" {
 		return nil
 	}
-	return d.deliver(Event{Text: text[max(d.from-start, 0):], Upto: d.at, With: d.endStatus})
+	return d.deliver(Event{Text: text[max(d.from-start, 0):], Upto: d.at, With: d.endStatus, pieces: pieces})
 }
 
 // pollLog reads the log from its beginning, as often as PollMin and PollMax say,
@@ -89,7 +89,7 @@ func (d *delivery) pollLog(ctx context.Context) error {
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		pause = min(pause*3/2, d.PollMax)
+		pause = d.longer(pause)
 		grown, err := d.readMore(ctx, false)
 		if err := ignoreUnavailable(err); err != nil {
 			return err
@@ -99,6 +99,10 @@ func (d *delivery) pollLog(ctx context.Context) error {
 		}
 	}
 }
+
+// longer is how long a reader waits after a poll that brought nothing, and before
+// which it waited for so long.
+func (d *delivery) longer(pause time.Duration) time.Duration { return min(pause*3/2, d.PollMax) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
@@ -121,13 +125,15 @@ func (d *delivery) silenceAllowed() time.Duration {
 
 // readMore reads the entries that follow in the log, and delivers their text.
 func (d *delivery) readMore(ctx context.Context, consistent bool) (grown bool, err error) {
+	asked := time.Now()
 	more, err := d.store.ReadLog(ctx, d.ref, len(d.log), consistent)
+	took := time.Since(asked)
 	if err != nil {
 		return false, err
 	}
 	for _, l := range more {
 		d.log, d.endStatus = append(d.log, l), l.Status
-		if err := d.deliverText(l.Text); err != nil {
+		if err := d.deliverText(l.Text, d.pieces(l, took)); err != nil {
 			return true, err
 		}
 	}
@@ -225,7 +231,7 @@ func (d *delivery) deliverStored(ctx context.Context, session *parley.Session) (
 	}
 	if entry.IsMessage() && len(entry.Text) > d.at {
 		d.endStatus = entry.Status
-		if err := d.deliverText(entry.Text[d.at:]); err != nil {
+		if err := d.deliverText(entry.Text[d.at:], nil); err != nil {
 			return true, err
 		}
 	}

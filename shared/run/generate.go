@@ -196,7 +196,7 @@ func (r *runner) nextFlush() time.Time {
 // flush logs the collected text as one entry, and only then shows it to readers:
 // what anybody has seen must survive a crash.
 func (r *runner) flush(ctx context.Context) error {
-	text := r.buffer.takeText(parley.MaxChunkBytes)
+	text, came := r.buffer.takeText(parley.MaxChunkBytes)
 	if err := r.append(ctx, parley.LogEntry{Kind: parley.LogText, Text: text}); err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (r *runner) flush(ctx context.Context) error {
 		r.first = r.last
 	}
 	r.reply.WriteString(text)
-	r.live.add(text)
+	r.live.add(text, inRhythm(came, time.Now(), r.Flush(r.last.Sub(r.first))))
 	return nil
 }
 
@@ -219,7 +219,7 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 			return err
 		}
 		r.reply.WriteString(rest[:n])
-		r.live.add(rest[:n])
+		r.live.add(rest[:n], nil)
 		rest = rest[n:]
 	}
 	e := parley.End{Status: parley.StatusDone, Unflushed: rest, Text: r.reply.String() + rest,

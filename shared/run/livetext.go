@@ -8,7 +8,8 @@ import "sync"
 type liveText struct {
 	mu     sync.Mutex
 	said   []byte
-	closed bool // the runner appends nothing more
+	pieces []piece // of what was added last
+	closed bool    // the runner appends nothing more
 	end    *End
 	news   chan struct{} // closed and replaced whenever something changes
 }
@@ -23,7 +24,14 @@ func (l *liveText) change(do func()) {
 	l.news = make(chan struct{})
 }
 
-func (l *liveText) add(s string) { l.change(func() { l.said = append(l.said, s...) }) }
+// add adds text that is durable, and the pieces in which readers get it, or nil.
+func (l *liveText) add(s string, pieces []piece) {
+	l.change(func() {
+		// A reader who has not got yet what is said already gets it at once.
+		l.pieces = append([]piece{{upto: len(l.said)}}, pieces...)
+		l.said = append(l.said, s...)
+	})
+}
 
 // finish adds the text that was stored together with the run's end, and that
 // end.
@@ -33,13 +41,13 @@ func (l *liveText) finish(s string, end *End) {
 
 func (l *liveText) close() { l.change(func() { l.closed = true }) }
 
-// after returns the text from byte n on, the end if it is known, whether more
-// can follow, and a channel that closes at the next change.
-func (l *liveText) after(n int) (text string, end *End, closed bool, news <-chan struct{}) {
+// after returns the text from byte n on and its pieces, the end if it is known,
+// whether more can follow, and a channel that closes at the next change.
+func (l *liveText) after(n int) (text string, pieces []piece, end *End, closed bool, news <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n < len(l.said) {
 		text = string(l.said[n:])
 	}
-	return text, l.end, l.closed, l.news
+	return text, l.pieces, l.end, l.closed, l.news
 }

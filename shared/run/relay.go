@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 type Reader struct {
 	// Stay says how long the client may wait for what is not there yet.
 	Stay Stay
-	// Event gets each event of the run. Beat is called when none has come for the
-	// time Every, to tell the client that the connection lives.
+	// Event gets each event of the run; the text of a flush comes in several, before
+	// the next flush is due. Beat is called when none has come for the time Every, to
+	// tell the client that the connection lives.
 	Event func(Event) error
 	Beat  func() error
 	Every time.Duration
@@ -58,16 +60,21 @@ func (r Reader) deliver(stream func(deliver func(Event) error) error) error {
 	}()
 	beat := time.NewTicker(r.Every)
 	defer beat.Stop()
+	paced := newPacer(func(ev Event) error {
+		defer beat.Reset(r.Every)
+		return r.Event(ev)
+	})
 	for {
 		var err error
 		select {
 		case ev := <-events:
-			err = r.Event(ev)
-			beat.Reset(r.Every)
+			err = paced.take(ev)
+		case <-paced.timer.C:
+			err = paced.passDue()
 		case <-beat.C:
 			err = r.Beat()
 		case err := <-done:
-			return err
+			return cmp.Or(err, paced.passAll())
 		}
 		if err != nil {
 			leave(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"parley/shared/agent"
@@ -21,6 +22,7 @@ type replyBuffer struct {
 
 	mu      sync.Mutex
 	buf     []byte
+	came    []piece        // when the text in buf was added
 	total   int            // bytes added, those taken included
 	stopped bool           // nothing more is accepted
 	ended   bool           // Reply has returned; result and err are set
@@ -113,11 +115,22 @@ func (b *replyBuffer) add(delta string) error {
 	}
 	b.buf = append(b.buf, delta...)
 	b.total += len(delta)
+	b.note(time.Now())
 	b.wake()
 	if full {
 		return errFull
 	}
 	return nil
+}
+
+// note notes when the newest delta was added: as a piece of its own, unless it
+// came with the one before.
+func (b *replyBuffer) note(at time.Time) {
+	if last := len(b.came) - 1; last >= 0 && at.Sub(b.came[last].at) < pieceGap {
+		b.came[last].upto = b.total
+		return
+	}
+	b.came = append(b.came, piece{b.total, at})
 }
 
 // stop makes every later call of the agent fail, so that it ends soon.
@@ -156,14 +169,23 @@ func (b *replyBuffer) peek() (text, done bool) {
 	return b.completeBytes() > 0, b.ended
 }
 
-// takeText removes and returns at most n bytes, cut between code points.
-func (b *replyBuffer) takeText(n int) string {
+// takeText removes and returns at most n bytes, cut between code points, and when
+// their parts were added. There must be some, see hasText.
+func (b *replyBuffer) takeText(n int) (text string, came []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	text := string(b.buf[:b.completeBytes()])
+	text = string(b.buf[:b.completeBytes()])
 	text = text[:cutAt(text, n)]
 	b.buf = b.buf[len(text):]
-	return text
+	taken := b.total - len(b.buf)
+	for b.came[0].upto < taken {
+		came, b.came = append(came, b.came[0]), b.came[1:]
+	}
+	came = append(came, piece{taken, b.came[0].at})
+	if b.came[0].upto == taken {
+		b.came = b.came[1:]
+	}
+	return text, came
 }
 
 // takeAll removes and returns everything, an incomplete code point at the end

@@ -142,6 +142,8 @@ type Event struct {
 	With parley.RunStatus
 	// End is set in the last event, which has no text.
 	End *End
+	// pieces are those in which a Reader gets Text; nil is all of it at once.
+	pieces []piece
 }
 
 // End says how a run ended.

@@ -261,7 +261,7 @@ func (w *world) send(r parley.SendRequest) *reader {
 			w.mu.Lock()
 			w.readers = append(w.readers, got)
 			w.mu.Unlock()
-			err = p.engine.Stream(ctx, sent.Ref, 0, claim, w.deliver(got))
+			err = w.follow(ctx, p, sent.Ref, claim, got)
 			cancel()
 			for transient(err) {
 				w.pause(300 * time.Millisecond)
@@ -290,9 +290,17 @@ func (w *world) send(r parley.SendRequest) *reader {
 func (w *world) resume(ref parley.RunRef, r *reader) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 110*time.Second)
 	defer cancel()
-	err := w.any().engine.Stream(ctx, ref, r.text.Len(), nil, w.deliver(r))
+	err := w.follow(ctx, w.any(), ref, nil, r)
 	w.log("resume %s at %d: %v", ref.Run, r.text.Len(), err)
 	return err
+}
+
+// follow reads on from what the reader has seen: as it is logged, or in pieces.
+func (w *world) follow(ctx context.Context, p *process, ref parley.RunRef, claim *run.Claim, r *reader) error {
+	if w.one(2) {
+		return p.engine.Stream(ctx, ref, r.text.Len(), claim, w.deliver(r))
+	}
+	return p.engine.Relay(ctx, ref, r.text.Len(), claim, run.Reader{Event: w.deliver(r), Beat: func() error { return nil }, Every: time.Second})
 }
 
 // deliver collects what a reader sees; now and then the reader leaves.

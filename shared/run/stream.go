@@ -91,11 +91,11 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 // was among it.
 func (d *delivery) readLive(ctx context.Context, said *liveText) (over bool, err error) {
 	for {
-		text, end, closed, news := said.after(d.at)
+		text, pieces, end, closed, news := said.after(d.at)
 		if end != nil {
 			d.endStatus = end.Status
 		}
-		if err := d.deliverText(text); err != nil {
+		if err := d.deliverText(text, pieces); err != nil {
 			return false, err
 		}
 		switch {
