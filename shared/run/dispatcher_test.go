@@ -66,6 +66,9 @@ func TestDispatcher(t *testing.T) {
 		if _, end, err := d.Wait(t.Context(), sent.Ref, time.Minute, run.Stay{}); err != nil || end == nil || end.Status != parley.StatusCancelled {
 			t.Errorf("wait = %+v, %v", end, err)
 		}
+		if err := engine.Respond(t.Context(), parley.RunRef{Project: "demo", Run: "unknown"}); !errors.Is(err, parley.ErrNotFound) {
+			t.Errorf("the response to an unknown run is %v", err)
+		}
 		if _, err := run.NewDispatcher(run.Config{Store: store}); err == nil {
 			t.Error("a dispatcher without a responder was made")
 		}
@@ -96,6 +99,11 @@ func TestReaderLeaves(t *testing.T) {
 		session, err := store.Session(t.Context(), caller, sent.Session.ID)
 		if err != nil || session.Run != nil || session.Last.Text != "a long reply" {
 			t.Errorf("session = %+v, %v", session, err)
+		}
+		err = engine.Watch(t.Context(), sent.Ref, 0, run.Reader{Every: time.Minute, Beat: func() error { return nil },
+			Event: func(run.Event) error { return errGone }})
+		if err != errGone {
+			t.Errorf("watch = %v, want %v", err, errGone)
 		}
 	})
 }

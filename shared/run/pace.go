@@ -38,7 +38,8 @@ const maxStretch = 1.15
 func inRhythm(came []piece, now time.Time, flush time.Duration) []piece {
 	n := len(came)
 	tempo := maxStretch
-	if said := came[n-1].at.Sub(came[0].at); said > 0 {
+	if n > 1 {
+		said := came[n-1].at.Sub(came[0].at)
 		tempo = min(tempo, float64(flush+writeTime)/float64(said)*float64(n-1)/float64(n))
 	}
 	pieces := make([]piece, n)

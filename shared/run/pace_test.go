@@ -475,3 +475,21 @@ func TestCutStream(t *testing.T) {
 		readers.Wait()
 	})
 }
+
+// TestLetters: of a single letter nothing is kept back, and letters that come together
+// are one piece.
+func TestLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ms := time.Millisecond
+		p := newPacing(t, 0, []agenttest.Step{{Delta: "A"}, {Delay: 60 * ms, Delta: "b"}, {Delay: 10 * ms, Delta: "c"}, {Delay: 80 * ms, Delta: "d"},
+			{Delay: time.Second, Delta: "e"}, {Delay: time.Second}})
+		spoken := time.Now()
+		var said []string
+		for _, s := range p.read(0, p.claim, 0) {
+			said = append(said, fmt.Sprint(s.at.Sub(spoken).Truncate(ms), " ", s.Text))
+		}
+		if got, want := strings.Join(said, ", "), "0s A, 200ms bc, 303ms d, 1.15s e, 2.15s "; got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
+	})
+}

@@ -330,3 +330,26 @@ func TestInvariant15ErasedWhileItSpeaks(t *testing.T) {
 		s.calls("opening", slowly)
 	})
 }
+
+// TestACancelledReplyCosts: what a model was told and had said is paid for, whoever
+// ended its reply.
+func TestACancelledReplyCosts(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		const runs = 4000 // what a run sets aside
+		p := parleytest.Settings()
+		p.Budgets = parley.Budgets{MessagesPerMinute: 1e6, VisitorTokens: runs + 500}
+		parleytest.Put(s, s.store, p)
+		_, e := s.process(s.table)
+		long := question(slowly, "")
+		long.Content += strings.Repeat(" many words", 270)
+		sent, claim, err := e.Send(s.Context(), s.visitor, long)
+		if err != nil {
+			s.Fatal(err)
+		}
+		time.AfterFunc(3*time.Second, func() { s.cancel(sent.Session.ID, "") })
+		if err := e.Stream(s.Context(), sent.Ref, 0, claim, func(run.Event) error { return nil }); err != nil {
+			s.Error(err)
+		}
+		s.spent(e, "after a long question", "second", false)
+	})
+}

@@ -36,6 +36,9 @@ type shop struct {
 	host  func(ctx context.Context, r parley.ActionRequest) (parley.ActionResult, error)
 }
 
+// parameters are those of the shop's actions.
+const parameters = `{"type":"object","properties":{"order":{"type":"string"}},"required":["order"]}`
+
 func inShop(t *testing.T, test func(s *shop)) {
 	parleytest.OnBolt(t, func(t *testing.T, tbl *parleytest.Listed) {
 		s := &shop{T: t, table: tbl, says: map[string][]agenttest.Step{}}
@@ -50,12 +53,11 @@ func inShop(t *testing.T, test func(s *shop)) {
 		value := func(in parley.ActionPlace, name string, open bool) parley.ActionValue {
 			return parley.ActionValue{In: in, Name: name, Open: open}
 		}
-		parameters := json.RawMessage(`{"type":"object","properties":{"order":{"type":"string"}},"required":["order"]}`)
 		p.Actions = []parley.Action{
-			{ID: "find_order", Name: "Find an order", Description: "Finds an order.", URL: "https://api.example.com/{order}", Parameters: parameters,
+			{ID: "find_order", Name: "Find an order", Description: "Finds an order.", URL: "https://api.example.com/{order}", Parameters: json.RawMessage(parameters),
 				Values: []parley.ActionValue{value(parley.InHeader, "X-Trace", true), value(parley.InQuery, "user", false)}},
 			{ID: "call_us", Description: "Has somebody call back.", URL: "https://api.example.com/call", Handover: true},
-			{ID: "refund", Description: "Pays back.", Method: "POST", URL: "https://api.example.com/refund", Parameters: parameters, Form: true},
+			{ID: "refund", Description: "Pays back.", Method: "POST", URL: "https://api.example.com/refund", Parameters: json.RawMessage(parameters), Form: true},
 		}
 		p.Modes = []parley.Mode{{ID: "returns", Name: "Returns", Description: "The visitor sends something back.", Instructions: "Ask for the order."},
 			{ID: "hidden", Name: "Hidden", Instructions: "Nobody enters it alone."}}
@@ -413,15 +415,26 @@ func TestModesComeAndGo(t *testing.T) {
 	})
 }
 
-// TestWhatTheAgentSaysOfItsReplyIsKept: why it asks for a human, and that its reply was cut.
+// TestWhatTheAgentSaysOfItsReplyIsKept: why it asks for a human, that its reply was
+// cut, and what it rests on.
 func TestWhatTheAgentSaysOfItsReplyIsKept(t *testing.T) {
 	inShop(t, func(s *shop) {
-		s.says["help"] = []agenttest.Step{{Delta: "A person will"}, {Result: &agent.Result{Truncated: true, Handover: true, Reason: "It is about money."}}}
+		s.says["help"] = []agenttest.Step{{Delta: "A person will"}, {Result: &agent.Result{Truncated: true, Handover: true, Reason: "It is about money.",
+			Sources: []agent.Source{{Title: "Refunds", URL: "https://shop.example/refunds"}}}}}
 		s.says["call"] = []agenttest.Step{{Delta: "A person will"}, calling("call_us", `{}`)}
 		for text, why := range map[string]string{"help": "It is about money.", "call": `The action "call_us" asks for a human.`} {
 			got := s.ask(s.engine, question(text, ""))
 			if got.err != nil || got.end.Entry.Truncated != (text == "help") {
 				s.Fatalf("%s: %+v", text, got)
+			}
+			sources := 0
+			for _, part := range got.end.Entry.Parts {
+				if part.Source != nil && *part.Source == (parley.Source{Title: "Refunds", URL: "https://shop.example/refunds"}) {
+					sources++
+				}
+			}
+			if want := map[string]int{"help": 1}[text]; sources != want {
+				s.Errorf("%s: %d sources are stored, want %d", text, sources, want)
 			}
 			over, err := s.store.EntryAt(context.Background(), "demo", got.end.Session.ID, got.end.Entry.Seq+1)
 			if err != nil || over.Event != parley.EventHandedOver || over.Reason != why {
