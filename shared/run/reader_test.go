@@ -107,7 +107,7 @@ func TestPolls(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		if _, end, err := reader.Wait(s.Context(), sent.Ref, 1900*time.Millisecond); err != nil || end != nil {
+		if _, end, err := reader.Wait(s.Context(), sent.Ref, 1900*time.Millisecond, run.Stay{}); err != nil || end != nil {
 			s.Errorf("the reader is told %+v, %v", end, err)
 		}
 		polled := q.of("first")
@@ -117,7 +117,7 @@ func TestPolls(t *testing.T) {
 			s.Errorf("polled after %v, want %v", polled, want)
 		}
 		q.at, q.was = map[string][]time.Duration{}, map[string]time.Time{}
-		if _, end, err := reader.Wait(s.Context(), waiting.Ref, 22*time.Second); err != nil || end != nil {
+		if _, end, err := reader.Wait(s.Context(), waiting.Ref, 22*time.Second, run.Stay{}); err != nil || end != nil {
 			s.Errorf("the waiting one is told %+v, %v", end, err)
 		}
 		for _, pause := range q.of("first") {

@@ -34,9 +34,13 @@ func (c *userClaims) UnmarshalJSON(data []byte) error {
 		Metadata  parley.Hints     `json:"userMetadata"`
 		Expires   *jwt.NumericDate `json:"exp"`
 		NotBefore *jwt.NumericDate `json:"nbf"`
+		Issued    json.RawMessage  `json:"iat"`
 	}
 	err := json.Unmarshal(data, &in)
 	*c = userClaims{in.UserID, in.Metadata, jwt.RegisteredClaims{ExpiresAt: in.Expires, NotBefore: in.NotBefore}}
+	if issued := new(jwt.NumericDate); len(in.Issued) > 0 && issued.UnmarshalJSON(in.Issued) == nil {
+		c.IssuedAt = issued // else it counts from now
+	}
 	return err
 }
 

@@ -32,7 +32,10 @@ func (c challenge) solved(t testing.TB) string {
 // testChallenge: where a project wants it, a stranger is let in for a solution, once;
 // whoever is known or vouched for needs none.
 func testChallenge(t *testing.T, s *suite) {
-	type config struct{ Challenge *string }
+	type config struct {
+		Challenge *string
+		URLs      struct{ Identify string }
+	}
 	off := s.project(t, nil)
 	if got := into[config](off.get("/config")); got.Challenge != nil {
 		t.Errorf("without a challenge the configuration names %s", *got.Challenge)
@@ -44,7 +47,7 @@ func testChallenge(t *testing.T, s *suite) {
 		return b.do(call{method: http.MethodPost, path: "/identify", body: map[string]any{"altcha": altcha}})
 	}
 	get := func() challenge { return into[challenge](b.get("/identify/challenge")) }
-	if got := into[config](b.get("/config")); got.Challenge == nil || *got.Challenge != s.URLs.Identify+"/identify/challenge" {
+	if got := into[config](b.get("/config")); got.Challenge == nil || *got.Challenge != got.URLs.Identify+"/identify/challenge" {
 		t.Errorf("configuration = %+v", got)
 	}
 	before := s.standing(t)
