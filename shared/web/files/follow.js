@@ -153,6 +153,7 @@ export class Follower extends EventTarget {
     signal.addEventListener("abort", () => stream?.return());
     for (let tries = 0; !signal.aborted; tries++) {
       let over = false;
+      let pace; // at which the server wants to be asked again, where it has ended the stream
       try {
         stream ??= await this.#api.follow(c.id, reply.run, reply.last, signal);
         over = stream === null;
@@ -161,6 +162,7 @@ export class Follower extends EventTarget {
           if (event.event === "end") return this.#ended(c, reply, JSON.parse(event.data), signal);
           if (event.event === "text" && !this.#take(c, reply, event)) break;
         }
+        pace = stream?.retry;
       } catch (err) {
         if (signal.aborted) return;
         over = err.code === "not_found";
@@ -169,7 +171,7 @@ export class Follower extends EventTarget {
       stream = null;
       if (!reply.run) return; // cut before it said that nobody answers
       if (over && (await this.#over(c, reply, signal))) return;
-      await this.#sleep(backoff(tries), signal);
+      await this.#sleep(pace ?? backoff(tries), signal);
     }
   }
 
