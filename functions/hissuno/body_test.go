@@ -43,7 +43,7 @@ func TestHostileBody(t *testing.T) {
 		r := httptest.NewRequest("POST", "/hissuno/chat", strings.NewReader(body))
 		var in message
 		var err error
-		if got := allocated(func() { err = api.DecodeLong(r, MaxBodyBytes, &in) }); got > 7*MaxBodyBytes {
+		if got := allocated(func() { err = api.DecodeLong(r, MaxBodyBytes, &in) }); got > 8*MaxBodyBytes {
 			t.Errorf("%s: %d bytes are allocated for %d, %v", name, got, len(body), err)
 		} else {
 			t.Logf("%s: %.1f times its length, %v", name, float64(got)/float64(len(body)), err)

@@ -81,19 +81,27 @@ func newAction(c *parley.ActionCall) action {
 }
 
 func result(c *parley.ActionCall) any {
+	var a hostAnswer
+	answered := c.Result != nil && json.Unmarshal(c.Result, &a) == nil && a.Status != 0
 	switch {
+	case answered && refuses(a):
+		return hostResponse{a.Status, string(a.Body)}
 	case c.Error != "":
 		return failed{c.Error}
 	case c.Form != nil && c.Form.Submitted == 0:
 		return formWanted{form{c.ID, c.Form.Parameters, c.Arguments}}
 	case c.Result == nil:
 		return json.RawMessage("null")
-	}
-	var a hostAnswer
-	if err := json.Unmarshal(c.Result, &a); err != nil || a.Status == 0 {
+	case !answered:
 		return c.Result
 	}
 	return hostResponse{a.Status, string(a.Body)}
+}
+
+// refuses reports whether a host says in words what is wrong with what it was asked,
+// for its component to show. What it says of a fault of its own is nobody's business.
+func refuses(a hostAnswer) bool {
+	return a.Status >= 400 && a.Status < 500 && len(a.Body) > 0
 }
 
 // response is what a component should show of a call: the body of the answer,

@@ -37,6 +37,11 @@ func newShop(t *testing.T) *shop {
 		switch path.Base(r.URL.Path) {
 		case "gone":
 			w.WriteHeader(http.StatusNotFound)
+		case "silent":
+			w.WriteHeader(http.StatusNotFound)
+			return
+		case "broken":
+			w.WriteHeader(http.StatusBadGateway)
 		case "slow":
 			<-r.Context().Done()
 			return
@@ -98,7 +103,9 @@ func testActions(t *testing.T, s *suite) {
 	for _, test := range []struct{ name, question, order, response string }{
 		{"O39 a result", "Where is order 7?", "7", `{"state":"<sent>"}`},
 		{"O39 a host that does not answer", "Where is order 1?", "slow", `{"error":"No answer within 2s; nobody knows whether it was done."}`},
-		{"O39 a failure", "Where is order 0?", "gone", `{"error":"The host answered with status 404."}`},
+		{"O39 a refusal in the host's words", "Where is order 0?", "gone", `{"state":"<sent>"}`},
+		{"O39 a refusal without words", "Where is order 2?", "silent", `{"error":"The host answered with status 404."}`},
+		{"O39 a fault of the host's", "Where is order 3?", "broken", `{"error":"The host answered with status 502."}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			id := v.begin()
