@@ -34,7 +34,7 @@ func TestFileNames(t *testing.T) {
 		{"README.md", "text/markdown", ""},
 		{"scan.bin", "application/pdf", ""},
 		{"報告。第二版.pdf", "application/pdf", ""},
-		{"می‌خواهم.pdf", "application/pdf", ""},
+		{"می\u200cخواهم.pdf", "application/pdf", ""},
 		{"👩‍💻.png", "image/png", ""},
 		{".profile", "text/plain", ""},
 		{"list.xlsx", xlsx, ""},
