@@ -54,7 +54,8 @@ func TestLargeUpload(t *testing.T) {
 	r := httptest.NewRequest("POST", "/backend/widget/v2/upload", &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	var data []byte
-	if got := allocated(func() { _, _, data, err = file(r, maxUploadBytes) }); got > maxUploadBytes*3/2 {
+	// The race detector makes a buffer of zeros beside it; one that grows takes more than both.
+	if got := allocated(func() { _, _, data, err = file(r, maxUploadBytes) }); got > maxUploadBytes*9/4 {
 		t.Errorf("%d bytes are allocated for a file of %d", got, maxUploadBytes)
 	}
 	if err != nil || !bytes.Equal(data, sent) {

@@ -135,6 +135,8 @@ func (p *pacing) read(from int, claim *run.Claim, leave int) []shown {
 
 // durableAt is how many bytes of the reply the log had at a time.
 func (p *pacing) durableAt(at time.Time) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, w := range p.flushes {
 		if !w.durable.After(at) {
 			n += len(w.Text)
@@ -145,6 +147,8 @@ func (p *pacing) durableAt(at time.Time) (n int) {
 
 // dueAt is how many bytes of the reply were in flushes after which another was due.
 func (p *pacing) dueAt(at time.Time) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, w := range p.flushes {
 		if !p.due(w).After(at) {
 			n += len(w.Text)
