@@ -185,7 +185,8 @@ func (f function) fileOf(p *parley.Project, address string) (parley.FileID, bool
 // readable are the codes of refusals that visitors should read. They are sent
 // with a success status, because clients show no text of other answers.
 var readable = map[string]bool{"session_closed": true, "rate_limited": true, "budget_spent": true, "queue_full": true, "blocked": true,
-	"identity_required": true, "attachment_unknown": true, "attachment_incomplete": true, "too_large": true, "invalid_field": true}
+	"identity_required": true, "attachment_unknown": true, "attachment_incomplete": true, "too_large": true, "invalid_field": true,
+	"name_refused": true}
 
 func (f function) unsent(w http.ResponseWriter, p *parley.Project, language string, err error) error {
 	var e *parley.Error

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// MaxChangesPerMinute is how often in a minute one visitor may vote, set
-// checkpoints and replace ratings, all together: each adds an entry to a session. Our choice: more
+// MaxChangesPerMinute is how often in a minute one visitor may vote, set checkpoints
+// and replace ratings, all together: each adds an entry to a session. Our choice: more
 // than anybody clicks.
 const MaxChangesPerMinute = 60
 

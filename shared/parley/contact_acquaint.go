@@ -23,10 +23,10 @@ type AcquaintRequest struct {
 }
 
 // Acquaint returns the visitor for whom a dialect's token is to be issued that
-// goes with a person rather than with a browser: asked again from the same
+// goes with a person rather than with a browser: asked again from the same network
 // address, the same person is the same visitor, so that pages which ask on every
-// load leave nothing behind. The same address on a page and the same e-mail in a
-// proven identity are two contacts. What a page says besides is its visitor's, and
+// load leave nothing behind. The same e-mail address on a page and in a proven
+// identity makes two contacts. What a page says besides is its visitor's, and
 // replaces nothing that others have said. Errors: invalid_field, identity_required,
 // challenge_required, identify_limit, blocked.
 func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, error) {

@@ -98,11 +98,11 @@ func (f File) checkName(u UploadSettings) error {
 		return refused("the file's name ends with a dot or a space")
 	}
 	for _, e := range endingsOf(f.Name) {
-		switch fit := typesOf()[e]; {
+		switch types := typesOf()[e]; {
 		case slices.Contains(u.Extensions, e):
 		case executable()[e]:
 			return refused("files that end in ." + e + " are not taken, because opening one can run it")
-		case len(fit) > 0 && !slices.Contains(fit, f.Type):
+		case len(types) > 0 && !slices.Contains(types, f.Type):
 			return refused("the file's name ends in ." + e + ", and " + f.Type + " is another type")
 		}
 	}

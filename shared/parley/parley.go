@@ -25,25 +25,30 @@
 //	session_life.go                  closing, resolving, reopening, takeover, silence
 //	session_change.go                one transaction on a session
 //	session_look.go, sweep.go        what becomes due
-//	session_list.go, _filter, _inbox lists of sessions
+//	session_list.go, _filter, _inbox  lists of sessions; page.go: pages of lists
+//	session_begin.go                 a session that begins without a message
+//	session_attributes.go, _checkpoint  what is known of it besides what was said
+//	session_mark.go, _participants   how far who has seen it; who takes part
 //	session_ticket.go                its number for people
 //	session_page.go                  what a dialect notes of a page
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction
 //	greeting.go                      what the page had shown before the first one
 //	operator_reply.go                an operator's message
-//	entry.go, entry_read.go          what has a place in a session's order; reading it
+//	entry*.go                        what has a place in a session's order; reading it
 //	transcript*.go                   what readers are shown of it
-//	run_log.go, _end, _watch         the log of one reply, how it ends, who is told at once
+//	run_log.go, _read, _end, _watch  the log of one reply, how it ends, who is told at once
 //	action*.go                       calls that an agent has made
 //	file*.go, bucket.go              attachments; file_name.go: how they may be called
 //	rating*.go, review.go, figures.go  what became of sessions
 //	follow.go, hook*.go              who does something for what happens: webhooks, reviews
+//	notify*.go                       telling people that somebody waits
+//	reply_mail*.go                   a person's answer by mail, and its link
 //	seat.go                          who may keep an answer open, and how many
 //	budget.go, budget_counter.go     bounds that visitors share, by address and project
 //	budget_spending.go               what one visitor may store, send and spend
 //	budget_address.go                what counts as one address
-//	budget_changes.go, budget_calls.go  rates of what is no message
+//	budget_changes.go, _calls, _uploads  rates of what is no message
 //
 // A turn in calls: Send stores the message and a run (send.go), package run claims
 // it and appends to its log (run_log.go), EndRun stores the reply (run_end.go).

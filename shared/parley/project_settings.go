@@ -77,9 +77,9 @@ func (s *Store) PutProject(ctx context.Context, p Project) error {
 	return unavailable(table.ErrNotDone)
 }
 
-// ReplaceProject stores settings in place of those that have this revision, but
-// for the webhooks and the generation of tokens, which have calls of their own. revision_conflict, of kind
-// ErrConflict, if others stand there.
+// ReplaceProject stores settings in place of those that have this revision, but for
+// the webhooks and the generation of tokens, which have calls of their own.
+// revision_conflict, of kind ErrConflict, if others stand there.
 func (s *Store) ReplaceProject(ctx context.Context, p Project, revision int64) (Settings, error) {
 	old, err := s.Settings(ctx, p.ID)
 	if err != nil {

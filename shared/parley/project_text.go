@@ -83,6 +83,7 @@ var defaultTexts = map[string]string{
 	TextRefused + "queue_full":            "Several of your messages still wait for an answer. Please wait for it and send this one again.",
 	TextRefused + "blocked":               "You cannot send messages here.",
 	TextRefused + "identity_required":     "Please sign in to write here.",
+	TextRefused + "name_refused":          "A file with this name is not taken. Please send it under another one.",
 	TextRefused + "attachment_unknown":    "A file could not be attached. Please add it again.",
 	TextRefused + "attachment_incomplete": "A file has not arrived whole. Please add it again.",
 	TextRefused + "too_large":             "This message is too long.",

@@ -57,9 +57,10 @@ const (
 	evenBytes = 3 // at least: a letter, or half a token
 )
 
-// pieces returns those of an entry that a poll has just brought, which took so
-// long: even ones, until a poll should have brought the text after it, which is at
-// once where that is due already. The first text comes at once too.
+// pieces cuts the text of an entry that a poll, which took so long, has just brought.
+// When the model said what is not known, so the pieces are even. They last until the
+// poll that should bring the next text; if that is due already, all come at once, as
+// does the first text of a reply.
 func (d *delivery) pieces(l parley.LogEntry, took time.Duration) []piece {
 	if l.Kind != parley.LogText {
 		return nil

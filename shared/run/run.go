@@ -35,7 +35,7 @@ type Config struct {
 	// Flush returns how long text is collected before it becomes a log entry;
 	// since is the time from the first text on. Nil means 200 ms in the first
 	// second, then 400 ms. Our choice: about 18 entries for a reply of 6 s, and a
-	// mean delay of 140 ms.
+	// mean delay of 140 ms until text is durable; readers get it paced (pace.go).
 	Flush func(since time.Duration) time.Duration
 	// Beat is how often a runner without text logs that it is alive; zero means 2
 	// s.
