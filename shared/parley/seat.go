@@ -16,18 +16,18 @@ import (
 // what it may spend is bounded already (budget.go), nor does one that finds at once
 // what it asked for.
 //
-// The seats of a reader are one item, and those of an address another, with an
-// attribute for each seat that is taken: the time until which it is. Taking one is a
-// single conditional write, and so is leaving it. A process that dies leaves none;
-// its seats are free when their time has passed.
+// The seats of a reader are one item, and those of an address another, or of IPv6 two
+// (budget_address.go), with an attribute for each seat that is taken: the time until
+// which it is. Taking one is a single conditional write, and so is leaving it. A process
+// that dies leaves none; its seats are free when their time has passed.
 
 // Seats is how many answers may be kept open at once, by all processes together.
 type Seats struct {
 	// Reader is for one reader: a contact with all its browsers, or a visitor. Zero
 	// means ReaderSeats.
 	Reader int
-	// Address is for one network address, whoever reads there. Zero means
-	// AddressSeats.
+	// Address is for one network address, whoever reads there; a /48 of IPv6 has eight
+	// times as many. Zero means AddressSeats.
 	Address int
 }
 
@@ -77,8 +77,9 @@ func (s *Store) TakeSeat(ctx context.Context, c Caller) (*Seat, error) {
 		return nil, err
 	}
 	// Only now: whoever has many answers open already costs one refused write.
-	if address := s.AddressHash(c); address != "" {
-		if err := seat.take(ctx, seatsKey(c.Project, "address", address), s.seats.Address, now.UnixMilli()); err != nil {
+	for _, n := range limitsOf(s.AddressHash(c)) {
+		key, many := seatsKey(c.Project, "address", n.subject), int(n.times)*s.seats.Address
+		if err := seat.take(ctx, key, many, now.UnixMilli()); err != nil {
 			seat.Leave(ctx)
 			return nil, err
 		}

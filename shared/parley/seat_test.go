@@ -158,7 +158,7 @@ func TestSeatsUnderFaults(t *testing.T) {
 	}
 }
 
-// TestSeatCost: a seat is four small writes, of reader and address, and to be refused one.
+// TestSeatCost: a seat is four small writes, of reader and address, and to be refused one. Of IPv6 it is six.
 func TestSeatCost(t *testing.T) {
 	onBolt(t, func(s scene) {
 		counted := meter.New(meter.Config{Table: s.table, Label: func(a table.Action) string { return a.Key.PK[:len("demo/seats")] }})
@@ -179,6 +179,57 @@ func TestSeatCost(t *testing.T) {
 		}
 		if got := counted.Counts(); got.Writes["demo/seats"] != (meter.Units{Actions: 1, Table: 1}) || len(got.Writes) != 1 {
 			s.Errorf("to be refused costs %+v", got)
+		}
+	})
+}
+
+// TestSeatsOfANetwork: whoever is given a /48 of IPv6 has eight addresses' seats, not
+// 65,536 times those of one, and what was refused leaves nothing taken.
+func TestSeatsOfANetwork(t *testing.T) {
+	onBolt(t, func(s scene) {
+		counted := meter.New(meter.Config{Table: s.table})
+		store := parleytest.Store(s, parley.Config{Table: counted, Bucket: s.bucket, Seats: parley.Seats{Address: 2}})
+		sit := func(network, visitor int) (*parley.Seat, string) {
+			seat, err := store.TakeSeat(context.Background(), parley.Caller{Project: parleytest.Project,
+				Visitor: parley.VisitorID(fmt.Sprint("v", network, "-", visitor)), Address: fmt.Sprintf("2001:db8:1:%x::%x", network, visitor)})
+			return seat, parley.Code(err)
+		}
+		var given []*parley.Seat
+		for network := range 20 {
+			of := 0
+			for visitor := range 3 {
+				if seat, code := sit(network, visitor); code == "" {
+					given, of = append(given, seat), of+1
+				} else if code != "readers_limit" {
+					s.Fatalf("take a seat: %s", code)
+				}
+			}
+			if want := 2; network < 8 && of != want || network >= 8 && of != 0 {
+				s.Errorf("network %d of a /48 has %d seats", network, of)
+			}
+		}
+		for range 9 {
+			if _, code := sit(30, 0); code != "readers_limit" {
+				s.Errorf("with no seat left in the /48: %q", code)
+			}
+		}
+		if len(given) == 0 {
+			s.Fatal("nobody has a seat")
+		}
+		given[0].Leave(context.Background())
+		counted.Reset()
+		seat, code := sit(30, 0)
+		if code != "" {
+			s.Fatalf("with one seat left in the /48: %s", code)
+		}
+		seat.Leave(context.Background())
+		// One of few may be tried first that another has.
+		if got := counted.Counts().WriteUnits(); got < 6 || got > 9 {
+			s.Errorf("a seat costs %d write units, want six", got)
+		}
+		other := parley.Caller{Project: parleytest.Project, Visitor: "other", Address: "2001:db8:2::1"}
+		if _, err := store.TakeSeat(context.Background(), other); err != nil {
+			s.Errorf("another /48: %v", err)
 		}
 	})
 }
