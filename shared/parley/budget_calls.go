@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -15,10 +16,14 @@ const callsOfAddress = 10
 // is refused costs no read of the table.
 type callPace struct {
 	mu sync.Mutex
-	// paced is, of a visitor or an address, the time in microseconds up to which
-	// calls have been spent.
-	paced map[paced]int64
+	// Apart, so that no crowd of visitors, whom anybody may invent, has the addresses
+	// forgotten.
+	visitors, addresses paces
 }
+
+// paces are, of each visitor or network, the time in microseconds up to which calls
+// have been spent. One that has passed is as good as none.
+type paces map[paced]int64
 
 type paced struct {
 	project ProjectID
@@ -26,33 +31,68 @@ type paced struct {
 	address string
 }
 
-// TakeCall counts a call of a visitor, or of a caller who is known only by address.
-// calls_limit, of kind ErrLimit, if there were more in a minute than the project lets.
-func (s *Store) TakeCall(p *Project, c Caller) error {
-	most := p.Budgets.WithDefaults().CallsPerMinute
-	who := paced{project: p.ID, visitor: c.Visitor}
-	if c.Visitor == "" {
-		if c.Address == "" {
-			return nil
-		}
-		who.address, most = network(c.Address), callsOfAddress*most
-	}
-	return s.calls.take(who, s.now().UnixMicro(), time.Minute.Microseconds()/most, most)
+// callLimit is the pace of a visitor, or of one of an address's networks: as many calls
+// as there are in a minute.
+type callLimit struct {
+	paced
+	most int64
 }
 
-// take counts a call at a time, of which each spends an interval: as many as there are
-// in a minute may come at once. Times are in microseconds.
-func (c *callPace) take(who paced, now, interval, most int64) error {
+// interval is what one call spends, in microseconds.
+func (l callLimit) interval() int64 { return time.Minute.Microseconds() / l.most }
+
+// TakeCall counts a call of a visitor, or of a caller who is known only by address, by
+// each of its networks. calls_limit, of kind ErrLimit, if there were more in a minute
+// than the project lets.
+func (s *Store) TakeCall(p *Project, c Caller) error {
+	most := p.Budgets.WithDefaults().CallsPerMinute
+	limits := []callLimit{{paced{project: p.ID, visitor: c.Visitor}, most}}
+	if c.Visitor == "" {
+		limits = nil
+		for _, n := range limitsOf(s.AddressHash(c)) {
+			limits = append(limits, callLimit{paced{project: p.ID, address: n.subject}, n.times * callsOfAddress * most})
+		}
+	}
+	return s.calls.take(limits, s.now().UnixMicro())
+}
+
+// take counts a call at a time in microseconds by all limits or, where one refuses it,
+// by none.
+func (c *callPace) take(limits []callLimit, now int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.paced) >= maxHeld || c.paced == nil {
-		c.paced = map[paced]int64{}
+	for _, l := range limits {
+		if early := c.of(l)[l.paced] - now - (l.most-1)*l.interval(); early > 0 {
+			return &Error{Kind: ErrLimit, Code: "calls_limit", RetryAfter: time.Duration(early) * time.Microsecond,
+				Text: "too many calls; try again later"}
+		}
 	}
-	at := max(c.paced[who], now)
-	if early := at - now - (most-1)*interval; early > 0 {
-		return &Error{Kind: ErrLimit, Code: "calls_limit", RetryAfter: time.Duration(early) * time.Microsecond,
-			Text: "too many calls; try again later"}
+	for _, l := range limits {
+		c.of(l).spend(l, now)
 	}
-	c.paced[who] = at + interval
 	return nil
+}
+
+// of returns the paces among which a limit's is.
+func (c *callPace) of(l callLimit) paces {
+	if c.visitors == nil {
+		c.visitors, c.addresses = paces{}, paces{}
+	}
+	if l.visitor != "" {
+		return c.visitors
+	}
+	return c.addresses
+}
+
+// spend counts a call at a time. Where that takes memory beyond its bound, what has
+// passed is forgotten, and everything only if nothing has.
+func (p paces) spend(l callLimit, now int64) {
+	at, known := p[l.paced]
+	if !known && len(p) >= maxHeld {
+		maps.DeleteFunc(p, func(_ paced, until int64) bool { return until <= now })
+		if len(p) >= maxHeld {
+			clear(p)
+		}
+	}
+	p[l.paced] = max(at, now) + l.interval()
 }

@@ -3,6 +3,7 @@ package parley_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -91,5 +92,77 @@ func TestRefusedCostsLittle(t *testing.T) {
 		}
 		await(24 * time.Hour)
 		parleytest.Send(s, s.store, s.visitor, say("e", ""))
+	})
+}
+
+// TestCallsOfANetworkArePaced: a stranger with a /48 of IPv6 has as many calls as eight
+// addresses, and what was refused for the /48's sake is not counted against its part.
+func TestCallsOfANetworkArePaced(t *testing.T) {
+	onBolt(t, func(s scene) {
+		p := generous()
+		p.Budgets.CallsPerMinute = 6
+		taken := func(network, calls int) (n int) {
+			for range calls {
+				c := parley.Caller{Project: p.ID, Address: fmt.Sprintf("2001:db8:1:%x::1", network)}
+				if code := parley.Code(s.store.TakeCall(&p, c)); code == "" {
+					n++
+				} else if code != "calls_limit" {
+					s.Fatalf("a call: %s", code)
+				}
+			}
+			return n
+		}
+		all := 0
+		for network := range 20 {
+			all += taken(network, 70)
+		}
+		if all != 8*60 {
+			s.Errorf("a /48 has %d calls at once, want 480", all)
+		}
+		await(5 * time.Second)
+		if n := taken(19, 70); n != 40 {
+			s.Errorf("after five seconds one who was refused has %d, want 40", n)
+		}
+		if code := parley.Code(s.store.TakeCall(&p, parley.Caller{Project: p.ID, Address: "2001:db8:2::1"})); code != "" {
+			s.Errorf("another /48: %s", code)
+		}
+	})
+}
+
+// TestPaceOutlastsACrowd: nobody's pace is forgotten for the sake of visitors who have
+// none to keep, or of an address for any number of visitors.
+func TestPaceOutlastsACrowd(t *testing.T) {
+	onBolt(t, func(s scene) {
+		p := generous()
+		p.Budgets.CallsPerMinute = 60
+		taken := func(c parley.Caller, calls int) (n int) {
+			for range calls {
+				if s.store.TakeCall(&p, c) == nil {
+					n++
+				}
+			}
+			return n
+		}
+		crowd := func(name string, of int) {
+			for n := range of {
+				c := parley.Caller{Project: p.ID, Visitor: parley.VisitorID(fmt.Sprint(name, n))}
+				if err := s.store.TakeCall(&p, c); err != nil {
+					s.Fatalf("visitor %d: %v", n, err)
+				}
+			}
+		}
+		taken(s.visitor, 100)
+		crowd("early", 9_999)
+		await(2 * time.Second)
+		crowd("next", 9_999)
+		if n := taken(s.visitor, 100); n != 2 {
+			s.Errorf("two seconds after its last call a visitor has %d, want 2", n)
+		}
+		address := parley.Caller{Project: p.ID, Address: "203.0.113.9"}
+		taken(address, 1000)
+		crowd("late", 25_000)
+		if n := taken(address, 1000); n != 0 {
+			s.Errorf("after a crowd of visitors an address has %d calls more", n)
+		}
 	})
 }
