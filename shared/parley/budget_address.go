@@ -1,8 +1,10 @@
 package parley
 
 import (
+	"context"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // A network address is counted by the part of it that one home or one office has: a
@@ -76,4 +78,21 @@ func limitsOf(addressHash string) []addressLimit {
 		out = append(out, addressLimit{wide, widerNetwork})
 	}
 	return out
+}
+
+// takeOfAddress takes what each of the caller's networks needs from its counters of one
+// name, of which a window holds most for an address. It returns them, to be given back.
+// Where one refuses, nothing is taken. Errors as counters.take.
+func (s *Store) takeOfAddress(ctx context.Context, c Caller, name string, length time.Duration, need, most amounts) ([]counter, error) {
+	var took []counter
+	for _, n := range limitsOf(s.AddressHash(c)) {
+		k := s.counters.counter(c.Project, name, n.subject, length)
+		times := most.merge(most, func(m, _ int64) int64 { return n.times * m })
+		if err := s.counters.take(ctx, k, need, need, times); err != nil {
+			s.counters.giveEach(took, need)
+			return nil, err
+		}
+		took = append(took, k)
+	}
+	return took, nil
 }

@@ -204,6 +204,13 @@ func (c *counters) give(k counter, n amounts) {
 	c.keep(k, c.held[k].plus(n))
 }
 
+// giveEach returns to each counter what was taken of it and not used.
+func (c *counters) giveEach(of []counter, n amounts) {
+	for _, k := range of {
+		c.give(k, n)
+	}
+}
+
 // keep replaces what is held. The lock is held.
 func (c *counters) keep(k counter, n amounts) {
 	if len(c.held) >= maxHeld {

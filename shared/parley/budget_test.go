@@ -342,3 +342,63 @@ func TestUploadsOfAnAddress(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedUploadOfANetwork: what the /48 has too little left for is not taken from
+// its part's bytes: a smaller file is still accepted.
+func TestRefusedUploadOfANetwork(t *testing.T) {
+	onBolt(t, func(s scene) {
+		b := generous().Budgets
+		b.AddressUploadBytes = 4000
+		s.limitedBy(b)
+		grant := func(network int, size int64) string {
+			_, err := s.store.GrantUpload(context.Background(), s.from(fmt.Sprintf("2001:db8:1:%x::1", network)), "a.txt", "text/plain", size)
+			return parley.Code(err)
+		}
+		for network := range 8 {
+			for _, size := range []int64{1000, 1000, 1000, 500} {
+				if code := grant(network, size); code != "" {
+					s.Fatalf("network %d: %s", network, code)
+				}
+			}
+		}
+		if code := grant(20, 2000); code != "" {
+			s.Fatalf("half of what the /48 has left: %s", code)
+		}
+		for range 4 {
+			if code := grant(30, 3000); code != "uploads_limit" {
+				s.Errorf("more than the /48 has left: %q", code)
+			}
+		}
+		if code := grant(30, 2000); code != "" {
+			s.Errorf("what the /48 has left: %s", code)
+		}
+	})
+}
+
+// TestRefusedVisitorOfANetwork: who is refused for the /48's sake writes nothing more
+// to the counter of its part, however often it asks.
+func TestRefusedVisitorOfANetwork(t *testing.T) {
+	onBolt(t, func(s scene) {
+		b := generous().Budgets
+		b.IdentifyPerHour = 4
+		s.limitedBy(b)
+		await(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour)))
+		become := func(network int) string {
+			c := parley.Caller{Project: parleytest.Project, Address: fmt.Sprintf("2001:db8:1:%x::1", network)}
+			_, err := s.store.Identify(context.Background(), parley.IdentifyRequest{Caller: c})
+			return parley.Code(err)
+		}
+		for n := range 8 * 4 {
+			if code := become(n / 4); code != "" {
+				s.Fatalf("visitor %d: %s", n, code)
+			}
+		}
+		refuse := func() {
+			if code := become(30); code != "identify_limit" {
+				s.Errorf("one too many of a /48: %q", code)
+			}
+		}
+		refuse() // it takes one out of the table, which the process keeps
+		s.unchanged("another too many", func() { refuse(); refuse() })
+	})
+}

@@ -13,14 +13,11 @@ func (s *Store) takeUpload(ctx context.Context, p *Project, c Caller, f File) er
 	b := p.Budgets.WithDefaults()
 	need := amounts{ofCalls: 1, ofBytes: f.Size}
 	var took []counter
+	var err error
 	if !c.staff() {
-		for _, n := range limitsOf(s.AddressHash(c)) {
-			k := s.counters.counter(p.ID, "uploads", n.subject, 24*time.Hour)
-			most := amounts{ofCalls: n.times * b.AddressUploads, ofBytes: n.times * b.AddressUploadBytes}
-			if err := s.counters.take(ctx, k, need, need, most); err != nil {
-				return err
-			}
-			took = append(took, k)
+		most := amounts{ofCalls: b.AddressUploads, ofBytes: b.AddressUploadBytes}
+		if took, err = s.takeOfAddress(ctx, c, "uploads", 24*time.Hour, need, most); err != nil {
+			return err
 		}
 	}
 	by := f.uploader()
@@ -28,11 +25,9 @@ func (s *Store) takeUpload(ctx context.Context, p *Project, c Caller, f File) er
 		by = "address/" + s.AddressHash(c)
 	}
 	k := s.counters.counter(p.ID, "uploads", by, time.Hour)
-	err := s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(b.UploadsPerHour))
+	err = s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(b.UploadsPerHour))
 	if err != nil {
-		for _, k := range took {
-			s.counters.give(k, need)
-		}
+		s.counters.giveEach(took, need)
 	}
 	return err
 }

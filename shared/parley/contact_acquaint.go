@@ -155,14 +155,9 @@ func (s *Store) visitorOf(p ProjectID, contact Contact, c Caller) VisitorID {
 
 // takeIdentify counts a new visitor against its address.
 func (s *Store) takeIdentify(ctx context.Context, p *Project, c Caller) error {
-	for _, n := range limitsOf(s.AddressHash(c)) {
-		k := s.counters.counter(p.ID, "identify", n.subject, time.Hour)
-		most := callsOf(n.times * p.Budgets.WithDefaults().IdentifyPerHour)
-		if err := s.counters.take(ctx, k, callsOf(1), callsOf(1), most); err != nil {
-			return err
-		}
-	}
-	return nil
+	most := callsOf(p.Budgets.WithDefaults().IdentifyPerHour)
+	_, err := s.takeOfAddress(ctx, c, "identify", time.Hour, callsOf(1), most)
+	return err
 }
 
 // ContactOf returns the contact for whom the caller acts; a zero one if it acts
