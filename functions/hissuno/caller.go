@@ -53,7 +53,8 @@ func (f function) caller(r *http.Request, key string, id parley.SessionID) (parl
 		return parley.Caller{}, nil, api.InvalidField("sessionId", "sessionId has to be a UUID")
 	}
 	api.About(r, id, "")
-	c := parley.Caller{Project: p.ID, Visitor: f.API.Store.CapabilityVisitor(p.ID, id), Capability: true, Address: api.Address(r)}
+	c := parley.Caller{Project: p.ID, Visitor: f.API.Store.CapabilityVisitor(p.ID, id), Capability: true,
+		Channel: parley.ChannelHissuno, Address: api.Address(r)}
 	return c, p, f.API.Store.TakeCall(p, c)
 }
 

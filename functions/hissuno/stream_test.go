@@ -269,7 +269,8 @@ func TestLongLateReply(t *testing.T) {
 		h := newHours(t)
 		h.ask()
 		h.told()
-		caller := parley.Caller{Project: parleytest.Project, Visitor: h.Store.CapabilityVisitor(parleytest.Project, session), Capability: true}
+		caller := parley.Caller{Project: parleytest.Project, Visitor: h.Store.CapabilityVisitor(parleytest.Project, session), Capability: true,
+			Channel: parley.ChannelHissuno}
 		claim := parleytest.Send(t, h.Store, caller, parleytest.Say("slow", session, "Slowly?")).Claim
 		sent := parleytest.Send(t, h.Store, caller, parleytest.Say("fast", session, "Faster!"))
 		parleytest.Reply(t, h.Store, claim, "Here you are.")

@@ -278,7 +278,8 @@ func TestReplyMailAddresses(t *testing.T) {
 			return parley.Caller{Project: "demo", Visitor: who.Visitor.ID, Contact: who.Contact.ID, Generation: who.Visitor.Generation, Unproven: true, External: "d1"}
 		},
 		"hissuno": func(p *post) parley.Caller {
-			return parley.Caller{Project: "demo", Visitor: p.Store.CapabilityVisitor("demo", "h1"), Capability: true}
+			return parley.Caller{Project: "demo", Visitor: p.Store.CapabilityVisitor("demo", "h1"), Capability: true,
+				Channel: parley.ChannelHissuno}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func (f function) anybody(r *http.Request) (parley.Caller, *parley.Project, erro
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
-	return parley.Caller{Project: p.ID, Capability: true, Address: api.Address(r)}, p, nil
+	return parley.Caller{Project: p.ID, Capability: true, Channel: parley.ChannelOpenCX, Address: api.Address(r)}, p, nil
 }
 
 // holding returns the caller as one who holds the id of a session, unless it has a

@@ -39,8 +39,9 @@ func (f function) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if id := parley.SessionID(r.URL.Query().Get("sessionId")); id != "" {
-		c = f.holding(c, id)
+	var held parley.SessionID
+	if id := parley.SessionID(r.URL.Query().Get("sessionId")); id != "" && c.Capability {
+		c, held = f.holding(c, id), id
 	}
 	name, called, data, err := file(r, min(maxUploadBytes, p.Uploads.Max()))
 	if parley.Code(err) == "too_large" {
@@ -49,7 +50,7 @@ func (f function) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stored, err := f.API.Store.PutUpload(r.Context(), c, name, called, data)
+	stored, err := f.API.Store.PutUpload(r.Context(), c, held, name, called, data)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (w *world) upload() int {
 	c.Address = "192.0.2.200"
 	send := func() int {
 		w.meter.Reset()
-		_, err := store.PutUpload(w.t.Context(), c, "a.txt", "text/plain", []byte(text(questionBytes)))
+		_, err := store.PutUpload(w.t.Context(), c, "", "a.txt", "text/plain", []byte(text(questionBytes)))
 		fatal(w.t, err)
 		return w.meter.Counts().WriteUnits()
 	}

@@ -11,7 +11,8 @@ import (
 
 // bearer is who holds nothing but the id of a session.
 func (s scene) bearer(id parley.SessionID) parley.Caller {
-	return parley.Caller{Project: parleytest.Project, Visitor: s.store.CapabilityVisitor(parleytest.Project, id), Capability: true}
+	return parley.Caller{Project: parleytest.Project, Visitor: s.store.CapabilityVisitor(parleytest.Project, id), Capability: true,
+		Channel: parley.ChannelNative}
 }
 
 // TestSessionOfTheClientsName: the first message under an id that the client
@@ -59,6 +60,67 @@ func TestNamedSessionIsNobodyElses(t *testing.T) {
 		elsewhere.Visitor = s.store.CapabilityVisitor("other", "named")
 		_, err = s.store.Session(context.Background(), elsewhere, "named")
 		s.want("the bearer in another project", err, "not_found")
+	})
+}
+
+// TestNamedSessionOfAnotherChannel: the id of a session opens it in the dialect alone
+// that it is held in. Elsewhere it is unknown, whoever signed for the caller.
+func TestNamedSessionOfAnotherChannel(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		channels := []parley.Channel{parley.ChannelHissuno, parley.ChannelOpenCX}
+		for i, channel := range channels {
+			id := parley.SessionID("of " + channel)
+			mine := s.bearer(id)
+			mine.Channel = channel
+			mine.Contact = parleytest.Contact(s, s.store, parley.Caller{Project: "demo"}, string(channel)).Contact
+			r := say(parley.EntryID("m "+channel), id)
+			r.Channel = channel
+			s.reply(parleytest.Send(s, s.store, mine, r).Claim, "hi")
+			answer := parleytest.Entries(s, s.store, mine, id)[1].ID
+			other := mine
+			other.Channel = channels[1-i]
+			unsigned := other
+			unsigned.Contact = ""
+			for name, c := range map[string]parley.Caller{"unsigned": unsigned, "signed": other} {
+				s.unchanged(name, func() {
+					_, err := s.store.Session(ctx, c, id)
+					s.want("reading", err, "not_found")
+					_, err = s.store.FullTranscript(ctx, c, id, 1<<20)
+					s.want("reading it whole", err, "not_found")
+					_, _, err = s.store.FullTranscriptAfter(ctx, c, id, 0, 0)
+					s.want("reading on", err, "not_found")
+					_, err = s.store.OpenRun(ctx, c, id, parley.RunID(r.ID))
+					s.want("reading the run", err, "not_found")
+					_, err = s.store.Vote(ctx, c, id, answer, parley.VoteUp)
+					s.want("a vote", err, "not_found")
+					more := r
+					more.ID, more.Channel, more.Begun = "more", c.Channel, true
+					_, err = s.store.Send(ctx, c, more)
+					s.want("a message", err, "not_found")
+					more.Begun = false
+					_, err = s.store.Send(ctx, c, more)
+					s.want("a message that would begin it", err, "session_id_conflict")
+					_, err = s.store.Begin(ctx, c, parley.BeginRequest{ID: id, Channel: c.Channel})
+					s.want("beginning it", err, "session_id_conflict")
+					s.want("closing it", s.store.Close(ctx, c, id), "not_found")
+					_, err = s.store.PutUpload(ctx, c, id, "a.png", "image/png", []byte(png))
+					s.want("a file", err, "not_found")
+				})
+			}
+			if _, err := s.store.Vote(ctx, mine, id, answer, parley.VoteUp); err != nil {
+				s.Errorf("the holder's vote: %v", err)
+			}
+			for range 4 {
+				if _, err := s.store.TakeSeat(ctx, unsigned); err != nil {
+					s.Fatal(err)
+				}
+			}
+			unsigned.Channel = channel
+			if _, err := s.store.TakeSeat(ctx, unsigned); err != nil {
+				s.Errorf("the holder's seat: %v", err)
+			}
+		}
 	})
 }
 
@@ -149,7 +211,7 @@ func TestBearerBegins(t *testing.T) {
 		settings.Budgets.IdentifyPerHour = 1
 		parleytest.Put(s, s.store, settings)
 		c := s.bearer("named")
-		c.Address = "192.0.2.1"
+		c.Address, c.Channel = "192.0.2.1", parley.ChannelOpenCX
 		r := say("m", "named")
 		r.Begun = true
 		s.unchanged("a message to a session that nobody has begun", func() {

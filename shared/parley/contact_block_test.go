@@ -121,7 +121,7 @@ func TestBlockedContactOfSessions(t *testing.T) {
 	onBoth(t, func(s scene) {
 		ctx := context.Background()
 		signed := func(id parley.SessionID) (parley.Caller, error) {
-			c := parley.Caller{Project: parleytest.Project, Visitor: s.store.CapabilityVisitor(parleytest.Project, id), Capability: true}
+			c := parley.Caller{Project: parleytest.Project, Visitor: s.store.CapabilityVisitor(parleytest.Project, id), Capability: true, Channel: parley.ChannelNative}
 			contact, err := s.store.Proven(ctx, c, parley.Identity{External: "mal"})
 			c.Contact = contact.ID
 			return c, err
@@ -145,7 +145,8 @@ func TestBlockedContactOfSessions(t *testing.T) {
 		if code := s.writes(c, "m3", "one"); code != "blocked" { // read before the block
 			s.Errorf("with a token: %q", code)
 		}
-		fresh := parley.Caller{Project: parleytest.Project, Visitor: s.store.CapabilityVisitor(parleytest.Project, "two"), Capability: true, Contact: c.Contact}
+		fresh := parley.Caller{Project: parleytest.Project, Visitor: s.store.CapabilityVisitor(parleytest.Project, "two"),
+			Capability: true, Channel: parley.ChannelNative, Contact: c.Contact}
 		s.unchanged("a new session", func() {
 			if code := s.writes(fresh, "m4", "two"); code != "blocked" {
 				s.Errorf("a new session: %q", code)

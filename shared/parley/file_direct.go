@@ -14,13 +14,20 @@ import (
 // and makes it ready to be attached: it goes the way of every upload, by the
 // quarantine, and is checked there. The media type is what the browser called it
 // if its bytes agree, else what the end of its name says, else, where the browser
-// did not know, what the bytes look like; one that goes with the name wins. Errors:
-// uploads_off, invalid_field, upload_refused for a type that the project does not
-// take, name_refused, uploads_limit.
-func (s *Store) PutUpload(ctx context.Context, c Caller, name, called string, data []byte) (File, error) {
+// did not know, what the bytes look like; one that goes with the name wins. session
+// is the one of which the caller holds the id, and must be the caller's; "" for a
+// caller who holds none. Errors: ErrNotFound for the session, uploads_off,
+// invalid_field, upload_refused for a type that the project does not take,
+// name_refused, uploads_limit.
+func (s *Store) PutUpload(ctx context.Context, c Caller, session SessionID, name, called string, data []byte) (File, error) {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
 		return File{}, err
+	}
+	if session != "" {
+		if _, err := s.open(ctx, c, session, true); err != nil {
+			return File{}, err
+		}
 	}
 	mediaType := p.Uploads.typeOf(name, called, data[:min(len(data), HeadBytes)])
 	if !p.Uploads.Disabled && mediaType == "" {

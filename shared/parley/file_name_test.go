@@ -112,7 +112,7 @@ func TestFileNamesThroughTheFunction(t *testing.T) {
 			{"a.html", "text/plain", text, "", "", "name_refused"},
 			{"a.txt", "image/png", png, "", "", "name_refused"},
 		} {
-			f, err := s.store.PutUpload(context.Background(), s.visitor, parley.FileName(test.given), test.called, []byte(test.data))
+			f, err := s.store.PutUpload(context.Background(), s.visitor, "", parley.FileName(test.given), test.called, []byte(test.data))
 			s.want(test.given, err, test.code)
 			if f.Name != test.name || f.Type != test.mediaType {
 				s.Errorf("%q = %+v, want %q of type %s", test.given, f, test.name, test.mediaType)

@@ -414,7 +414,7 @@ func testLooseFile(s scene) {
 	parleytest.Put(t, s.store, settings)
 	nobody := parley.Caller{Project: parleytest.Project, Capability: true, Address: "192.0.2.1"}
 	upload := func() (parley.File, error) {
-		return s.store.PutUpload(t.Context(), nobody, "a.png", "image/png", []byte(png))
+		return s.store.PutUpload(t.Context(), nobody, "", "a.png", "image/png", []byte(png))
 	}
 	f, err := upload()
 	if err != nil || f.State != parley.FileReady {

@@ -203,7 +203,7 @@ func TestPutUpload(t *testing.T) {
 			{"a/b.txt", "text/plain", "hello", "", "invalid_field"},
 			{"a.txt", "text/plain", "", "", "invalid_field"},
 		} {
-			f, err := s.store.PutUpload(context.Background(), s.visitor, test.name, test.called, []byte(test.data))
+			f, err := s.store.PutUpload(context.Background(), s.visitor, "", test.name, test.called, []byte(test.data))
 			s.want(test.name, err, test.code)
 			if f.Type != test.want || err == nil && (f.State != parley.FileReady || f.Size != int64(len(test.data))) {
 				s.Errorf("%s called %q = %+v, want %s", test.name, test.called, f, test.want)

@@ -88,10 +88,14 @@ func (s *Store) TakeSeat(ctx context.Context, c Caller) (*Seat, error) {
 }
 
 // readerSeatsKey is the item with the seats of a reader. An e-mail address that
-// nobody signed for is anybody's, so there it is the browser that counts.
+// nobody signed for is anybody's, so there it is the browser that counts. Who holds
+// the id of a session takes no seat of those who hold it in another dialect.
 func readerSeatsKey(c Caller) table.Key {
 	if c.proven() {
 		return seatsKey(c.Project, "contact", string(c.Contact))
+	}
+	if c.Capability {
+		return seatsKey(c.Project, string(c.Channel), string(c.Visitor))
 	}
 	return seatsKey(c.Project, "visitor", string(c.Visitor))
 }

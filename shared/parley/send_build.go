@@ -66,8 +66,10 @@ func (b *sendBuild) build(c *change) error {
 	if b.request.Retry != "" && c.session.Rev != b.seen.session.Rev {
 		return errStale
 	}
-	if b.seen.session == nil && c.was != nil && c.was.Owner.Visitor != b.caller.Visitor {
-		return errSessionTaken()
+	if b.seen.session == nil && c.was != nil {
+		if c.was.Owner.Visitor != b.caller.Visitor || b.caller.Capability && c.was.Channel != b.caller.Channel {
+			return errSessionTaken()
+		}
 	}
 	greeting := c.session.greeted(b.request.Greeting)
 	if err := c.writtenTo(b.caller.Author()); err != nil {

@@ -26,6 +26,10 @@ type Caller struct {
 	// of that session and comes into being with it. Contact is set if a signature
 	// came along.
 	Capability bool
+	// Channel is, where Capability is set, the dialect in which the caller holds the
+	// id. A session of another dialect is unknown to it: ids are kept as secret as
+	// the dialect needs that gave them.
+	Channel Channel
 	// Only, if set, is the one session that the caller may read and answer: who came
 	// by the link of a mail. All others are unknown to it.
 	Only SessionID

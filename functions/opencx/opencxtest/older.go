@@ -220,6 +220,38 @@ func testOlderAPI(t *testing.T, s *suite) {
 		parleytest.Same(t, before, s.standing(t))
 		c.upload("?fileId=" + uuid()).fails(http.StatusForbidden)
 	})
+	t.Run("a session of another channel", func(t *testing.T) {
+		p := s.project(t, nil)
+		o := p.older(t, olderBase, ":")
+		mine := o.begin()
+		named := func(id string, of parley.Channel) (parley.Caller, parley.SessionID, parley.SendRequest) {
+			c := parley.Caller{Project: p.project, Visitor: s.Store.CapabilityVisitor(p.project, parley.SessionID(id)), Capability: true, Channel: of}
+			return c, parley.SessionID(id), parley.SendRequest{ID: parley.EntryID(uuid()), Session: parley.SessionID(id), Channel: of, Content: "A secret"}
+		}
+		c, hissuno, message := named(uuid(), parley.ChannelHissuno)
+		told, err := s.Store.Send(t.Context(), c, message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Store.Session(t.Context(), c, hissuno); err != nil {
+			t.Fatal(err)
+		}
+		before := s.standing(t)
+		for _, path := range []string{"/session/", "/poll/", "/session/history/"} {
+			o.call(http.MethodGet, path+string(hissuno), nil).fails(http.StatusNotFound)
+		}
+		o.call(http.MethodPost, "/chat/send", o.message(string(hissuno), "Let me in")).fails(http.StatusNotFound)
+		o.call(http.MethodPost, "/chat/vote", object{"action": "upvote", "sessionId": hissuno, "messagePublicId": told.Message.ID}).fails(http.StatusNotFound)
+		o.upload("?sessionId=" + string(hissuno)).fails(http.StatusNotFound)
+		c, id, message := named(mine, parley.ChannelHissuno)
+		if _, err := s.Store.Session(t.Context(), c, id); parley.Code(err) != "not_found" {
+			t.Errorf("reading a session of this API as another's: %v", err)
+		}
+		if _, err := s.Store.Send(t.Context(), c, message); parley.Code(err) != "session_id_conflict" {
+			t.Errorf("a message to it: %v", err)
+		}
+		parleytest.Same(t, before, s.standing(t))
+	})
 	t.Run("from one address", func(t *testing.T) {
 		p := s.project(t, func(p *parley.Project) { p.Budgets.IdentifyPerHour, p.Budgets.UploadsPerHour = 2, 2 })
 		o := p.older(t, olderBase, ":")
