@@ -63,6 +63,23 @@ func TestNamedSessionIsNobodyElses(t *testing.T) {
 	})
 }
 
+// TestFileForNothing: who holds the id of a session that nobody has begun may upload
+// nothing, in neither way.
+func TestFileForNothing(t *testing.T) {
+	onBoth(t, func(s scene) {
+		c := s.bearer("nothing")
+		s.unchanged("a file", func() {
+			_, err := s.store.PutUpload(context.Background(), c, "nothing", "a.png", "image/png", []byte(png))
+			s.want("a file for the session", err, "not_found")
+			_, err = s.store.PutUpload(context.Background(), c, "", "a.png", "image/png", []byte(png))
+			s.want("a file for its visitor", err, "not_found")
+			_, err = s.store.GrantUpload(context.Background(), c, "a.png", "image/png", 8)
+			s.want("a grant", err, "not_found")
+			s.want("its standing", s.store.CheckVisitor(context.Background(), c), "not_found")
+		})
+	})
+}
+
 // TestNamedSessionOfAnotherChannel: the id of a session opens it in the dialect alone
 // that it is held in. Elsewhere it is unknown, whoever signed for the caller.
 func TestNamedSessionOfAnotherChannel(t *testing.T) {

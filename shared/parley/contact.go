@@ -238,7 +238,8 @@ func errIdentity() error {
 	return denied("identity_required", "this project serves signed-in visitors only")
 }
 
-// visitor returns the caller's own visitor if its token stands.
+// visitor returns the caller's own visitor if its token stands. ErrNotFound for who
+// holds the id of a session that nobody has begun.
 func (s *Store) visitor(ctx context.Context, c Caller) (Visitor, error) {
 	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor))
 	if err != nil {
@@ -247,10 +248,13 @@ func (s *Store) visitor(ctx context.Context, c Caller) (Visitor, error) {
 	if err := standingOf(items[0], c); err != nil {
 		return Visitor{}, err
 	}
+	if items[0] == nil { // of who holds the id of a session that has not begun
+		return Visitor{}, notFound("session")
+	}
 	return visitorFrom(c.Visitor, items[0])
 }
 
-// CheckVisitor returns nil if the caller's token stands.
+// CheckVisitor returns nil if the caller's token stands, and an error of visitor's else.
 func (s *Store) CheckVisitor(ctx context.Context, c Caller) error {
 	_, err := s.visitor(ctx, c)
 	return err

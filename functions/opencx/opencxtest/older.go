@@ -252,6 +252,13 @@ func testOlderAPI(t *testing.T, s *suite) {
 		}
 		parleytest.Same(t, before, s.standing(t))
 	})
+	t.Run("a file for a session that nobody has begun", func(t *testing.T) {
+		o := s.project(t, nil).older(t, olderBase, ":")
+		before := s.standing(t)
+		o.upload("?sessionId=anything").fails(http.StatusNotFound)
+		o.upload("?sessionId=" + uuid()).fails(http.StatusNotFound)
+		parleytest.Same(t, before, s.standing(t))
+	})
 	t.Run("from one address", func(t *testing.T) {
 		p := s.project(t, func(p *parley.Project) { p.Budgets.IdentifyPerHour, p.Budgets.UploadsPerHour = 2, 2 })
 		o := p.older(t, olderBase, ":")
