@@ -75,6 +75,7 @@ var constants = map[string]any{
 	"parley.MaxContextBytes":        parley.MaxContextBytes,
 	"parley.MaxContactContextBytes": parley.MaxContactContextBytes,
 	"parley.MaxChangesPerMinute":    parley.MaxChangesPerMinute,
+	"parley.MaxBack":                parley.MaxBack,
 	"parley.MaxFormBytes":           parley.MaxFormBytes,
 	"parley.MaxChunkBytes":          parley.MaxChunkBytes,
 	"parley.Lease":                  parley.Lease,

@@ -91,7 +91,7 @@ var codes = map[string]meaning{
 	"rate_limited":           {http.StatusTooManyRequests, "Too many messages"},
 	"budget_spent":           {http.StatusTooManyRequests, "The day's allowance is used up"},
 	"identify_limit":         {http.StatusTooManyRequests, "Too many new visitors"},
-	"changes_limit":          {http.StatusTooManyRequests, "Too many votes, checkpoints and ratings"},
+	"changes_limit":          {http.StatusTooManyRequests, "Too many votes, checkpoints, forms and ratings"},
 	"calls_limit":            {http.StatusTooManyRequests, "Too many calls"},
 	"uploads_limit":          {http.StatusTooManyRequests, "Too many uploads"},
 	"internal":               {http.StatusInternalServerError, "Something went wrong on our side"},

@@ -47,8 +47,8 @@ type FormSent struct {
 // durable before its action is carried out. The same fields again change nothing
 // and return the call as it stands.
 //
-// Errors: not_found if the session has no such form, or the project no such
-// action any more; invalid_field or too_large if the fields do not fit;
+// Errors: not_found if the session has no such form in its newest MaxBack entries, or
+// the project no such action any more; changes_limit; invalid_field or too_large if the fields do not fit;
 // form_submitted, of kind ErrConflict, if it was sent with other fields;
 // session_closed if the session takes no messages.
 func (s *Store) SubmitForm(ctx context.Context, c Caller, r FormRequest) (FormSent, error) {
@@ -63,8 +63,8 @@ func (s *Store) SubmitForm(ctx context.Context, c Caller, r FormRequest) (FormSe
 	if err := r.Overrides.check("overrides"); err != nil {
 		return FormSent{}, err
 	}
-	for range changeTries {
-		out, err := s.submitForm(ctx, p, c, r)
+	for try := range changeTries {
+		out, err := s.submitForm(ctx, p, c, r, try == 0)
 		if !errors.Is(err, errStale) {
 			return out, err
 		}
@@ -72,8 +72,9 @@ func (s *Store) SubmitForm(ctx context.Context, c Caller, r FormRequest) (FormSe
 	return FormSent{}, unavailable(table.ErrNotDone)
 }
 
-func (s *Store) submitForm(ctx context.Context, p *Project, c Caller, r FormRequest) (FormSent, error) {
-	session, of, call, err := s.form(ctx, c, r.Session, r.Message, r.Call)
+// submitForm is one try of SubmitForm, of which the first counts as a change.
+func (s *Store) submitForm(ctx context.Context, p *Project, c Caller, r FormRequest, first bool) (FormSent, error) {
+	session, of, call, err := s.form(ctx, c, r, first)
 	if err != nil {
 		return FormSent{}, err
 	}
@@ -114,7 +115,7 @@ func (s *Store) FormDone(ctx context.Context, c Caller, r FormRequest, result Ac
 		return FormSent{}, err
 	}
 	for range changeTries {
-		session, of, call, err := s.form(ctx, c, r.Session, r.Message, r.Call)
+		session, of, call, err := s.form(ctx, c, r, false) // SubmitForm has counted it
 		if err != nil {
 			return FormSent{}, err
 		}
@@ -146,18 +147,22 @@ func (s *Store) formDone(ctx context.Context, p *Project, c Caller, session *Ses
 	return err
 }
 
-// form finds a form of the caller's own. not_found if there is none.
-func (s *Store) form(ctx context.Context, c Caller, id SessionID, message EntryID, call string) (*Session, Entry, ActionCall, error) {
-	session, err := s.open(ctx, c, id, true)
+// form finds a form of the caller's own. not_found if there is none. Where that is
+// to count as a change, it does before the reply is looked for.
+func (s *Store) form(ctx context.Context, c Caller, r FormRequest, counts bool) (*Session, Entry, ActionCall, error) {
+	session, err := s.open(ctx, c, r.Session, true)
+	if err == nil && counts {
+		err = s.takeChange(ctx, c)
+	}
 	if err != nil {
 		return nil, Entry{}, ActionCall{}, err
 	}
-	e, err := s.answer(ctx, session, message)
+	e, err := s.answer(ctx, session, r.Message)
 	if err != nil {
 		return nil, Entry{}, ActionCall{}, err
 	}
 	for _, part := range e.Parts {
-		if a := part.Action; a != nil && a.ID == call && a.Form != nil {
+		if a := part.Action; a != nil && a.ID == r.Call && a.Form != nil {
 			return session, e, *a, nil
 		}
 	}

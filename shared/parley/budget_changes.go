@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// MaxChangesPerMinute is how often in a minute one visitor may vote, set checkpoints
-// and replace ratings, all together: each adds an entry to a session. Our choice: more
-// than anybody clicks.
+// MaxChangesPerMinute is how often in a minute one visitor may vote, set
+// checkpoints, send forms and replace ratings, all together: each adds an entry to a
+// session, or looks for one. Our choice: more than anybody clicks.
 const MaxChangesPerMinute = 60
 
 // takeChange counts a change of the visitor's that is no message. changes_limit, of

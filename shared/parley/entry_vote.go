@@ -20,7 +20,7 @@ const (
 // Vote says what the visitor thinks of an answer of the agent's or of a human's.
 // The vote is an entry that amends the answer, which carries the newest one; the
 // same vote again changes nothing. It returns the answer. Errors: ErrNotFound if
-// the session has no such answer; changes_limit.
+// the session has no such answer among its newest MaxBack entries; changes_limit.
 func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID, v Vote) (Entry, error) {
 	if v != VoteUp && v != VoteDown {
 		return Entry{}, invalid("vote", "a vote is up or down")
@@ -35,17 +35,17 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 		if err != nil {
 			return Entry{}, err
 		}
+		if try == 0 { // before the answer is looked for, which may take many reads
+			if err := s.takeChange(ctx, c); err != nil {
+				return Entry{}, err
+			}
+		}
 		of, err := s.answer(ctx, session, answer)
 		if err != nil {
 			return Entry{}, err
 		}
 		if of.Vote == v {
 			return of, nil
-		}
-		if try == 0 {
-			if err := s.takeChange(ctx, c); err != nil {
-				return Entry{}, err
-			}
 		}
 		voted := of
 		voted.Vote, voted.Revision = v, of.Revision+1
@@ -89,8 +89,13 @@ func (c *change) amend(e Entry, revision int) error {
 	return nil
 }
 
-// answer finds a message that is not the visitor's own by its id, from the
-// newest on. ErrNotFound if there is none.
+// MaxBack is how many of a session's newest entries an answer is looked for in, to
+// vote for it or to send its form. Our choice: more than anybody scrolls back, and
+// ten pages of reads for an id that the session does not have.
+const MaxBack = 1000
+
+// answer finds a message that is not the visitor's own by its id, from the newest
+// on. ErrNotFound if there is none among the newest MaxBack entries.
 func (s *Store) answer(ctx context.Context, session *Session, id EntryID) (Entry, error) {
 	if CheckID("message", string(id)) != nil {
 		return Entry{}, notFound("message")
@@ -98,6 +103,9 @@ func (s *Store) answer(ctx context.Context, session *Session, id EntryID) (Entry
 	for e, err := range s.back(ctx, session.Project, session.ID, session.Seq, MaxPage) {
 		if err != nil {
 			return Entry{}, err
+		}
+		if e.Seq <= session.Seq-MaxBack {
+			break
 		}
 		if e.ID == id && e.IsMessage() && !e.Internal && e.Author.Kind != AuthorUser {
 			return e.Entry, nil

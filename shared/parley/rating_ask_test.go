@@ -10,6 +10,7 @@ import (
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
+	"parley/shared/table/meter"
 )
 
 // TestAskedToRate: a close asks for a rating if the project's policy says so, in
@@ -113,7 +114,7 @@ func TestVote(t *testing.T) {
 		all.Wait()
 		s.want("down", vote(s.visitor, answer, parley.VoteDown), "")
 		stranger := parleytest.Visitor(s, s.store)
-		s.unchanged("votes that are none", func() {
+		s.onlyPaced("votes that are none", func() {
 			s.want("the same again", vote(s.visitor, answer, parley.VoteDown), "")
 			s.want("one's own words", vote(s.visitor, "m", parley.VoteUp), "not_found")
 			s.want("an unknown answer", vote(s.visitor, "nothing", parley.VoteUp), "not_found")
@@ -155,6 +156,49 @@ func TestPace(t *testing.T) {
 			s.want("a minute later", change(parley.MaxChangesPerMinute+i), "")
 		}
 	})
+}
+
+// TestLookingForAnswers: whoever names answers that there are not is counted before
+// they are looked for, and an answer is looked for among the newest entries.
+func TestLookingForAnswers(t *testing.T) { onBolt(t, testLookingForAnswers) }
+
+func testLookingForAnswers(s scene) {
+	ctx := context.Background()
+	id := s.turn("m").ID
+	answer := parleytest.Entries(s, s.store, s.visitor, id)[1].ID
+	m := meter.New(meter.Config{Table: s.table})
+	metered := s.over(m)
+	vote := func(answer parley.EntryID) error {
+		_, err := metered.Vote(ctx, s.visitor, id, answer, parley.VoteUp)
+		return err
+	}
+	form := func(answer parley.EntryID) error {
+		_, err := metered.SubmitForm(ctx, s.visitor, parley.FormRequest{Session: id, Message: answer, Call: "1", Arguments: json.RawMessage(`{}`)})
+		return err
+	}
+	operator := parleytest.Operator()
+	for range parley.MaxBack - 1 {
+		if _, err := s.store.Checkpoint(ctx, operator, id, json.RawMessage(`{}`)); err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.want("the oldest answer that is looked at", vote(answer), "")
+	s.want("one older", vote(answer), "not_found")
+	s.want("its form", form(answer), "not_found")
+	for what, look := range map[string]func(parley.EntryID) error{"vote": vote, "form": form} {
+		err := error(nil)
+		for range 2 * parley.MaxChangesPerMinute { // a minute may end meanwhile
+			if err = look("nothing"); parley.Code(err) != "not_found" {
+				break
+			}
+		}
+		s.want(what+"s without end", err, "changes_limit")
+		m.Reset()
+		s.want("one more "+what, look("nothing"), "changes_limit")
+		if n := m.Counts().ReadUnits(); n > 5 {
+			s.Errorf("a %s too many costs %g read units", what, n)
+		}
+	}
 }
 
 // TestCheckpoint: a checkpoint is in the order and is the newest, whoever else
