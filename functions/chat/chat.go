@@ -101,7 +101,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	// From here on this request must generate a run that it claimed: nothing may
 	// return before Stream.
 	s := f.open(w, r, view, parley.RunID(in.MessageID))
-	s.accepted(sent, f.ticket(r, caller, sent.Session.ID))
+	s.accepted(sent, f.ticket(r, project, caller, sent.Session.ID))
 	if sent.Ref.Run == "" {
 		s.end(&run.End{Status: parley.StatusTakenOver, Session: sent.Session})
 		return nil
@@ -118,8 +118,8 @@ func (f function) stay(c parley.Caller, sent parley.Sent) run.Stay {
 
 // ticket returns a ticket for the session. An error is only logged, and the
 // ticket left out, because the stream may have a run to generate.
-func (f function) ticket(r *http.Request, c parley.Caller, session parley.SessionID) string {
-	text, err := f.API.Ticket(r, c, session)
+func (f function) ticket(r *http.Request, p *parley.Project, c parley.Caller, session parley.SessionID) string {
+	text, err := f.API.Ticket(r, p, c, session)
 	if err != nil {
 		f.API.Log.ErrorContext(r.Context(), "ticket", "error", err)
 	}

@@ -85,7 +85,7 @@ func (f function) transcript(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ticket, err := f.API.Ticket(r, caller, session.ID)
+	ticket, err := f.API.Ticket(r, project, caller, session.ID)
 	if err != nil {
 		return err
 	}

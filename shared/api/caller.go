@@ -121,12 +121,10 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 	return t.Caller, p, a.Store.TakeCall(p, t.Caller)
 }
 
-// Ticket returns a ticket for the session, bound to the key of the request.
-func (a *API) Ticket(r *http.Request, c parley.Caller, session parley.SessionID) (string, error) {
-	p, err := a.Store.Project(r.Context(), c.Project)
-	if err != nil {
-		return "", err
-	}
+// Ticket returns a ticket for the session, bound to the key of the request. p is the
+// project as the caller was admitted to it: the ticket stands no longer than the
+// caller's token, even where tokens were made void a moment ago.
+func (a *API) Ticket(r *http.Request, p *parley.Project, c parley.Caller, session parley.SessionID) (string, error) {
 	c.Address = ""
 	return a.Keys.Ticket(token.Ticket{Key: r.Header.Get(KeyHeader), Caller: c, Session: session, Issued: p.TokenGeneration})
 }
