@@ -68,7 +68,7 @@ func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room
 // after that one alone, and nothing of what is known about it. enough is false where
 // that does not continue what was read, because something in it has changed since:
 // then it has to be read again. One wave of 1.5 read units where there is nothing
-// new, one more for what is.
+// new, one more for what is. What changes while that is read is read again.
 func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID, created int64, after Seq) (out FullTranscript, enough bool, err error) {
 	session, err := s.openHead(ctx, c, id)
 	if err != nil {
@@ -90,7 +90,10 @@ func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID,
 			out.Entries = append(out.Entries, e)
 		}
 	}
-	return out, at == session.Seq, nil
+	if at < session.Seq {
+		return out, false, nil
+	}
+	return out, true, s.asAmended(ctx, session, out.Entries)
 }
 
 // openHead is open, of which only the session's own item has to be as it stands.

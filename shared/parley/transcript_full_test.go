@@ -65,6 +65,44 @@ func TestFullTranscriptAfter(t *testing.T) {
 	})
 }
 
+// torn is a table of which a query has an entry as it was, beside the one that
+// amended it meanwhile: a query is no snapshot.
+type torn struct {
+	table.Table
+	was table.Item
+}
+
+func (o torn) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	page, err := o.Table.Query(ctx, q)
+	for i, item := range page.Items {
+		if item.Key() == o.was.Key() {
+			page.Items[i] = o.was
+		}
+	}
+	return page, err
+}
+
+// TestFullTranscriptAfterTornQuery: news are not given as they were before other news
+// amended them.
+func TestFullTranscriptAfterTornQuery(t *testing.T) {
+	onBoth(t, func(s scene) {
+		session := s.turn("m1")
+		entries := parleytest.Entries(s, s.store, parleytest.Operator(), session.ID)
+		page, err := s.table.Query(context.Background(), table.Query{Partition: string(parleytest.Project) + "/session/" + string(session.ID),
+			From: "entry/0000000002", To: "entry/0000000002", Limit: 1, Consistent: true})
+		if err != nil || len(page.Items) != 1 {
+			s.Fatalf("%+v, %v", page, err)
+		}
+		if _, err := s.store.Vote(context.Background(), s.visitor, session.ID, entries[1].ID, parley.VoteUp); err != nil {
+			s.Fatal(err)
+		}
+		news, enough, err := s.over(torn{s.table, page.Items[0]}).FullTranscriptAfter(context.Background(), s.visitor, session.ID, session.Created, 1)
+		if err != nil || !enough || len(news.Entries) != 2 || news.Entries[0].Vote != parley.VoteUp {
+			s.Errorf("news = %+v, enough %v, %v", news.Entries, enough, err)
+		}
+	})
+}
+
 // outdated is a table of which a replica has an entry as it was.
 type outdated struct {
 	table.Table
