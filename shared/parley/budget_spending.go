@@ -39,6 +39,26 @@ func (s *spending) foresee(ctx context.Context) error {
 	return nil
 }
 
+// insteadOf returns budget_spent in place of what a message to an unknown session is
+// told, if the visitor can store nothing more today: then it is why the session was
+// not begun, and where clients can read it. It tells nothing of sessions of others.
+func (s *spending) insteadOf(ctx context.Context, unknown error) error {
+	if s.caller.staff() || s.caller.Capability {
+		return unknown
+	}
+	items, err := s.store.table.Get(ctx, true, visitorKey(s.caller.Project, s.caller.Visitor))
+	if err != nil {
+		return unavailable(err)
+	}
+	if items[0] == nil {
+		return unknown
+	}
+	if _, err := s.store.spend(s.project, s.caller, items[0], amounts{ofCalls: 1}); errors.Is(err, ErrLimit) {
+		return err
+	}
+	return unknown
+}
+
 // guard makes the change fail unless the caller's token stands and there is as much
 // left as it stores. It has to come after everything that it stores.
 func (s *spending) guard(ch *change) error {

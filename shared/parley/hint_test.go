@@ -19,7 +19,7 @@ func FuzzHints(f *testing.F) {
 		}
 		body := []byte(`{"Text":` + string(data) + `,"Pairs":` + string(data) + `}`)
 		if !json.Valid(data) || !json.Valid(body) {
-			t.Skip()
+			return // it would not have got so far
 		}
 		if err := json.Unmarshal(body, &in); err != nil {
 			t.Fatalf("%s: %v", data, err)

@@ -42,6 +42,9 @@ func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 			}
 			return b.fresh(r.Session)
 		}
+		if errors.Is(err, ErrNotFound) {
+			return nil, b.spent.insteadOf(ctx, err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -379,6 +379,11 @@ func testRefusedSessions(t *testing.T, s *suite) {
 			}
 			return v
 		}},
+		{"out of messages for the day", "budget_spent", func(t *testing.T) *page {
+			v := s.project(t, func(p *parley.Project) { p.Budgets.VisitorMessages = 1 }).visitor("")
+			v.begin()
+			return v
+		}},
 		{"too fast", "rate_limited", func(t *testing.T) *page {
 			v := s.project(t, slow).visitor("")
 			id := v.begin()
