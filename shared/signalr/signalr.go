@@ -10,9 +10,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
-
-	"parley/shared/socket"
 )
 
 // separator ends every record. JSON escapes control characters, so that it never
@@ -23,6 +20,11 @@ const separator = 0x1E
 // a client joins that sends what an app says in one tick, and far below what fits
 // into 32 KB of pings.
 const MaxRecords = 100
+
+// MaxIDBytes is the longest id of an invocation, in bytes as a string of JSON with its
+// quotes. Our choice: SignalR's clients count, or take UUIDs, and an answer to
+// MaxRecords invocations is far below 32 KB.
+const MaxIDBytes = 66
 
 // Type says what a record is.
 type Type int
@@ -131,6 +133,9 @@ func (r *Record) invocation(target, id, arguments json.RawMessage) error {
 	if id != nil && json.Unmarshal(id, &r.ID) != nil || r.Type == StreamInvocation && r.ID == "" {
 		return ErrMalformed
 	}
+	if written, _ := json.Marshal(r.ID); len(written) > MaxIDBytes { // a string always encodes
+		return ErrMalformed
+	}
 	r.Shapeless = arguments != nil && (json.Unmarshal(arguments, &r.Arguments) != nil || isNull(arguments))
 	return nil
 }
@@ -138,22 +143,6 @@ func (r *Record) invocation(target, id, arguments json.RawMessage) error {
 func isObject(text []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) }
 
 func isNull(text []byte) bool { return bytes.Equal(text, []byte("null")) }
-
-// Frame collects records to be sent together. The zero value is empty.
-type Frame struct{ bytes []byte }
-
-// Add puts a record at the end. ErrTooLarge of package socket if the frame would be
-// longer than one may be; then it stays as it was.
-func (f *Frame) Add(record []byte) error {
-	if len(f.bytes)+len(record) > socket.MaxFrame {
-		return socket.ErrTooLarge
-	}
-	f.bytes = append(f.bytes, record...)
-	return nil
-}
-
-// Bytes returns the frame as it is sent; nil of an empty one.
-func (f *Frame) Bytes() []byte { return slices.Clip(f.bytes) }
 
 // encode writes a record with its separator. What a hub sends always encodes, but
 // for results and arguments of its caller's: a value that does not is a fault of the

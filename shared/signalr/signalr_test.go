@@ -89,6 +89,8 @@ func TestReadRefuses(t *testing.T) {
 		{`{"type":1,"target":7}|`, signalr.ErrMalformed},
 		{`{"type":1,"target":"a","invocationId":0}|`, signalr.ErrMalformed},
 		{`{"type":4,"target":"a"}|`, signalr.ErrMalformed},
+		{`{"type":1,"target":"a","invocationId":"` + strings.Repeat("7", 65) + `"}|`, signalr.ErrMalformed},
+		{`{"type":1,"target":"a","invocationId":"` + strings.Repeat("<", 11) + `"}|`, signalr.ErrMalformed},
 		{strings.Repeat(`{"type":6}|`, signalr.MaxRecords+1), signalr.ErrTooMany},
 		{strings.Repeat(`|`, socket.MaxFrame), signalr.ErrTooMany},
 	} {
@@ -123,23 +125,6 @@ func TestWrite(t *testing.T) {
 		if !bytes.Equal(test.got, frame(test.want)) {
 			t.Errorf("wrote %q, want %q", test.got, frame(test.want))
 		}
-	}
-}
-
-func TestFrame(t *testing.T) {
-	var f signalr.Frame
-	if f.Bytes() != nil {
-		t.Errorf("an empty frame is %q", f.Bytes())
-	}
-	n := 0
-	for f.Add(signalr.KeepAlive()) == nil {
-		n++
-	}
-	if want := socket.MaxFrame / len(signalr.KeepAlive()); n != want || len(f.Bytes()) != n*len(signalr.KeepAlive()) {
-		t.Errorf("a frame took %d pings in %d bytes, want %d", n, len(f.Bytes()), want)
-	}
-	if err := f.Add(signalr.KeepAlive()); !errors.Is(err, socket.ErrTooLarge) {
-		t.Errorf("Add beyond the end = %v", err)
 	}
 }
 
