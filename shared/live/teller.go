@@ -224,10 +224,11 @@ func (t *teller) surely(ctx context.Context, frame []byte) (to socket.Ref, err e
 	if len(frame) == 0 {
 		return to, nil
 	}
-	return to, patiently(ctx, func() error {
+	err = patiently(ctx, func() error {
 		to, err = t.post(ctx, t.Project, t.Session, frame)
 		return err
 	})
+	return to, err
 }
 
 // patiently does again what was refused for too many frames, or may not have arrived.
