@@ -140,6 +140,7 @@ type process struct {
 	diesAt int // 0 never
 	after  bool
 	dead   bool
+	died   time.Time
 }
 
 var errDead = errors.New("the process is dead")
@@ -149,23 +150,27 @@ func (p *process) step(do func() error) error {
 	p.mu.Lock()
 	p.steps++
 	dies := p.steps == p.diesAt
-	if p.dead || dies && !p.after {
-		p.dead = true
+	if dies {
+		p.dead, p.died = true, time.Now()
+	}
+	if p.dead && !(dies && p.after) {
 		p.mu.Unlock()
 		return errDead
 	}
 	p.mu.Unlock()
 	err := do()
 	if dies {
-		p.mu.Lock()
-		p.dead = true
-		p.mu.Unlock()
 		return errDead
 	}
 	return err
 }
 
-func (p *process) died() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.dead }
+// death is when the process died, if it did.
+func (p *process) death() (at time.Time, dead bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.died, p.dead
+}
 
 // mortalTable is the table as a process sees it.
 type mortalTable struct {
@@ -230,7 +235,7 @@ func (w *world) push(e push.Event) {
 		if err = h(context.WithoutCancel(w.ctx), e); err == nil {
 			return
 		}
-		if !p.died() {
+		if _, dead := p.death(); !dead {
 			w.Errorf("push = %v", err)
 		}
 		w.pause(time.Minute)
@@ -255,7 +260,8 @@ func (w *world) respond(ref parley.RunRef) {
 		w.Error(err)
 		return
 	}
-	if err := h(context.WithoutCancel(w.ctx), respond.EventOf(ref)); err != nil && !p.died() {
+	err = h(context.WithoutCancel(w.ctx), respond.EventOf(ref))
+	if _, dead := p.death(); err != nil && !dead {
 		w.Errorf("respond = %v", err)
 	}
 }

@@ -109,7 +109,7 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
-	t.recall(*s.Note)
+	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = t.note() }()
 	if err := t.endBegun(ctx, s); err != nil {
 		return s.After, t.retried(err)
@@ -132,6 +132,7 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 		}
 		done = e.Seq
 		delete(t.given, name)
+		delete(t.given, replyName(e.Run)) // it may have ended without a message
 	}
 	return done, nil
 }
@@ -162,16 +163,21 @@ func (t *teller) retried(err error) error {
 	return &parley.Later{At: t.Now().Add(again), Err: err}
 }
 
-// recall takes from the note what this worker does not know better itself.
-func (t *teller) recall(note string) {
+// recall takes from the note what this worker does not know better itself. After a
+// worker that died it may have been given more.
+func (t *teller) recall(note string, died bool) {
 	var noted map[string]int
 	if json.Unmarshal([]byte(note), &noted) != nil {
 		return
 	}
 	for name, n := range noted {
-		if _, known := t.given[name]; !known {
-			t.given[name] = n
+		if _, known := t.given[name]; known {
+			continue
 		}
+		if died && n != whole {
+			n = inDoubt
+		}
+		t.given[name] = n
 	}
 }
 
