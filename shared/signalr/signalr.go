@@ -202,11 +202,12 @@ func KeepAlive() []byte {
 	}{Ping})
 }
 
-// End closes the connection for good: a client with automatic reconnect does not come
-// back. The error is "" where it ends as it should.
-func End(text string) []byte {
+// End closes the connection. A client with automatic reconnect comes back only if it
+// may again. The error is "" where nothing is wrong.
+func End(text string, again bool) []byte {
 	return encode(struct {
 		Type  Type   `json:"type"`
 		Error string `json:"error,omitempty"`
-	}{Close, text})
+		Again bool   `json:"allowReconnect,omitempty"`
+	}{Close, text, again})
 }
