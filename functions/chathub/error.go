@@ -3,6 +3,7 @@ package chathub
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"parley/shared/parley"
 	"parley/shared/signalr"
@@ -85,11 +86,19 @@ func raise(code, text string) []byte {
 	}{code, text})
 }
 
-// broken is the answer where the hub itself is broken: a record like any other, for
-// what is none ends the connection.
+// broken is the answer where the hub itself is broken: records like any others, for
+// what is none ends the connection. Whoever waits for a call is told.
 func broken(e socket.Event) socket.Answer {
 	if e.Kind != socket.Message {
-		return socket.Answer{Status: 500}
+		return socket.Answer{Status: http.StatusInternalServerError}
 	}
-	return socket.Answer{Frame: raise(codeInternal, texts[codeInternal])}
+	text := texts[codeInternal]
+	frame := raise(codeInternal, text)
+	records, _ := signalr.Read(e.Frame) // of what cannot be read nobody waits for anything
+	for _, r := range records {
+		if r.ID != "" {
+			frame = append(frame, signalr.Fail(r.ID, explain(codeInternal, text))...)
+		}
+	}
+	return socket.Answer{Frame: frame}
 }

@@ -37,7 +37,7 @@ func (h *Hub) message(ctx context.Context, e socket.Event) socket.Answer {
 	f := &frame{Hub: h, event: e}
 	records, err := signalr.Read(e.Frame)
 	if err != nil {
-		f.end(signalr.End(explain(codeInvalid, err.Error()), false))
+		f.end(signalr.End(explain(codeInvalid, err.Error())))
 	}
 	for i, r := range records {
 		if f.place = i; !f.over {

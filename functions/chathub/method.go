@@ -77,8 +77,11 @@ func (f *frame) fail(ctx context.Context, r signalr.Record, err error) {
 	case r.Type != 0:
 		f.say(raise(code, text))
 	}
-	if unknown || shuts(err) {
-		f.end(signalr.End(explain(code, text), unknown))
+	switch {
+	case unknown:
+		f.end(signalr.Reset(explain(code, text)))
+	case shuts(err):
+		f.end(signalr.End(explain(code, text)))
 	}
 }
 
@@ -204,7 +207,7 @@ func (f *frame) endSession(ctx context.Context, c parley.Connection, r signalr.R
 	if r.ID != "" {
 		f.say(signalr.Complete(r.ID, nil))
 	}
-	f.end(signalr.Event("ConversationEnded", ended{c.Session, "user_ended"}), signalr.End("", false))
+	f.end(signalr.Event("ConversationEnded", ended{c.Session, "user_ended"}), signalr.End(""))
 	return nil, nil
 }
 

@@ -202,9 +202,14 @@ func KeepAlive() []byte {
 	}{Ping})
 }
 
-// End closes the connection. A client with automatic reconnect comes back only if it
-// may again. The error is "" where nothing is wrong.
-func End(text string, again bool) []byte {
+// End closes the connection for good: a client with automatic reconnect does not come
+// back. The error is "" where it ends as it should.
+func End(text string) []byte { return end(text, false) }
+
+// Reset closes the connection so that a client with automatic reconnect comes back.
+func Reset(text string) []byte { return end(text, true) }
+
+func end(text string, again bool) []byte {
 	return encode(struct {
 		Type  Type   `json:"type"`
 		Error string `json:"error,omitempty"`

@@ -119,8 +119,9 @@ func TestWrite(t *testing.T) {
 		{signalr.Fail("2", "code: text"), `{"type":3,"invocationId":"2","error":"code: text"}|`},
 		{signalr.Event("Error", result{"a\x1eb"}), `{"type":1,"target":"Error","arguments":[{"id":"a\u001eb"}]}|`},
 		{signalr.KeepAlive(), `{"type":6}|`},
-		{signalr.End("", false), `{"type":7}|`},
-		{signalr.End("why", true), `{"type":7,"error":"why","allowReconnect":true}|`},
+		{signalr.End(""), `{"type":7}|`},
+		{signalr.End("why"), `{"type":7,"error":"why"}|`},
+		{signalr.Reset("why"), `{"type":7,"error":"why","allowReconnect":true}|`},
 	} {
 		if !bytes.Equal(test.got, frame(test.want)) {
 			t.Errorf("wrote %q, want %q", test.got, frame(test.want))
@@ -167,7 +168,7 @@ func FuzzWrite(f *testing.F) {
 	f.Add("0", "text")
 	f.Add("\x1e", "a\x1eb\xff</script>")
 	f.Fuzz(func(t *testing.T, id, text string) {
-		for _, record := range [][]byte{signalr.Refuse(text), signalr.Complete(id, text), signalr.Fail(id, text), signalr.Event(text, id), signalr.End(text, false)} {
+		for _, record := range [][]byte{signalr.Refuse(text), signalr.Complete(id, text), signalr.Fail(id, text), signalr.Event(text, id), signalr.End(text)} {
 			whole(t, record)
 		}
 	})
