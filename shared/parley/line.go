@@ -210,6 +210,9 @@ func (s *Store) makeReady(ctx context.Context, c Connection, was SessionID) erro
 	}
 	up := table.Update(connectionKey(c.Ref), table.Exists(), table.Missing("left"))
 	up.Set = table.Item{"ready": true, "session": string(c.Session)}
+	if was != c.Session {
+		up.Remove = []string{"begun"} // of the session before
+	}
 	err := s.write(ctx, []table.Action{up})
 	if refused(err) { // it has ended meanwhile
 		return errors.Join(errNoConnection(), s.leaveLine(ctx, c, false))

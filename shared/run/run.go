@@ -226,6 +226,13 @@ func (d *Dispatcher) Cancel(ctx context.Context, c parley.Caller, id parley.Sess
 	return stopped, err
 }
 
+// CancelActive is parley.Store.CancelActive, and asks as Cancel does.
+func (d *Dispatcher) CancelActive(ctx context.Context, c parley.Caller, id parley.SessionID) (parley.Stopped, error) {
+	stopped, err := d.store.CancelActive(ctx, c, id)
+	d.Ask(ctx, stopped.Next)
+	return stopped, err
+}
+
 // Respond generates a run that nobody generates, and returns when it has ended.
 // It does nothing for a run that is over or alive, so it may be called twice.
 func (e *Engine) Respond(ctx context.Context, ref parley.RunRef) error {

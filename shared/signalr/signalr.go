@@ -204,9 +204,15 @@ func KeepAlive() []byte {
 
 // End closes the connection for good: a client with automatic reconnect does not come
 // back. The error is "" where it ends as it should.
-func End(text string) []byte {
+func End(text string) []byte { return end(text, false) }
+
+// Reset closes the connection so that a client with automatic reconnect comes back.
+func Reset(text string) []byte { return end(text, true) }
+
+func end(text string, again bool) []byte {
 	return encode(struct {
 		Type  Type   `json:"type"`
 		Error string `json:"error,omitempty"`
-	}{Close, text})
+		Again bool   `json:"allowReconnect,omitempty"`
+	}{Close, text, again})
 }

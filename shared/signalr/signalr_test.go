@@ -121,6 +121,7 @@ func TestWrite(t *testing.T) {
 		{signalr.KeepAlive(), `{"type":6}|`},
 		{signalr.End(""), `{"type":7}|`},
 		{signalr.End("why"), `{"type":7,"error":"why"}|`},
+		{signalr.Reset("why"), `{"type":7,"error":"why","allowReconnect":true}|`},
 	} {
 		if !bytes.Equal(test.got, frame(test.want)) {
 			t.Errorf("wrote %q, want %q", test.got, frame(test.want))
