@@ -135,7 +135,7 @@ var constants = map[string]any{
 	"parley.MaxUploadExtensions":    parley.MaxUploadExtensions,
 	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
-	"parley.MaxTicketLook":          parley.MaxTicketLook,
+	"parley.MaxNumberLook":          parley.MaxNumberLook,
 	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,
