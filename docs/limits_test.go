@@ -15,6 +15,7 @@ import (
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/parley"
+	"parley/shared/socket"
 	"parley/shared/table"
 	keys "parley/shared/token"
 )
@@ -136,6 +137,13 @@ var constants = map[string]any{
 	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
 	"parley.MaxNumberLook":          parley.MaxNumberLook,
+	"socket.MaxFrame":               socket.MaxFrame,
+	"socket.MaxLife":                socket.MaxLife,
+	"socket.MaxIdle":                socket.MaxIdle,
+	"parley.ConnectionLife":         parley.ConnectionLife,
+	"parley.MaxConnectionBytes":     parley.MaxConnectionBytes,
+	"parley.ConnectsPerMinute":      parley.ConnectsPerMinute,
+	"parley.MaxConnections":         parley.MaxConnections,
 	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,
