@@ -146,7 +146,7 @@ func testPeople(t *testing.T, s *suite) {
 	}
 	c.settles(1)
 	text := fresh("I am Ola 😀, and no robot")
-	if _, err := s.Store.Reply(t.Context(), c.operator(), parley.ReplyRequest{ID: "op1", Session: id, Content: text, Author: ola}); err != nil {
+	if _, err := s.Store.Reply(t.Context(), c.operator(), ola, parley.ReplyRequest{ID: parley.EntryID(fresh("op")), Session: id, Content: text}); err != nil {
 		t.Fatal(err)
 	}
 	if m := c.hears(2); m.final != text {
