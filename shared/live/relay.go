@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"parley/shared/parley"
+	"parley/shared/run"
 )
 
-// Relay says a reply to the page of its session while it is being written; it is a
+// relay says a reply to the page of its session while it is being written; it is a
 // run.Live. It takes the lease with the first text, when somebody is there, and gives
 // it back when the reply has been said. What it cannot say, or leaves behind when it
 // dies, the function push says: it is woken by the end of the run, by the lease's due
 // entry, or by the client that comes back.
-type Relay struct {
+type relay struct {
 	teller
 	name string // of the reply
 	text strings.Builder
@@ -27,25 +28,25 @@ type Relay struct {
 	typing bool
 }
 
-// Relay returns who says a run to the page of its session, nil where the session is
-// held in a dialect that needs nobody for that.
-func (l *Live) Relay(ref parley.RunRef, session *parley.Session) *Relay {
+// Run returns who says a run to the page of its session, nil where the session is held
+// in a dialect that needs nobody for that. It is a run.Config.Live.
+func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
 	speaker := l.Speakers[session.Channel]
 	if speaker == nil {
 		return nil
 	}
-	return &Relay{teller: l.teller(ref.Project, ref.Session, speaker), name: replyName(ref.Run)}
+	return &relay{teller: l.teller(ref.Project, ref.Session, speaker), name: replyName(ref.Run)}
 }
 
 // Begin implements run.Live.
-func (r *Relay) Begin(ctx context.Context) {
+func (r *relay) Begin(ctx context.Context) {
 	if r.reach(ctx) && r.hold.Free() {
 		r.begun(ctx)
 	}
 }
 
 // Text implements run.Live.
-func (r *Relay) Text(ctx context.Context, text string) {
+func (r *relay) Text(ctx context.Context, text string) {
 	r.text.WriteString(text)
 	if !r.take(ctx) {
 		return
@@ -58,7 +59,7 @@ func (r *Relay) Text(ctx context.Context, text string) {
 
 // End implements run.Live. What came while the lease was held may have found it held,
 // so that everything is looked at again afterwards.
-func (r *Relay) End(ctx context.Context) {
+func (r *relay) End(ctx context.Context) {
 	if r.take(ctx) {
 		r.log(ctx, r.hold.Follow(ctx, r.stretch))
 	}
@@ -68,7 +69,7 @@ func (r *Relay) End(ctx context.Context) {
 }
 
 // begun says once that a reply is being written.
-func (r *Relay) begun(ctx context.Context) {
+func (r *relay) begun(ctx context.Context) {
 	if r.typing {
 		return
 	}
@@ -78,7 +79,7 @@ func (r *Relay) begun(ctx context.Context) {
 }
 
 // reach reads how far the session's page has been told.
-func (r *Relay) reach(ctx context.Context) bool {
+func (r *relay) reach(ctx context.Context) bool {
 	if r.hold == nil {
 		var err error
 		r.hold, err = r.Store.Reach(ctx, r.Following)
@@ -89,7 +90,7 @@ func (r *Relay) reach(ctx context.Context) bool {
 
 // take takes the lease, where somebody is there, after everything was said that comes
 // before the reply. It reports whether this relay has it.
-func (r *Relay) take(ctx context.Context) bool {
+func (r *relay) take(ctx context.Context) bool {
 	if r.held || !r.attended(ctx) {
 		return r.held
 	}
@@ -109,7 +110,7 @@ func (r *Relay) take(ctx context.Context) bool {
 
 // claim is the note under which the lease is taken: if this relay dies, nobody knows
 // how much of the reply was given. It knows that itself.
-func (r *Relay) claim() string {
+func (r *relay) claim() string {
 	r.given[r.name] = max(r.given[r.name], 0)
 	note := maps.Clone(r.given)
 	note[r.name] = inDoubt
@@ -117,14 +118,14 @@ func (r *Relay) claim() string {
 }
 
 // attended reports whether somebody is there.
-func (r *Relay) attended(ctx context.Context) bool {
+func (r *relay) attended(ctx context.Context) bool {
 	_, err := r.current(ctx, r.Project, r.Session, r.Store.LineOf)
 	r.log(ctx, err)
 	return err == nil
 }
 
 // log notes what stops the relay. That nobody is there is nobody's fault.
-func (r *Relay) log(ctx context.Context, err error) {
+func (r *relay) log(ctx context.Context, err error) {
 	if err == nil || errors.Is(err, parley.ErrUnattended) || errors.Is(err, parley.ErrNotFound) {
 		return
 	}

@@ -44,8 +44,11 @@ type teller struct {
 }
 
 // inDoubt is of a message that a worker had begun who died: some of its text may have
-// been given, and is not given again.
-const inDoubt = -1
+// been given, and is not given again. whole is of one that was told out of its turn.
+const (
+	inDoubt = -1
+	whole   = -2
+)
 
 func (l *Live) teller(p parley.ProjectID, id parley.SessionID, s Speaker) teller {
 	return teller{Live: l, speaker: s, given: map[string]int{},
@@ -100,30 +103,53 @@ func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID
 }
 
 // stretch tells what follows the mark, up to one message: what a worker that dies had
-// begun is then known, for it can only be the first message after the mark.
+// begun is then known, for it can only be the first message after the mark. Before that
+// it ends what was begun, such as a reply during which a person wrote.
 func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, error) {
 	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
-	t.recall(*s.Note)
+	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = t.note() }()
+	if err := t.endBegun(ctx, s); err != nil {
+		return s.After, t.retried(err)
+	}
 	done, told := s.After, false
 	for _, e := range s.Entries {
 		name := nameOf(e)
-		if told && says(e) {
-			break
+		given, begun := t.given[name]
+		if given != whole && says(e) {
+			if told {
+				break
+			}
+			told = true
+			if name != "" && s.Died && !begun {
+				t.given[name] = inDoubt
+			}
+			if err := t.tell(ctx, s.Session, e, name); err != nil {
+				return done, t.retried(err)
+			}
 		}
-		if _, begun := t.given[name]; name != "" && s.Died && !begun {
-			t.given[name] = inDoubt
-		}
-		if err := t.tell(ctx, s.Session, e, name); err != nil {
-			return done, t.retried(err)
-		}
-		told = told || says(e)
 		done = e.Seq
 		delete(t.given, name)
+		delete(t.given, replyName(e.Run)) // it may have ended without a message
 	}
 	return done, nil
+}
+
+// endBegun tells the rest of what was begun.
+func (t *teller) endBegun(ctx context.Context, s parley.Stretch) error {
+	for _, e := range s.Entries {
+		name := nameOf(e)
+		if given, begun := t.given[name]; !begun || given == whole {
+			continue
+		}
+		if err := t.tell(ctx, s.Session, e, name); err != nil {
+			return err
+		}
+		t.given[name] = whole
+	}
+	return nil
 }
 
 // again is how soon the sweep wakes the follower after a frame was refused.
@@ -137,16 +163,21 @@ func (t *teller) retried(err error) error {
 	return &parley.Later{At: t.Now().Add(again), Err: err}
 }
 
-// recall takes from the note what this worker does not know better itself.
-func (t *teller) recall(note string) {
+// recall takes from the note what this worker does not know better itself. After a
+// worker that died it may have been given more.
+func (t *teller) recall(note string, died bool) {
 	var noted map[string]int
 	if json.Unmarshal([]byte(note), &noted) != nil {
 		return
 	}
 	for name, n := range noted {
-		if _, known := t.given[name]; !known {
-			t.given[name] = n
+		if _, known := t.given[name]; known {
+			continue
 		}
+		if died && n != whole {
+			n = inDoubt
+		}
+		t.given[name] = n
 	}
 }
 
@@ -199,7 +230,7 @@ func (t *teller) message(ctx context.Context, f Final) error {
 // text so far. A piece of which nobody knows whether it arrived counts as given: the
 // last frame has it too, and a page would show it twice.
 func (t *teller) pieces(ctx context.Context, name, text string, at time.Time) error {
-	for given := t.given[name]; given != inDoubt && given < len(text); given = t.given[name] {
+	for given := t.given[name]; given >= 0 && given < len(text); given = t.given[name] {
 		n := cutAt(text[given:], MaxPiece)
 		to, err := t.post(ctx, t.Project, t.Session, t.speaker.Piece(name, text[given:given+n], at))
 		var unknown *unknownError
@@ -224,10 +255,11 @@ func (t *teller) surely(ctx context.Context, frame []byte) (to socket.Ref, err e
 	if len(frame) == 0 {
 		return to, nil
 	}
-	return to, patiently(ctx, func() error {
+	err = patiently(ctx, func() error {
 		to, err = t.post(ctx, t.Project, t.Session, frame)
 		return err
 	})
+	return to, err
 }
 
 // patiently does again what was refused for too many frames, or may not have arrived.
