@@ -50,7 +50,9 @@ func testEnd(t *testing.T, s *suite) {
 				s.Model.Script(q, said)
 			}
 			id := c.say(q).ConversationID
-			if c.hearsText("Well"); !during {
+			if during {
+				c.hearsText("Well")
+			} else {
 				c.hears(1)
 				c.settles(1)
 			}
