@@ -272,7 +272,7 @@ func testBadInput(t *testing.T, s *suite) {
 func withoutConnections(all map[table.Key]table.Item) map[table.Key]table.Item {
 	rest := map[table.Key]table.Item{}
 	for k, item := range all {
-		if !strings.HasPrefix(k.SK, "connection/") && k.SK != "connection~" && !strings.Contains(k.PK, "/resume/") {
+		if !strings.HasPrefix(k.PK, "~/connection/") && !strings.HasPrefix(k.SK, "connection/") && k.SK != "connection~" && !strings.Contains(k.PK, "/resume/") {
 			rest[k] = item
 		}
 	}
