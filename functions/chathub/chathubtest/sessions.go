@@ -396,7 +396,7 @@ func testJitter(t *testing.T, s *suite) {
 	s.Gateway.Inject(gateway.Faults{Delay: func(socket.Event) time.Duration { return rand.N(150 * time.Millisecond) }})
 	for range 20 {
 		t.Run("reply", func(t *testing.T) {
-			p := p.with("access_token", p.signed(object{"sub": "ann", "jti": fresh("t"), "exp": in(time.Hour)})).of(t)
+			p := p.with("access_token", p.signed(user(fresh("user")))).of(t)
 			c, id, gates := p.midReply()
 			heard := c.messages()[0].text()
 			named := p.with("sessionId", id)
