@@ -16,6 +16,7 @@ import (
 	"parley/shared/api"
 	"parley/shared/live"
 	"parley/shared/parley"
+	"parley/shared/socket"
 	"parley/shared/table"
 	keys "parley/shared/token"
 )
@@ -136,7 +137,14 @@ var constants = map[string]any{
 	"parley.MaxUploadExtensions":    parley.MaxUploadExtensions,
 	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
-	"parley.MaxTicketLook":          parley.MaxTicketLook,
+	"parley.MaxNumberLook":          parley.MaxNumberLook,
+	"socket.MaxFrame":               socket.MaxFrame,
+	"socket.MaxLife":                socket.MaxLife,
+	"socket.MaxIdle":                socket.MaxIdle,
+	"parley.ConnectionLife":         parley.ConnectionLife,
+	"parley.MaxConnectionBytes":     parley.MaxConnectionBytes,
+	"parley.ConnectsPerMinute":      parley.ConnectsPerMinute,
+	"parley.MaxConnections":         parley.MaxConnections,
 	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,

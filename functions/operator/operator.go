@@ -77,7 +77,7 @@ func (f function) routes() []api.Route {
 	}{
 		{"GET /operator/me", parley.ScopeRead, f.me},
 		{"GET /operator/inbox", parley.ScopeRead, f.inbox},
-		{"GET /operator/tickets/{ticket}", parley.ScopeRead, f.byTicket},
+		{"GET /operator/sessions", parley.ScopeRead, f.byNumber},
 		{"GET /operator/sessions/{session}", parley.ScopeRead, f.read},
 		{"GET /operator/sessions/{session}/updates", parley.ScopeRead, f.updates},
 		{"GET /operator/sessions/{session}/runs/{run}", parley.ScopeRead, f.watch},

@@ -46,13 +46,13 @@ func inboxItems(items []parley.InboxItem) []inboxItem {
 	return out
 }
 
-// byTicket takes a number as people write it down, in groups.
-func (f function) byTicket(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	n, err := strconv.ParseInt(strings.NewReplacer(" ", "", "-", "").Replace(r.PathValue("ticket")), 10, 64)
+// byNumber takes a number as people write it down, in groups.
+func (f function) byNumber(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	n, err := strconv.ParseInt(strings.NewReplacer(" ", "", "-", "").Replace(r.URL.Query().Get("number")), 10, 64)
 	if err != nil {
 		n = 0 // no number of a session's
 	}
-	items, err := f.API.Store.ByTicket(r.Context(), s.Caller, parley.Ticket(n))
+	items, err := f.API.Store.ByNumber(r.Context(), s.Caller, parley.SessionNumber(n))
 	if err != nil {
 		return err
 	}

@@ -31,13 +31,13 @@ func (f function) entries(r *http.Request, p parley.ProjectID, list []parley.Ent
 // session is a session as operators see it.
 type session struct {
 	api.Session
-	Ticket       parley.Ticket      `json:"ticket"`
-	Channel      parley.Channel     `json:"channel"`
-	Archived     bool               `json:"archived"`
-	Operator     *parley.OperatorID `json:"operator"`
-	WaitingSince *api.Time          `json:"waitingSince"`
-	LeftAt       *api.Time          `json:"leftAt"`
-	Owner        owner              `json:"owner"`
+	Number       parley.SessionNumber `json:"number"`
+	Channel      parley.Channel       `json:"channel"`
+	Archived     bool                 `json:"archived"`
+	Operator     *parley.OperatorID   `json:"operator"`
+	WaitingSince *api.Time            `json:"waitingSince"`
+	LeftAt       *api.Time            `json:"leftAt"`
+	Owner        owner                `json:"owner"`
 }
 
 type owner struct {
@@ -65,7 +65,7 @@ func timeOrNull(ms int64) *api.Time {
 }
 
 func newSession(s *parley.Session) session {
-	return session{Session: api.NewSession(s), Ticket: s.ID.Ticket(), Channel: s.Channel, Archived: s.Archived, Operator: orNull(s.Operator),
+	return session{Session: api.NewSession(s), Number: s.ID.Number(), Channel: s.Channel, Archived: s.Archived, Operator: orNull(s.Operator),
 		WaitingSince: timeOrNull(s.WaitingSince), LeftAt: timeOrNull(s.Left), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
 }
 

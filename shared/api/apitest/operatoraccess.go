@@ -41,7 +41,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 	hook := map[string]any{"url": "https://mallory.example/hook", "events": []string{"message"}}
 	return map[parley.Scope][]call{
 		parley.ScopeRead: {
-			get("/operator/me"), get("/operator/inbox"), get(fmt.Sprint("/operator/tickets/", d.session.Ticket())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
+			get("/operator/me"), get("/operator/inbox"), get(fmt.Sprint("/operator/sessions?number=", d.session.Number())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
 			put(session+"/seen", map[string]any{"seen": 1}), get("/operator/figures"), get("/operator/ratings"), get("/operator/operators"),
 		},
 		parley.ScopeReply: {
@@ -208,7 +208,7 @@ func testOperatorAccess(t *testing.T, s *suite) {
 		}) {
 			t.Error("the inbox lists another project's session")
 		}
-		if list := into[inboxPage](who.get(fmt.Sprint("/operator/tickets/", owner.session.Ticket()))); len(list.Sessions) > 0 {
+		if list := into[inboxPage](who.get(fmt.Sprint("/operator/sessions?number=", owner.session.Number()))); len(list.Sessions) > 0 {
 			t.Errorf("another project's session has a number here: %+v", list)
 		}
 		parleytest.Same(t, before, s.standing(t))
@@ -265,9 +265,10 @@ func testOperatorValidation(t *testing.T, s *suite) {
 		{"limit of nothing", get("/operator/inbox?limit=0"), 400, "invalid_field", "limit"},
 		{"limit too high", get("/operator/inbox?limit=101"), 400, "invalid_field", "limit"},
 		{"cursor", get("/operator/inbox?cursor=%25"), 400, "invalid_cursor", "cursor"},
-		{"a short ticket", get("/operator/tickets/12345678901"), 400, "invalid_field", "ticket"},
-		{"a long ticket", get("/operator/tickets/1000000000000"), 400, "invalid_field", "ticket"},
-		{"a ticket in words", get("/operator/tickets/twelve"), 400, "invalid_field", "ticket"},
+		{"no number", get("/operator/sessions"), 400, "invalid_field", "number"},
+		{"a short number", get("/operator/sessions?number=12345678901"), 400, "invalid_field", "number"},
+		{"a long number", get("/operator/sessions?number=1000000000000"), 400, "invalid_field", "number"},
+		{"a number in words", get("/operator/sessions?number=twelve"), 400, "invalid_field", "number"},
 		{"cursor of a session", get(session + "?cursor=eHl6"), 400, "invalid_cursor", "cursor"},
 		{"cursor of ratings", get("/operator/ratings?cursor=eHl6"), 400, "invalid_cursor", "cursor"},
 		{"updates after text", get(session + "/updates?after=x"), 400, "invalid_field", "after"},

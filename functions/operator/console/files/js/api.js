@@ -28,8 +28,8 @@ export class Api {
   }
 
   /** The sessions, as in the inbox, that have a number: usually one. */
-  async byTicket(ticket, signal) {
-    return (await this.#json(`/tickets/${segment(ticket)}`, { signal })).sessions;
+  async byNumber(number, signal) {
+    return (await this.#json(`/sessions?${query({ number })}`, { signal })).sessions;
   }
 
   async transcript(session, cursor, signal) {

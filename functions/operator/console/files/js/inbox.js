@@ -204,7 +204,7 @@ export class Inbox {
     this.#number.readOnly = true;
     this.#found.hidden = true;
     try {
-      const sessions = await this.#api.byTicket(said, this.#leave.signal);
+      const sessions = await this.#api.byNumber(said, this.#leave.signal);
       if (sessions.length > 0) this.#actions.open(sessions[0].session.id);
       if (sessions.length === 1) this.#number.value = "";
       else this.#tellFound(sessions.length === 0 ? "findNothing" : "findSeveral");

@@ -233,7 +233,7 @@ export const text = {
   factHolder: "Now",
   factChannel: "Channel",
   factAgent: "Agent",
-  factTicket: "Number",
+  factNumber: "Number",
   factStarted: "Started",
   factActive: "Last activity",
   factMessages: "Messages",
