@@ -21,7 +21,7 @@ import (
 	"parley/shared/socket/apigateway"
 )
 
-func read(t *testing.T, name string) json.RawMessage {
+func read(t testing.TB, name string) json.RawMessage {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name + ".json")
 	if err != nil {
