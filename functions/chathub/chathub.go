@@ -6,8 +6,8 @@
 // connect.go which session a connection is for, frame.go what a frame is answered,
 // method.go what a client may call.
 //
-// What a reply's text, a person's message and a close look like to a client is not
-// here: whoever has them says them.
+// What a reply's text, a person's message and a close look like to a client is in
+// package live: whoever has them says them.
 package chathub
 
 import (
@@ -42,9 +42,9 @@ type Config struct {
 	// Wake has whatever waits for a session's client sent to it, and does not wait for
 	// that. Nil where nothing ever waits.
 	Wake func(ctx context.Context, p parley.ProjectID, id parley.SessionID) error
-	// Typing tells those who look at a connection's session that its user types. Nil is
-	// nobody.
-	Typing func(ctx context.Context, c parley.Connection)
+	// Typing tells those who look at a session that somebody types in it, as
+	// live.Live.Typing does. Nil is nobody.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -67,7 +67,7 @@ func New(c Config) (*Hub, error) {
 		c.Wake = func(context.Context, parley.ProjectID, parley.SessionID) error { return nil }
 	}
 	if c.Typing == nil {
-		c.Typing = func(context.Context, parley.Connection) {}
+		c.Typing = func(context.Context, *parley.Session, parley.Author, bool) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

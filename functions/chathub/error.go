@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/signalr"
 	"parley/shared/socket"
@@ -79,12 +80,7 @@ func shuts(err error) bool {
 }
 
 // raise is the event that tells of an error which no answer tells.
-func raise(code, text string) []byte {
-	return signalr.Event("Error", struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}{code, text})
-}
+func raise(code, text string) []byte { return live.ChatHub{}.Error(code, text) }
 
 // broken is the answer where the hub itself is broken: records like any others, for
 // what is none ends the connection. Whoever waits for a call is told.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/signalr"
 	"parley/shared/socket"
@@ -177,7 +178,7 @@ func (f *frame) attach(ctx context.Context, c *parley.Connection) error {
 func (f *frame) resume(ctx context.Context, c parley.Connection, was parley.Line) {
 	session, err := f.API.Store.Session(ctx, c.Caller, c.Session)
 	if err == nil && session.Run == nil && was.Run == "" {
-		f.say(signalr.Event("TypingIndicator", typing{false}))
+		f.say(live.ChatHub{}.Typing(false))
 	}
 	if err == nil {
 		err = f.Wake(ctx, c.Project, c.Session)
@@ -185,9 +186,4 @@ func (f *frame) resume(ctx context.Context, c parley.Connection, was parley.Line
 	if err != nil {
 		f.log(ctx, "resume", err) // what comes next wakes it again
 	}
-}
-
-// typing is the argument of TypingIndicator.
-type typing struct {
-	IsTyping bool `json:"isTyping"`
 }

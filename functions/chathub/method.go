@@ -12,6 +12,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/signalr"
 )
@@ -181,10 +182,16 @@ func (f *frame) entryID() parley.EntryID {
 	return parley.EntryID("m" + base64.RawURLEncoding.EncodeToString(sum[:18]))
 }
 
-// typing tells those who look at the session that its user types.
+// typing tells those who look at the session that its user types. Nothing is stored.
 func (f *frame) typing(ctx context.Context, c parley.Connection, _ signalr.Record) (any, error) {
-	f.Typing(ctx, c)
-	return nil, nil
+	session, err := f.API.Store.Session(ctx, c.Caller, c.Session)
+	if errors.Is(err, parley.ErrNotFound) {
+		return nil, nil // nobody looks at what has not begun
+	}
+	if err == nil {
+		f.Typing(ctx, session, c.Caller.Author(), true)
+	}
+	return nil, err
 }
 
 // cancel stops the reply that is being written. What waits behind it is answered.
@@ -207,12 +214,6 @@ func (f *frame) endSession(ctx context.Context, c parley.Connection, r signalr.R
 	if r.ID != "" {
 		f.say(signalr.Complete(r.ID, nil))
 	}
-	f.end(signalr.Event("ConversationEnded", ended{c.Session, "user_ended"}), signalr.End(""))
+	f.end(live.ChatHubEnded(c.Session, "user_ended"), signalr.End(""))
 	return nil, nil
-}
-
-// ended is the argument of ConversationEnded.
-type ended struct {
-	ConversationID parley.SessionID `json:"conversationId"`
-	Reason         string           `json:"reason"`
 }

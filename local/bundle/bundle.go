@@ -64,6 +64,7 @@ type Bundle struct {
 	Page, Files, Key, PrivateKey string
 
 	log       *slog.Logger
+	now       func() time.Time
 	page      *door
 	files     *door
 	folder    *folder
@@ -95,7 +96,7 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	b := &Bundle{log: c.Log, limits: standard, sockets: gateway.Poster{}}
+	b := &Bundle{log: c.Log, now: c.Now, limits: standard, sockets: gateway.Poster{}}
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	if err := b.open(ctx, c); err != nil {
 		b.close()

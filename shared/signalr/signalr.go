@@ -144,15 +144,18 @@ func isObject(text []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(text, " 
 
 func isNull(text []byte) bool { return bytes.Equal(text, []byte("null")) }
 
-// encode writes a record with its separator. What a hub sends always encodes, but
-// for results and arguments of its caller's: a value that does not is a fault of the
-// program.
+// encode writes a record with its separator. What a hub sends always encodes, but for
+// results and arguments of its caller's: a value that does not is a fault of the
+// program. "<", ">" and "&" stay as they are, by which parley.EncodedBytes counts
+// what fits into a frame.
 func encode(record any) []byte {
-	text, err := json.Marshal(record)
-	if err != nil {
+	var text bytes.Buffer
+	to := json.NewEncoder(&text)
+	to.SetEscapeHTML(false)
+	if err := to.Encode(record); err != nil {
 		panic("signalr: a record that is not JSON: " + err.Error())
 	}
-	return append(text, separator)
+	return append(bytes.TrimSuffix(text.Bytes(), []byte("\n")), separator)
 }
 
 // Accept answers a handshake.

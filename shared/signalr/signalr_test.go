@@ -118,6 +118,7 @@ func TestWrite(t *testing.T) {
 		{signalr.Complete("1", result{"m"}), `{"type":3,"invocationId":"1","result":{"id":"m"}}|`},
 		{signalr.Fail("2", "code: text"), `{"type":3,"invocationId":"2","error":"code: text"}|`},
 		{signalr.Event("Error", result{"a\x1eb"}), `{"type":1,"target":"Error","arguments":[{"id":"a\u001eb"}]}|`},
+		{signalr.Event("Error", result{"<&>"}), `{"type":1,"target":"Error","arguments":[{"id":"<&>"}]}|`},
 		{signalr.KeepAlive(), `{"type":6}|`},
 		{signalr.End(""), `{"type":7}|`},
 		{signalr.End("why"), `{"type":7,"error":"why"}|`},

@@ -250,11 +250,11 @@ func testMetadata(t *testing.T, s *suite) {
 	text := `{"a b":"1 + 1 = \"zwei\"","größe":"ß 漢字 😀","%":"100 %41","n":7,"list":[1, {"x":true}],"none":null,"":"empty"}`
 	want := map[string]string{"a b": `1 + 1 = "zwei"`, "größe": "ß 漢字 😀", "%": "100 %41", "n": "7", "list": `[1,{"x":true}]`, "": "empty"}
 	q := p.query.Encode()
-	twice := url.QueryEscape(url.PathEscape(text))
+	component := strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	for name, encoded := range map[string]string{
-		"as encodeURIComponent writes it": strings.ReplaceAll(url.QueryEscape(text), "+", "%20"),
+		"as encodeURIComponent writes it": component,
 		"as a form":                       url.QueryEscape(text),
-		"escaped twice":                   twice,
+		"escaped twice":                   url.QueryEscape(component),
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := p.of(t)
@@ -293,7 +293,7 @@ func testBadMetadata(t *testing.T, s *suite) {
 	p := s.page(t, nil)
 	for name, text := range map[string]string{"no JSON": "{", "a list": "[1]", "a text": `"x"`, "null": "null", "too long": `{"a":"` + strings.Repeat("x", chathub.MaxMetadataBytes) + `"}`} {
 		t.Run(name, func(t *testing.T) {
-			c := p.with("metadata", text).of(t).open()
+			c := p.with("metadata", text, "access_token", p.signed(object{"sub": "ann", "jti": fresh("t"), "exp": in(time.Hour)})).of(t).open()
 			first := c.ping()
 			if got := c.errors(); !slices.Equal(got, []string{"invalid_metadata"}) || len(first) != 1 {
 				t.Errorf("the first record is answered %+v", first)

@@ -211,20 +211,20 @@ func testOrder(t *testing.T, s *suite) {
 	}
 	c.settles(3)
 	var frames []string
-	for i := range 8 { // at the same time, in whatever order
+	for i := range 5 { // at the same time, in whatever order
 		frames = append(frames, invocation(string(rune('k'+i)), "SendMessageAsync", message(fresh("many"))))
 	}
 	for _, f := range frames {
 		c.write(f)
 	}
-	c.hears(11)
+	c.hears(8)
 	stored := c.said(id)
 	for i, m := range c.messages() {
 		if want := apitest.Echo(stored[i]); m.final != want {
 			t.Errorf("message %d = %q, want %q", i, m.final, want)
 		}
 	}
-	if len(stored) != 11 {
+	if len(stored) != 8 {
 		t.Errorf("stored: %q", stored)
 	}
 }
@@ -311,7 +311,8 @@ func testLongFrames(t *testing.T, s *suite) {
 	c := s.page(t, nil).connect()
 	for i, unit := range []string{"0123456789", "漢字", "\x01\"\\<", "a\n"} {
 		q := fresh("Everything")
-		s.Model.Script(q, steps(strings.Repeat(unit, 40_000/len(unit))))
+		piece := strings.Repeat(unit, 400/len(unit))
+		s.Model.Script(q, steps(slices.Repeat([]string{piece}, 100)...))
 		c.say(q)
 		m := c.hears(i + 1)
 		if len(m.final) > parley.ChannelChatHub.MaxReplyBytes() || len(m.final) < 4000 {

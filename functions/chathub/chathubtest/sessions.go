@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"parley/local/gateway"
-	"parley/shared/api/apitest"
 	"parley/shared/parley"
 	"parley/shared/socket"
 )
@@ -50,7 +49,9 @@ func testEnd(t *testing.T, s *suite) {
 				s.Model.Script(q, said)
 			}
 			id := c.say(q).ConversationID
-			if c.hearsText("Well"); !during {
+			if during {
+				c.hearsText("Well")
+			} else {
 				c.hears(1)
 				c.settles(1)
 			}
@@ -146,7 +147,7 @@ func testPeople(t *testing.T, s *suite) {
 	}
 	c.settles(1)
 	text := fresh("I am Ola 😀, and no robot")
-	if _, err := s.Store.Reply(t.Context(), c.operator(), parley.ReplyRequest{ID: "op1", Session: id, Content: text, Author: ola}); err != nil {
+	if _, err := s.Store.Reply(t.Context(), c.operator(), ola, parley.ReplyRequest{ID: parley.EntryID(fresh("op")), Session: id, Content: text}); err != nil {
 		t.Fatal(err)
 	}
 	if m := c.hears(2); m.final != text {
@@ -158,7 +159,7 @@ func testPeople(t *testing.T, s *suite) {
 	}
 	robot := fresh("And now")
 	c.say(robot)
-	if m := c.hears(3); m.final != apitest.Echo(robot) {
+	if m := c.hears(3); !strings.HasSuffix(m.final, robot) { // with what nobody has answered before it
 		t.Errorf("after the hand back: %+v", m)
 	}
 }
@@ -395,24 +396,30 @@ func testJitter(t *testing.T, s *suite) {
 	s.Gateway.Inject(gateway.Faults{Delay: func(socket.Event) time.Duration { return rand.N(150 * time.Millisecond) }})
 	for range 20 {
 		t.Run("reply", func(t *testing.T) {
-			p := p.with("access_token", p.signed(object{"sub": "ann", "jti": fresh("t"), "exp": in(time.Hour)})).of(t)
+			p := p.with("access_token", p.signed(user(fresh("user")))).of(t)
 			c, id, gates := p.midReply()
 			heard := c.messages()[0].text()
 			named := p.with("sessionId", id)
-			for i, text := range []string{", two", ", three"} {
+			for i := range 2 {
 				c.dropped()
 				c = named.open()
 				c.write(`{"type":6}|`)
+				c.frame()
 				close(gates[i+1])
-				c.await("more", func(record) bool {
-					all := c.messages()
-					return len(all) > 0 && strings.HasSuffix(all[0].text(), text)
-				})
-				heard += c.messages()[0].text()
+				for _, m := range c.messages() {
+					heard += m.text()
+				}
 			}
 			close(gates[3])
 			m := c.hearsRest(1)
-			if rest := strings.TrimPrefix(m.final, heard); m.final != "One, two, three, four." || !strings.HasSuffix(m.text(), rest) || heard+rest != m.final {
+			heard += m.text()
+			// What was on its way to a connection that broke is lost, and only that.
+			for _, piece := range []string{"One", ", two", ", three", ", four."} {
+				if strings.Count(heard, piece) > 1 {
+					t.Errorf("%q came twice: %q", piece, heard)
+				}
+			}
+			if m.final != "One, two, three, four." {
 				t.Errorf("heard %q, then %+v", heard, m)
 			}
 		})
@@ -497,11 +504,12 @@ func testSessionID(t *testing.T, s *suite) {
 			if got := c.errors(); !slices.Equal(got, []string{"session_not_found"}) {
 				t.Errorf("errors = %q", got)
 			}
-			got := c.say(fresh("New"))
-			if got.ConversationID == test.id {
-				t.Error("the session goes on")
+			if strings.HasPrefix(name, "un") || test.id == ended || test.id == native {
+				if got := c.say(fresh("New")); got.ConversationID == test.id {
+					t.Error("the session goes on")
+				}
+				c.hears(1)
 			}
-			c.hears(1)
 		})
 	}
 	again := p.with("sessionId", id).connect()
