@@ -520,19 +520,23 @@ func (p *page) message(id, content string, final bool, inFrame int) {
 	}
 }
 
-// check fails the test where text was given twice: every text that tests use says each
-// of its words once. What is left of a word whose other half was lost is none.
+// check fails the test where text was given twice: each piece has to stand in the whole
+// message behind the piece before, with nothing but what was lost between them.
 func (p *page) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, m := range p.messages {
-		seen := map[string]bool{}
-		for _, word := range strings.Fields(m.text()) {
-			if seen[word] && len(word) == len("w000") {
-				p.w.Errorf("%s was given %q twice: %q", id, word, m.chunks)
+		if len(m.finals) == 0 {
+			continue
+		}
+		rest := m.finals[0]
+		for _, piece := range m.chunks {
+			_, behind, found := strings.Cut(rest, piece)
+			if !found {
+				p.w.Errorf("of %s %q was given twice: %q", id, piece, m.chunks)
 				break
 			}
-			seen[word] = true
+			rest = behind
 		}
 	}
 }

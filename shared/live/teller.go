@@ -103,18 +103,19 @@ func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID
 }
 
 // stretch tells what follows the mark, up to one message: what a worker that dies had
-// begun is then known, for it can only be the first message after the mark. Before that
-// it ends what was begun, such as a reply during which a person wrote.
+// begun is then known, for it can only be the first message after the mark. What was
+// begun comes before the others, such as a reply during which a person wrote.
 func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, error) {
 	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
 	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = t.note() }()
-	if err := t.endBegun(ctx, s); err != nil {
-		return s.After, t.retried(err)
+	done := s.After
+	told, err := t.endBegun(ctx, s)
+	if err != nil {
+		return done, t.retried(err)
 	}
-	done, told := s.After, false
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		given, begun := t.given[name]
@@ -137,19 +138,19 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	return done, nil
 }
 
-// endBegun tells the rest of what was begun.
-func (t *teller) endBegun(ctx context.Context, s parley.Stretch) error {
+// endBegun tells the rest of what was begun, if anything was.
+func (t *teller) endBegun(ctx context.Context, s parley.Stretch) (told bool, err error) {
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		if given, begun := t.given[name]; !begun || given == whole {
 			continue
 		}
 		if err := t.tell(ctx, s.Session, e, name); err != nil {
-			return err
+			return told, err
 		}
-		t.given[name] = whole
+		t.given[name], told = whole, true
 	}
-	return nil
+	return told, nil
 }
 
 // again is how soon the sweep wakes the follower after a frame was refused.
