@@ -16,14 +16,14 @@ func TestEndedMeanwhile(t *testing.T) {
 		time.Sleep(8 * time.Second)
 		w.settle()
 		w.gateway.takes = time.Second
-		w.lag = 300 * time.Millisecond
-		w.reply("h0", "human0") // takes push three seconds
+		w.lag = 1300 * time.Millisecond // so that the relay finds what a person has said, and push comes meanwhile
+		w.reply("h0", "human0")
 		w.send("m1")
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
 		if _, err := w.Store.Cancel(t.Context(), w.visitor, session, ""); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Second)
+		time.Sleep(30 * time.Second)
 		w.settle()
 		w.page.whole(1, "human0")
 		if m := w.page.messages["r.m1"]; m != nil {
