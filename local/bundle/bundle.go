@@ -16,6 +16,7 @@ import (
 	"parley/functions/review"
 	"parley/functions/sweep"
 	"parley/local/files"
+	"parley/local/gateway"
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/bucket"
@@ -71,6 +72,7 @@ type Bundle struct {
 	checkURL  func(string) error // of webhooks
 	reviews   review.Handler
 	handler   http.Handler
+	sockets   gateway.Poster // the socket APIs, and how their clients are reached
 	limits    limits
 	stopping  context.Context // ends when Serve is told to stop
 	stop      context.CancelFunc
@@ -89,7 +91,7 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	b := &Bundle{log: c.Log, limits: standard}
+	b := &Bundle{log: c.Log, limits: standard, sockets: gateway.Poster{}}
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	if err := b.open(ctx, c); err != nil {
 		b.close()
