@@ -62,6 +62,9 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mount(h, err, "/config", "/identify", "/identify/", "/openapi.yaml")
 	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
 	mount(h, err, "/backend/", "/widget/")
+	if err := b.openHub(mux, calls); err != nil {
+		return nil, err
+	}
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
 	if err != nil {
 		return nil, err
