@@ -6,6 +6,7 @@
 package operator
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -30,6 +31,10 @@ type Config struct {
 	// outbound.Client.CheckURL does. With nil an address is first checked on
 	// delivery.
 	CheckURL func(url string) error
+	// Typing tells the visitor, where their page is connected, and the rest of the team
+	// that an operator types, or has stopped; nil tells nobody, and pages that ask learn
+	// of it all the same.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
 	// Console serves /console and the paths under it; nil serves nothing there.
 	Console http.Handler
 }
@@ -88,6 +93,7 @@ func (f function) routes() []api.Route {
 		{"PUT /operator/sessions/{session}/state", parley.ScopeReply, f.state},
 		{"PUT /operator/sessions/{session}/archived", parley.ScopeReply, f.archived},
 		{"PUT /operator/sessions/{session}/attributes", parley.ScopeReply, f.attributes},
+		{"PUT /operator/sessions/{session}/typing", parley.ScopeReply, f.typing},
 		{"PUT /operator/visitors/{visitor}/blocked", parley.ScopeReply, f.blockVisitor},
 		{"PUT /operator/contacts/{contact}/blocked", parley.ScopeReply, f.blockContact},
 		{"POST /operator/uploads", parley.ScopeReply, f.grant},

@@ -44,6 +44,7 @@ import (
 //	reviews of a session's closes                     P/session/S             review/N
 //	connections of a session                          P/session/S             socket/ID
 //	operators who take part in a session              P/session/S             joined/ID
+//	who of the team types in a session                P/session/S             typing
 //	whether a session is among the figures            P/session/S             counted
 //	an entry by client id; a run's log                P/run/CLIENT            N
 //	what came along for a run                         P/run/CLIENT            +
@@ -75,6 +76,7 @@ const (
 	skRating    = "rating"
 	skJoined    = "joined/"
 	skCounted   = "counted"
+	skTyping    = "typing"
 	// skExtras sorts before every number of a log.
 	skExtras   = "+"
 	deployment = "~"
@@ -270,6 +272,11 @@ func markKey(p ProjectID, s SessionID, kind, who string) table.Key {
 // joinedKey says that an operator takes part in a session.
 func joinedKey(p ProjectID, s SessionID, o OperatorID) table.Key {
 	return table.Key{PK: sessionPK(p, s), SK: skJoined + escape(string(o))}
+}
+
+// typingKey is who of the team types in a session just now.
+func typingKey(p ProjectID, s SessionID) table.Key {
+	return table.Key{PK: sessionPK(p, s), SK: skTyping}
 }
 
 // hookKey is what stands, besides its mark, of an endpoint's way through a session.

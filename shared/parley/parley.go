@@ -29,6 +29,7 @@
 //	session_begin.go                 a session that begins without a message
 //	session_attributes.go, _checkpoint  what is known of it besides what was said
 //	session_mark.go, _participants   how far who has seen it; who takes part
+//	session_typing.go                who of the team types
 //	session_ticket.go                its number for people
 //	session_page.go                  what a dialect notes of a page
 //	session_erase.go                 erasing
