@@ -104,6 +104,10 @@ func (c Channel) reopens() bool { return c == ChannelNative || c == ChannelHissu
 // people only, as OpenCX's client promises its users, and not told to agents.
 func (c Channel) HidesMetadata() bool { return c == ChannelOpenCX }
 
+// endsForGood reports whether a visitor who was told that the session has ended
+// begins another: what they write to it is refused, whatever ended it.
+func (c Channel) endsForGood() bool { return c == ChannelChatHub }
+
 // MaxHumanBytes is the longest message of an operator in the channel, in bytes
 // of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
 func (c Channel) MaxHumanBytes() int {
@@ -114,8 +118,29 @@ func (c Channel) MaxHumanBytes() int {
 }
 
 // MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:
-// our choice, well under DynamoDB's 400 KB item.
-func (c Channel) MaxReplyBytes() int { return 128 << 10 }
+// our choice, well under DynamoDB's 400 KB item. ChatHub: see MaxJSONBytes.
+func (c Channel) MaxReplyBytes() int {
+	if c == ChannelChatHub {
+		return 20_000
+	}
+	return 128 << 10
+}
+
+// MaxJSONBytes is the longest text of any message in the channel as a string in
+// JSON, in bytes as EncodedBytes counts them; 0 is no bound. A ChatHub client gets a
+// whole message in one frame, of at most socket.MaxFrame with what stands around it.
+func (c Channel) MaxJSONBytes() int {
+	if c == ChannelChatHub {
+		return 30_000
+	}
+	return 0
+}
+
+// carries reports whether a text is within MaxJSONBytes.
+func (c Channel) carries(text string) bool {
+	most := c.MaxJSONBytes()
+	return most == 0 || EncodedBytes(text) <= most
+}
 
 // State is where a session stands.
 type State string

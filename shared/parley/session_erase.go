@@ -72,20 +72,25 @@ func (s *Store) eraseContent(ctx context.Context, p ProjectID, id SessionID) err
 		if item.String(table.SK) == skHead || item.Key() == job {
 			continue
 		}
-		if err := s.eraseItem(ctx, p, item); err != nil {
+		if err := s.eraseItem(ctx, p, id, item); err != nil {
 			return err
 		}
 	}
 	return s.write(ctx, []table.Action{table.Delete(job)})
 }
 
-func (s *Store) eraseItem(ctx context.Context, p ProjectID, item table.Item) error {
+func (s *Store) eraseItem(ctx context.Context, p ProjectID, id SessionID, item table.Item) error {
 	if len(item.String(table.SK)) > len(skEntryFrom) && item.String(table.SK)[:len(skEntryFrom)] == skEntryFrom {
 		e, err := entryFrom(item)
 		if err != nil {
 			return err
 		}
 		if err := s.eraseNamed(ctx, p, e); err != nil {
+			return err
+		}
+	}
+	if item.String(table.SK) == skLine {
+		if err := s.eraseConnections(ctx, p, id, item); err != nil {
 			return err
 		}
 	}
