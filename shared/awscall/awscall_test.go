@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"parley/functions/internal/awscall"
+	"parley/shared/awscall"
 	"parley/shared/awstest"
 )
 
