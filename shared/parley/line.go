@@ -237,6 +237,12 @@ func (s *Store) LineOf(ctx context.Context, p ProjectID, id SessionID) (Line, er
 	return s.line(ctx, p, id, false)
 }
 
+// LineNow is LineOf for whoever concludes from it that nobody is there: nothing is
+// missing. A whole read unit.
+func (s *Store) LineNow(ctx context.Context, p ProjectID, id SessionID) (Line, error) {
+	return s.line(ctx, p, id, true)
+}
+
 func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent bool) (Line, error) {
 	items, err := s.table.Get(ctx, consistent, lineKey(p, id))
 	if err != nil {
