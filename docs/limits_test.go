@@ -14,6 +14,7 @@ import (
 
 	"parley/shared/agent"
 	"parley/shared/api"
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/table"
 	keys "parley/shared/token"
@@ -139,12 +140,14 @@ var constants = map[string]any{
 	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,
+	"live.MaxPiece":                 live.MaxPiece,
+	"live.FinalGap":                 live.FinalGap,
 }
 
 // quantity is a number and its unit.
 var quantity = regexp.MustCompile(`^([\d,]+)(?: (\w+))?`)
 
-var units = map[string]time.Duration{"s": time.Second, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+var units = map[string]time.Duration{"ms": time.Millisecond, "s": time.Second, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
 
 // equals reports whether a cell of a table says the value of a constant.
 func equals(cell string, constant any) bool {

@@ -24,8 +24,10 @@ type connection struct {
 	host      string
 	address   string
 	agent     string
-	ws        *websocket.Conn
-	idle      *time.Timer
+	// ws is valid once up is closed; nil if the client was gone by then.
+	ws   *websocket.Conn
+	up   chan struct{}
+	idle *time.Timer
 
 	mu     sync.Mutex
 	active time.Time // when the client last sent something
@@ -42,11 +44,11 @@ type end struct {
 	reason string
 }
 
-// codeAbnormal is the code of a connection that broke (RFC 6455, 7.4.1).
-const codeAbnormal websocket.StatusCode = 1006
+// broke is the end of a connection that nobody has closed (RFC 6455, 7.4.1).
+var broke = end{1006, "Connection Closed Abnormally"}
 
 func newConnection(a *API, r *http.Request) *connection {
-	c := &connection{api: a, id: newID(11), host: r.Host, agent: r.UserAgent(), closed: make(chan struct{})}
+	c := &connection{api: a, id: newID(11), host: r.Host, agent: r.UserAgent(), up: make(chan struct{}), closed: make(chan struct{})}
 	c.connected = time.Now()
 	c.active = c.connected
 	c.address = r.RemoteAddr
@@ -63,25 +65,47 @@ func newID(bytes int) string {
 	return base64.URLEncoding.EncodeToString(b)
 }
 
-// serve lets frames in and posts out until the connection has ended.
-func (c *connection) serve() {
+// goingAway is the end of connections that have lasted long enough, and of all when
+// the API stops.
+var goingAway = end{websocket.StatusGoingAway, "Going away"}
+
+// serve upgrades a client that the function has let in, lets its frames in and posts
+// out, and returns when the connection has ended.
+func (c *connection) serve(w http.ResponseWriter, r *http.Request) {
 	a := c.api
-	c.ws.SetReadLimit(socket.MaxFrame)
 	a.mu.Lock()
-	c.idle = time.AfterFunc(a.cfg.Idle, func() { c.close(websocket.StatusGoingAway, "Going away") })
+	c.idle = time.AfterFunc(a.cfg.Idle, func() { c.close(goingAway) })
+	// Before the client knows: with the first that it says others may post to it.
 	a.all[c.id] = c
 	stopping := a.stopping
 	a.mu.Unlock()
-	life := time.AfterFunc(a.cfg.Life, func() { c.close(websocket.StatusGoingAway, "Going away") })
+	life := time.AfterFunc(a.cfg.Life, func() { c.close(goingAway) })
 	if stopping {
-		go c.close(websocket.StatusGoingAway, "Going away")
+		go c.close(goingAway)
 	}
-	c.read()
+	c.upgrade(w, r)
+	if c.ws != nil {
+		c.read()
+	}
 	life.Stop()
 	c.idle.Stop()
 	a.mu.Lock()
 	delete(a.all, c.id)
 	a.mu.Unlock()
+}
+
+func (c *connection) upgrade(w http.ResponseWriter, r *http.Request) {
+	defer close(c.up)
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // whose page it may be is the function's to say
+		OnPingReceived:     func(context.Context, []byte) bool { return c.pinged() },
+	})
+	if err != nil {
+		c.finish(broke)
+		return
+	}
+	ws.SetReadLimit(socket.MaxFrame)
+	c.ws = ws
 }
 
 // read takes frames until the connection has ended and it is known why.
@@ -99,10 +123,10 @@ func (c *connection) read() {
 			return
 		case c.isHalfOpen():
 		case kind != websocket.MessageText:
-			c.close(websocket.StatusUnsupportedData, "Binary frames are not supported")
+			c.close(end{websocket.StatusUnsupportedData, "Binary frames are not supported"})
 			return
 		case !utf8.Valid(frame):
-			c.close(websocket.StatusInvalidFramePayloadData, "")
+			c.close(end{websocket.StatusInvalidFramePayloadData, "Text is not UTF-8"})
 			return
 		default:
 			c.heard()
@@ -120,11 +144,11 @@ func (c *connection) broken(err error) {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		// This also reads what is left of the frame: with unread bytes the network would
 		// reset the connection, and the client would not learn why.
-		c.close(websocket.StatusMessageTooBig, "")
+		c.close(end{websocket.StatusMessageTooBig, "Message too long"})
 	case errors.As(err, &said):
 		c.finish(end{said.Code, said.Reason})
 	default:
-		c.finish(end{codeAbnormal, "Connection Closed Abnormally"})
+		c.finish(broke)
 	}
 	c.ws.CloseNow()
 }
@@ -144,21 +168,26 @@ func (c *connection) finish(why end) (first bool) {
 }
 
 // close ends the connection with a code. A client that has vanished is told nothing.
-func (c *connection) close(code websocket.StatusCode, reason string) {
-	if !c.finish(end{code, reason}) {
+func (c *connection) close(why end) {
+	if !c.finish(why) {
+		return
+	}
+	if <-c.up; c.ws == nil {
 		return
 	}
 	if c.isHalfOpen() {
 		c.ws.CloseNow()
 		return
 	}
-	c.ws.Close(code, reason)
+	c.ws.Close(why.code, why.reason)
 }
 
 // drop ends the connection as a broken line does.
 func (c *connection) drop() {
-	c.finish(end{codeAbnormal, "Connection Closed Abnormally"})
-	c.ws.CloseNow()
+	c.finish(broke)
+	if <-c.up; c.ws != nil {
+		c.ws.CloseNow()
+	}
 }
 
 // heard notes that the client has sent something.
@@ -194,6 +223,9 @@ func (c *connection) write(frame []byte) error {
 	c.idle.Reset(c.api.cfg.Idle)
 	if c.isHalfOpen() {
 		return nil
+	}
+	if <-c.up; c.ws == nil {
+		return socket.ErrGone
 	}
 	// Not the writer's context: its end would cut the connection.
 	ctx, cancel := context.WithTimeout(context.Background(), writeTime)

@@ -23,8 +23,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"parley/shared/socket"
 	"parley/shared/socket/apigateway"
 )
@@ -134,16 +132,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, status)
 		return
 	}
-	var err error
-	c.ws, err = websocket.Accept(w, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // whose page it may be is the function's to say
-		OnPingReceived:     func(context.Context, []byte) bool { return c.pinged() },
-	})
-	if err == nil {
-		c.serve()
-	} else {
-		c.cause = end{code: codeAbnormal, reason: "Connection Closed Abnormally"}
-	}
+	c.serve(w, r)
 	c.disconnect()
 }
 
@@ -196,7 +185,7 @@ func (a *API) Stop(ctx context.Context) {
 	}
 	a.mu.Unlock()
 	for _, c := range all {
-		go c.close(websocket.StatusGoingAway, "Going away")
+		go c.close(goingAway)
 	}
 	wait(ctx, &a.open)
 	a.end()

@@ -103,7 +103,7 @@ func (a *API) hangUp(id string) error {
 	if c == nil {
 		return socket.ErrGone
 	}
-	go c.close(websocket.StatusNormalClosure, "Connection Closed Normally")
+	go c.close(end{websocket.StatusNormalClosure, "Connection Closed Normally"})
 	return nil
 }
 

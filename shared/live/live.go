@@ -30,6 +30,8 @@ type Config struct {
 	Speakers map[parley.Channel]Speaker
 	// Log takes errors that no caller is told of; nil means slog.Default.
 	Log *slog.Logger
+	// Now is the clock of what is stored; nil means time.Now.
+	Now func() time.Time
 }
 
 // Live says things to pages. It is safe for concurrent use.
@@ -44,6 +46,9 @@ func New(c Config) (*Live, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Live{c}, nil
 }
@@ -102,7 +107,7 @@ func (l *Live) post(ctx context.Context, p parley.ProjectID, id parley.SessionID
 		case err == nil:
 			return to, nil
 		case errors.Is(err, socket.ErrGone):
-			if err := l.Store.Disconnect(ctx, to, false); err != nil {
+			if err := l.gone(ctx, to); err != nil {
 				return socket.Ref{}, err
 			}
 			look = l.Store.LineNow
@@ -113,6 +118,18 @@ func (l *Live) post(ctx context.Context, p parley.ProjectID, id parley.SessionID
 		}
 	}
 	return socket.Ref{}, parley.ErrUnattended
+}
+
+// gone takes away what there is of a connection to which a frame could not be sent.
+// If it is there all the same, its client is cut off, so that it comes back.
+func (l *Live) gone(ctx context.Context, to socket.Ref) error {
+	if err := l.Store.Disconnect(ctx, to, false); err != nil {
+		return err
+	}
+	if err := l.Poster.Close(ctx, to); err != nil {
+		l.Log.WarnContext(ctx, "a connection was not closed", "api", to.API, "error", err)
+	}
+	return nil
 }
 
 // current returns a session's current connection; ErrUnattended if nobody is there,

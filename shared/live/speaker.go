@@ -20,6 +20,11 @@ type Speaker interface {
 	Ended(id parley.SessionID, e parley.Entry) []byte
 }
 
+// Speakers returns those of all dialects that are spoken over sockets.
+func Speakers() map[parley.Channel]Speaker {
+	return map[parley.Channel]Speaker{parley.ChannelChatHub: ChatHub{}}
+}
+
 // Final is what the last frame of a message says.
 type Final struct {
 	// Message names it, Text is all of it: what its pieces had together. "" if nothing

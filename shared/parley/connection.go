@@ -3,7 +3,6 @@ package parley
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -145,13 +144,6 @@ func (s *Store) Connect(ctx context.Context, c Connection) error {
 	}
 	c.Connected = c.Connected.UTC().Truncate(time.Millisecond)
 	c.Expires = c.Connected.Add(ConnectionLife)
-	if !c.Caller.staff() {
-		caller := c.Caller
-		caller.Project = c.Project
-		if _, err := s.takeOfAddress(ctx, caller, "connects", time.Minute, callsOf(1), callsOf(ConnectsPerMinute)); err != nil {
-			return err
-		}
-	}
 	item, err := c.item(now)
 	if err != nil {
 		return err
@@ -164,6 +156,13 @@ func (s *Store) Connect(ctx context.Context, c Connection) error {
 			return err
 		}
 		actions = append(actions, table.Put(row))
+	}
+	if !c.Caller.staff() {
+		caller := c.Caller
+		caller.Project = c.Project
+		if _, err := s.takeOfAddress(ctx, caller, "connects", time.Minute, callsOf(1), callsOf(ConnectsPerMinute)); err != nil {
+			return err
+		}
 	}
 	if err := s.write(ctx, actions); !refused(err) {
 		return err
@@ -258,8 +257,6 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 			return err
 		}
 	}
-	// Before the session is read for the last time: a console that looks at another
-	// one meanwhile is refused, and takes away itself what it has put there.
 	now := s.clock()
 	left, err := Connection{Ref: c.Ref, Project: c.Project, Session: c.Session, Connected: c.Connected, Expires: now}.item(now)
 	if err != nil {
@@ -285,8 +282,9 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 }
 
 // Watch has an operator's console look at a session, "" for none: it is then among
-// the session's connections and no other's. The session has to be one of the
-// project. ErrNotFound if the connection has ended or the session is unknown.
+// the session's connections and no other's. The session has to be one of the project.
+// ErrNotFound if the connection has ended or the session is unknown. At most 6 write
+// units.
 func (s *Store) Watch(ctx context.Context, ref socket.Ref, id SessionID) error {
 	c, err := s.ConnectionOf(ctx, ref)
 	if err != nil {
@@ -295,48 +293,53 @@ func (s *Store) Watch(ctx context.Context, ref socket.Ref, id SessionID) error {
 	if !c.Caller.staff() {
 		return errOperatorsOnly()
 	}
-	row := connectedKey(sessionPK(c.Project, id), ref)
 	if id != "" {
 		if _, err := s.open(ctx, c.Caller, id, false); err != nil {
 			return err
 		}
-		now := c
-		now.Session = id
-		item, err := now.row(row.PK, s.clock())
-		if err != nil {
+	}
+	for range changeTries {
+		if c.Session == id {
+			return nil
+		}
+		stood, err := s.turnTo(ctx, c, id)
+		if stood == nil || err != nil {
 			return err
 		}
-		if err := s.write(ctx, []table.Action{table.Put(item)}); err != nil {
+		if c, err = s.liveFrom(stood); err != nil {
 			return err
 		}
 	}
-	was, err := s.turnTo(ctx, c, id)
-	switch {
-	case errors.Is(err, ErrNotFound) && id != "":
-		return errors.Join(err, s.write(ctx, []table.Action{table.Delete(row)}))
-	case err != nil || was == id || was == "":
-		return err
-	}
-	return s.write(ctx, []table.Action{table.Delete(connectedKey(sessionPK(c.Project, was), ref))})
+	return unavailable(table.ErrNotDone)
 }
 
-// turnTo stores what a console looks at and returns what it looked at before.
-func (s *Store) turnTo(ctx context.Context, c Connection, id SessionID) (was SessionID, err error) {
-	was = c.Session
-	for range changeTries {
-		up := table.Update(connectionKey(c.Ref), table.Equal("session", string(was)), table.Missing("left"))
-		up.Set = table.Item{"session": string(id)}
-		err := s.write(ctx, []table.Action{up})
-		stood, refused := standing(err, 0)
-		switch {
-		case !refused:
-			return was, err
-		case stood == nil || stood.Bool("left"):
-			return "", errNoConnection()
-		}
-		was = SessionID(stood.String("session"))
+// turnTo has a console look at a session, if the connection stands as it was read, or
+// else returns how it stands.
+func (s *Store) turnTo(ctx context.Context, c Connection, id SessionID) (stood table.Item, err error) {
+	up := table.Update(connectionKey(c.Ref), table.Equal("session", string(c.Session)), table.Missing("left"))
+	up.Set = table.Item{"session": string(id)}
+	actions := []table.Action{up}
+	if c.Session != "" {
+		actions = append(actions, table.Delete(connectedKey(sessionPK(c.Project, c.Session), c.Ref)))
 	}
-	return "", unavailable(table.ErrNotDone)
+	if id != "" {
+		now := c
+		now.Session = id
+		row, err := now.row(sessionPK(c.Project, id), s.clock())
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, table.Put(row))
+	}
+	err = s.write(ctx, actions)
+	stood, was := standing(err, 0)
+	switch {
+	case !was:
+		return nil, err
+	case stood == nil:
+		return nil, errNoConnection()
+	}
+	return stood, nil
 }
 
 // VisitorConnections returns the connections of a visitor, at most MaxConnections, in
@@ -379,4 +382,42 @@ func (s *Store) connectionsIn(ctx context.Context, p ProjectID, id SessionID, pa
 		}
 	}
 	return out, nil
+}
+
+// eraseConnections removes the connections that a visitor has to a session.
+func (s *Store) eraseConnections(ctx context.Context, p ProjectID, id SessionID, v VisitorID) error {
+	if v == "" {
+		return nil
+	}
+	q := table.Query{Partition: visitorKey(p, v).PK, From: skConnectionFrom, To: skLine, Limit: MaxConnections, Consistent: true}
+	for item, err := range s.items(ctx, q) {
+		if err != nil {
+			return err
+		}
+		c, err := connectionFrom(item)
+		if err != nil {
+			return err
+		}
+		if c.Session != id {
+			continue
+		}
+		if err := s.write(ctx, []table.Action{table.Delete(connectionKey(c.Ref)), table.Delete(item.Key())}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAway has a console look at nothing where it looks at a session that is erased.
+func (s *Store) lookAway(ctx context.Context, id SessionID, row table.Item) error {
+	c, err := connectionFrom(row)
+	if err != nil {
+		return err
+	}
+	up := table.Update(connectionKey(c.Ref), table.Equal("session", string(id)))
+	up.Set = table.Item{"session": ""}
+	if err := s.write(ctx, []table.Action{up}); !refused(err) {
+		return err
+	}
+	return nil
 }

@@ -330,9 +330,12 @@ func (w *follow) stretch(ctx context.Context, do func(context.Context, Stretch) 
 	return true, w.goOn(ctx, upto, note)
 }
 
+// left is how long the lease still has for work.
+func (w *follow) left() time.Duration { return w.mark.until.Sub(w.store.clock()) - leaseMargin }
+
 // do calls the worker and keeps it to what it was given.
 func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq, error), entries []Entry) (Seq, string, error) {
-	bounded, cancel := context.WithTimeout(ctx, w.mark.until.Sub(w.store.clock())-leaseMargin)
+	bounded, cancel := context.WithTimeout(ctx, w.left())
 	defer cancel()
 	note := w.mark.note
 	upto, err := do(bounded, Stretch{Session: w.session, After: w.mark.seq, Entries: entries, Tries: int(max(w.mark.tries, 1)) - 1,

@@ -53,8 +53,11 @@ func (h *Hold) Take(ctx context.Context, note string) (bool, error) {
 	return err == nil, err
 }
 
-// Ends is when the lease that was taken has to have done its work.
-func (h *Hold) Ends() time.Time { return h.w.mark.until.Add(-leaseMargin) }
+// Free reports whether nobody had the lease when the mark was read.
+func (h *Hold) Free() bool { return h.w.mark.until.IsZero() }
+
+// Left is how long the lease that was taken still has for its work.
+func (h *Hold) Left() time.Duration { return h.w.left() }
 
 // Follow is Store.Follow with the lease that was taken, which it gives back.
 // Units: 2 for one stretch.

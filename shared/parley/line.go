@@ -288,34 +288,18 @@ func (s *Store) Newest(ctx context.Context, p ProjectID, tokenHash string) (Sess
 	return id, l, err
 }
 
-// eraseConnections removes what a session's line names: the connections that its
-// visitor has to the session, and the pointer by which it is found again.
-func (s *Store) eraseConnections(ctx context.Context, p ProjectID, id SessionID, line table.Item) error {
+// erasePointers removes what a session's line names: the pointer by which the session
+// is found again, and the connections of the visitor who came last.
+func (s *Store) erasePointers(ctx context.Context, p ProjectID, id SessionID, line table.Item) error {
 	l, err := lineFrom(line, s.clock())
 	if err != nil {
 		return err
 	}
-	var gone []table.Action
 	if l.about.Token != "" {
-		gone = append(gone, table.Delete(resumeKey(p, l.about.Token), table.Equal("session", string(id))))
-	}
-	q := table.Query{Partition: visitorKey(p, l.about.Visitor).PK, From: skConnectionFrom, To: skLine, Limit: MaxConnections}
-	for item, err := range s.items(ctx, q) {
-		if err != nil {
-			return err
-		}
-		c, err := connectionFrom(item)
-		if err != nil {
-			return err
-		}
-		if c.Session == id {
-			gone = append(gone, table.Delete(connectionKey(c.Ref)), table.Delete(item.Key()))
-		}
-	}
-	for _, a := range gone {
-		if err := s.write(ctx, []table.Action{a}); err != nil && !refused(err) {
+		gone := table.Delete(resumeKey(p, l.about.Token), table.Equal("session", string(id)))
+		if err := s.write(ctx, []table.Action{gone}); err != nil && !refused(err) {
 			return err
 		}
 	}
-	return nil
+	return s.eraseConnections(ctx, p, id, l.about.Visitor)
 }

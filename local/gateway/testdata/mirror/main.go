@@ -28,5 +28,5 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	apigateway.Start(handler.Mirror{Poster: poster, Gate: os.Getenv("GATE")}.Handler(), apigateway.Config{API: "mirror"})
+	apigateway.Start(handler.Mirror{Poster: poster, Gate: os.Getenv("GATE"), Die: func() { os.Exit(1) }}.Handler(), apigateway.Config{API: "mirror"})
 }

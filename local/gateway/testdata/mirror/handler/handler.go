@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +21,8 @@ import (
 type Mirror struct {
 	Poster socket.Poster
 	Gate   string
+	// Die is what a frame does that asks for the function's end.
+	Die func()
 }
 
 // Handler returns what handles events, and answers for what breaks in words of its own.
@@ -45,7 +46,7 @@ func (m Mirror) handle(ctx context.Context, e socket.Event) socket.Answer {
 
 func (m Mirror) connect(ctx context.Context, e socket.Event) socket.Answer {
 	if e.Query.Has("tell") {
-		m.ask(ctx, "connect", e.ID, fmt.Sprint(e.Query["tell"], e.Header["X-Tell"], e.Header.Get("Authorization"), e.Address,
+		m.ask(ctx, "connect", e.ID, fmt.Sprintf("%s %s %s %s %s", e.Query["tell"], e.Header["X-Tell"], e.Header.Get("Authorization"), e.Address,
 			said(m.Poster.Post(ctx, e.Ref, []byte("too early")))))
 	}
 	if e.Query.Has("panic") {
@@ -75,7 +76,7 @@ func (m Mirror) do(ctx context.Context, e socket.Event, verb, rest string) strin
 	case "panic":
 		panic("asked for")
 	case "die":
-		os.Exit(1)
+		m.Die()
 	}
 	return ""
 }
