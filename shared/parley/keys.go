@@ -19,6 +19,7 @@ import (
 //	project by id                                     P/project               -
 //	project by public key                             ~/public/KEY            -
 //	project and scopes by private key (hashed)        ~/private/HASH          -
+//	who may open a console's socket, by ticket hash   ~/ticket/HASH           -
 //	agents of a project                               P/project               - (a list in the item)
 //	operators of a project                            P/project               operator/ID
 //	private keys of an operator or a server's name    P/project               private/WHOSE/N
@@ -152,6 +153,11 @@ func publicKeyKey(key string) table.Key {
 // privateKeyKey is where a private key is found by the hash of its secret.
 func privateKeyKey(hash string) table.Key {
 	return table.Key{PK: deploymentPath("private", hash), SK: skOnly}
+}
+
+// consoleTicketKey is where a console's ticket is found by its hash.
+func consoleTicketKey(hash string) table.Key {
+	return table.Key{PK: deploymentPath("ticket", hash), SK: skOnly}
 }
 
 // privateSlotKey is one of the places for the keys of an operator or, where

@@ -61,6 +61,7 @@ var builders = []builder{
 	{"projectKey", func(i input) table.Key { return projectKey(i.project) }, project, "P/project -"},
 	{"publicKeyKey", func(i input) table.Key { return publicKeyKey(i.a) }, justA, "~/public/KEY -"},
 	{"privateKeyKey", func(i input) table.Key { return privateKeyKey(i.a) }, justA, "~/private/HASH -"},
+	{"consoleTicketKey", func(i input) table.Key { return consoleTicketKey(i.a) }, justA, "~/ticket/HASH -"},
 	{"privateSlotKey", func(i input) table.Key {
 		if odd(i.n) {
 			return privateSlotKey(i.project, OperatorID("o"+i.a), "", 1)

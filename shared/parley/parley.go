@@ -36,6 +36,7 @@
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction
 //	greeting.go                      what the page had shown before the first one
+//	console_ticket.go                who may open the socket of a console
 //	operator_reply.go                an operator's message
 //	entry*.go                        what has a place in a session's order; reading it
 //	transcript*.go                   what readers are shown of it
