@@ -41,7 +41,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 	hook := map[string]any{"url": "https://mallory.example/hook", "events": []string{"message"}}
 	return map[parley.Scope][]call{
 		parley.ScopeRead: {
-			get("/operator/me"), get("/operator/inbox"), get(fmt.Sprint("/operator/tickets/", d.session.Ticket())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
+			get("/operator/me"), post("/operator/ticket", nil), get("/operator/inbox"), get(fmt.Sprint("/operator/tickets/", d.session.Ticket())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
 			put(session+"/seen", map[string]any{"seen": 1}), get("/operator/figures"), get("/operator/ratings"), get("/operator/operators"),
 		},
 		parley.ScopeReply: {

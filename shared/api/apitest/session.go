@@ -327,6 +327,9 @@ func testTyping(t *testing.T, s *suite) {
 	parleytest.Same(t, before, s.standing(t))
 	b.do(call{method: http.MethodPost, path: "/chat/" + string(id) + "/typing", body: map[string]any{}}).fails(http.StatusBadRequest, "invalid_field")
 
+	if got := into[consoleTicket](grace.do(call{method: http.MethodPost, path: "/operator/ticket"}).is(http.StatusCreated)); len(got.Ticket) < 32 {
+		t.Errorf("ticket = %+v", got)
+	}
 	path := "/updates/" + string(id) + "?after=99"
 	typist := func() typist {
 		t.Helper()
@@ -363,3 +366,5 @@ type typist struct {
 	Author *parley.Author
 	EndsIn int64
 }
+
+type consoleTicket struct{ Ticket string }

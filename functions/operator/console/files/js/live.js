@@ -61,10 +61,9 @@ export class Live extends EventTarget {
       way = await this.#api.ticket();
     } catch (err) {
       if (!(err instanceof Problem)) throw err;
-      if (err.code !== "not_found") this.#later(); // else this server has no sockets
-      return;
+      return this.#later();
     }
-    if (this.#left) return;
+    if (this.#left || !way.socket) return; // this server has none
     const url = new URL(way.socket, location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("ticket", way.ticket);
