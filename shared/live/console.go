@@ -42,11 +42,11 @@ func (f consoleFrame) encode() []byte {
 // Window is what changed in a session: its entries after a number up to another, and
 // whether its state moved, of which there may be no entry.
 type Window struct {
-	Project     parley.ProjectID `json:"project"`
-	Session     parley.SessionID `json:"session"`
-	After       parley.Seq       `json:"after"`
-	Upto        parley.Seq       `json:"upto"`
-	Moved       bool             `json:"moved,omitempty"`
+	Project parley.ProjectID `json:"project"`
+	Session parley.SessionID `json:"session"`
+	After   parley.Seq       `json:"after"`
+	Upto    parley.Seq       `json:"upto"`
+	Moved   bool             `json:"moved,omitempty"`
 }
 
 // Consoles tells the consoles of a project what changed in a session: those that look
