@@ -63,11 +63,11 @@ func TestConsoleIsTold(t *testing.T) {
 	v := visit(t, browsertest.New(t), p.page)
 	v.ask("Where is my order?")
 	m.says <- "On its way. "
-	m.untilLeft("Really")
 	o.list("AI")
 	o.open("Where is my order?")
 	o.press("Take over")
 	o.awaitChips("Open", "You answer")
+	m.untilLeft("Really. ")
 	v.awaitText("has taken over the conversation")
 	o.await(`told.some((f) => f.type == "watching" && f.session)`)
 	o.await(`told.some((f) => f.type == "news" && f.entries?.some((e) => e.event == "taken_over"))`)

@@ -250,12 +250,15 @@ export class Follower extends EventTarget {
       const hide = (this.#hide = new AbortController());
       try {
         const either = AbortSignal.any([signal, hide.signal]);
-        const stream = await this.#api.updates(c.id, c.cursor, either, this.asksWhoTypes);
+        const asks = this.asksWhoTypes;
+        const stream = await this.#api.updates(c.id, c.cursor, either, asks);
         for await (const event of stream) {
           await this.#update(c, event, signal);
           if (event.event === "state" && this.isTold) break; // what comes later is told
+          if (event.event === "state" && this.asksWhoTypes !== asks) break; // and is asked anew
         }
         tries = 0;
+        if (this.asksWhoTypes !== asks) continue;
         wait = this.isTold ? TOLD_PACE : (stream.retry ?? SLOW_PACE);
       } catch (err) {
         if (signal.aborted) return;
