@@ -19,6 +19,7 @@ import (
 //	project by id                                     P/project               -
 //	project by public key                             ~/public/KEY            -
 //	project and scopes by private key (hashed)        ~/private/HASH          -
+//	who may open a console's socket, by ticket hash   ~/ticket/HASH           -
 //	agents of a project                               P/project               - (a list in the item)
 //	operators of a project                            P/project               operator/ID
 //	private keys of an operator or a server's name    P/project               private/WHOSE/N
@@ -50,6 +51,7 @@ import (
 //	connections that look at a session                P/session/S             connection/API/ID
 //	what a client without a history has been given    P/session/S             connection~
 //	operators who take part in a session              P/session/S             joined/ID
+//	who of the team types in a session                P/session/S             typing
 //	whether a session is among the figures            P/session/S             counted
 //	an entry by client id; a run's log                P/run/CLIENT            N
 //	what came along for a run                         P/run/CLIENT            +
@@ -84,6 +86,7 @@ const (
 	skConnectionFrom = "connection/"
 	skLine           = "connection~"
 	skCounted        = "counted"
+	skTyping         = "typing"
 	// skExtras sorts before every number of a log.
 	skExtras   = "+"
 	deployment = "~"
@@ -150,6 +153,11 @@ func publicKeyKey(key string) table.Key {
 // privateKeyKey is where a private key is found by the hash of its secret.
 func privateKeyKey(hash string) table.Key {
 	return table.Key{PK: deploymentPath("private", hash), SK: skOnly}
+}
+
+// consoleTicketKey is where a console's ticket is found by its hash.
+func consoleTicketKey(hash string) table.Key {
+	return table.Key{PK: deploymentPath("ticket", hash), SK: skOnly}
 }
 
 // privateSlotKey is one of the places for the keys of an operator or, where
@@ -303,6 +311,11 @@ func markKey(p ProjectID, s SessionID, kind, who string) table.Key {
 // joinedKey says that an operator takes part in a session.
 func joinedKey(p ProjectID, s SessionID, o OperatorID) table.Key {
 	return table.Key{PK: sessionPK(p, s), SK: skJoined + escape(string(o))}
+}
+
+// typingKey is who of the team types in a session just now.
+func typingKey(p ProjectID, s SessionID) table.Key {
+	return table.Key{PK: sessionPK(p, s), SK: skTyping}
 }
 
 // hookKey is what stands, besides its mark, of an endpoint's way through a session.
