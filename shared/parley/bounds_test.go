@@ -107,3 +107,41 @@ func TestReplyBounds(t *testing.T) {
 		s.replies(parley.ReplyRequest{ID: "long", Session: id, Content: strings.Repeat("x", parley.MaxMessageBytes)})
 	})
 }
+
+// TestPageOfAMail: the link of a mailed answer leads to an https page, whose address
+// every mail program takes as it is.
+func TestPageOfAMail(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for page, code := range map[string]string{
+			"https://shop.example/help?a=b": "",
+			"http://localhost:8000/":        "",
+			"http://shop.example/":          "invalid_field",
+			"https://shop.example/#help":    "invalid_field",
+			"https://me@shop.example/":      "invalid_field",
+			"https://shop.example/a b":      "invalid_field",
+			"https://shop.example/é":        "invalid_field",
+			"https:///help":                 "invalid_field",
+			"":                              "invalid_field",
+		} {
+			p := generous()
+			p.ReplyMail = parley.ReplyMail{Enabled: true, Page: page}
+			s.want(page, s.store.PutProject(context.Background(), p), code)
+		}
+	})
+}
+
+// TestFilterIsBounded: a list is filtered by what a session may have at all.
+func TestFilterIsBounded(t *testing.T) {
+	onBolt(t, func(s scene) {
+		many := map[string]string{}
+		for n := range parley.MaxMetadata + 1 {
+			many[fmt.Sprint(n)] = "x"
+		}
+		for name, w := range map[string]parley.SessionFilter{"too many": {Metadata: many}, "external id": {External: "a\x00b"}} {
+			_, _, err := s.store.SessionsMatching(context.Background(), s.visitor, parley.PageRequest{}, w)
+			if !is(err, parley.ErrInvalid) {
+				s.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}

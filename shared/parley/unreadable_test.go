@@ -2,7 +2,7 @@ package parley_test
 
 import (
 	"context"
-	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,31 +11,43 @@ import (
 	"parley/shared/table"
 )
 
-// refusing is a table of which one read fails, counted from 1.
-type refusing struct {
+// faulty is a table of which one read, counted from 1, fails or brings items whose
+// data are damaged.
+type faulty struct {
 	table.Table
-	nth, reads int
+	nth     int
+	damages bool
+
+	mu      sync.Mutex
+	reads   int
+	damaged bool // it brought one
 }
 
-func (r *refusing) read() error {
-	if r.reads++; r.reads == r.nth {
-		return table.ErrUnavailable
+func (f *faulty) read(items []table.Item, err error) ([]table.Item, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.reads++; f.reads != f.nth || err != nil {
+		return items, err
 	}
-	return nil
+	if !f.damages {
+		return nil, table.ErrUnavailable
+	}
+	for _, item := range items {
+		if item.String("data") != "" {
+			item["data"], f.damaged = `{"id":`, true
+		}
+	}
+	return items, nil
 }
 
-func (r *refusing) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
-	if err := r.read(); err != nil {
-		return nil, err
-	}
-	return r.Table.Get(ctx, consistent, keys...)
+func (f *faulty) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
+	return f.read(f.Table.Get(ctx, consistent, keys...))
 }
 
-func (r *refusing) Query(ctx context.Context, q table.Query) (table.Page, error) {
-	if err := r.read(); err != nil {
-		return table.Page{}, err
-	}
-	return r.Table.Query(ctx, q)
+func (f *faulty) Query(ctx context.Context, q table.Query) (page table.Page, err error) {
+	page, err = f.Table.Query(ctx, q)
+	page.Items, err = f.read(page.Items, err)
+	return page, err
 }
 
 // helped is what a scene of TestUnreadable has: a contact with two visitors, whose
@@ -48,6 +60,7 @@ type helped struct {
 	session *parley.Session
 	hook    parley.HookID
 	answer  parley.EntryID
+	secret  string // of a private key
 	upto    parley.Seq
 }
 
@@ -67,14 +80,18 @@ func (s scene) helped() helped {
 		}
 	}
 	must(s.store.PutOperator(ctx, parleytest.Project, parley.Operator{ID: "op", Name: "Ola"}))
-	_, _, err := s.store.AddPrivateKey(ctx, parleytest.Project, parley.PrivateKey{Name: "a key", Operator: "op", Scopes: []parley.Scope{parley.ScopeRead}})
+	_, secret, err := s.store.AddPrivateKey(ctx, parleytest.Project, parley.PrivateKey{Name: "a key", Operator: "op", Scopes: []parley.Scope{parley.ScopeRead}})
 	must(err)
+	h.secret = secret
 	hook, _, err := s.store.PutHook(ctx, s.operator(), parley.Hook{URL: "https://hooks.example/", Events: []parley.HookEvent{parley.HookMessage}})
 	must(err)
 	h.hook = hook.ID
 	_, err = s.store.Rate(ctx, h.contact, h.session.ID, 4, "good")
 	must(err)
 	must(s.store.PutReview(ctx, parleytest.Project, h.session.ID, parley.Review{Close: 1, At: time.Now().UnixMilli(), Summary: "a question"}))
+	must(s.store.PutTold(ctx, parleytest.Project, h.session.ID, parley.WaySlack, parley.Told{Wait: 1, Times: 1}))
+	_, err = s.store.MoveMark(ctx, h.contact, h.session.ID, parley.MarkSeen, 1)
+	must(err)
 	must(s.store.TakeOver(ctx, s.operator(), h.session.ID, human("Ola")))
 	h.session = h.scene.sessionOf(h.contact, h.session.ID)
 	h.upto = h.session.Seq
@@ -171,6 +188,24 @@ var reading = map[string]func(h helped, s *parley.Store) error{
 		_, err := s.PrivateKeys(context.Background(), parleytest.Project)
 		return err
 	},
+	"private key": func(h helped, s *parley.Store) error {
+		_, err := s.PrivateKeyOf(context.Background(), h.secret)
+		return err
+	},
+	"sweep": func(h helped, s *parley.Store) error {
+		swept, err := s.Sweep(context.Background(), parley.SweepHelp{Revive: nothingToRevive,
+			Wake: func(context.Context, parley.Following) error { return nil }})
+		if swept.Failed > 0 { // and is done again
+			err = parley.ErrUnavailable
+		}
+		return err
+	},
+	"mail that is due": func(h helped, s *parley.Store) error {
+		h.session.Unmet = 1
+		_, err := s.MailDue(context.Background(), parley.Stretch{Session: h.session, Entries: []parley.Entry{
+			{Seq: h.upto, Author: human("Ola"), Text: "Here I am."}}})
+		return err
+	},
 	"settings": func(h helped, s *parley.Store) error {
 		_, err := s.Settings(context.Background(), parleytest.Project)
 		return err
@@ -205,6 +240,9 @@ var reading = map[string]func(h helped, s *parley.Store) error{
 	},
 	"token": func(h helped, s *parley.Store) error { return s.CheckVisitor(context.Background(), h.contact) },
 }
+
+// dataless are calls that read items whose data they have no use for.
+var dataless = map[string]bool{"full transcript": true, "state of a webhook": true}
 
 // changing are calls that write after they have read.
 var changing = map[string]func(h helped, s *parley.Store) error{
@@ -251,26 +289,36 @@ var changing = map[string]func(h helped, s *parley.Store) error{
 	},
 }
 
-// TestUnreadable: a call of which a read fails says that, whichever read it is: what
-// could not be read is not taken for what is not there.
+// TestUnreadable: a call of which a read fails says that, whichever read it is, and
+// so does one that meets a damaged item: what could not be read is not taken for
+// what is not there.
 func TestUnreadable(t *testing.T) {
-	for kind, calls := range map[string]map[string]func(helped, *parley.Store) error{"reading": reading, "changing": changing} {
-		t.Run(kind, func(t *testing.T) {
-			for name, call := range calls {
+	for _, kind := range []struct {
+		name    string
+		calls   map[string]func(helped, *parley.Store) error
+		damages bool
+	}{{"reading", reading, false}, {"changing", changing, false}, {"damaged", reading, true}} {
+		t.Run(kind.name, func(t *testing.T) {
+			for name, call := range kind.calls {
+				if kind.damages && dataless[name] {
+					continue
+				}
 				onBolt(t, func(s scene) {
 					h := s.helped()
 					for n := 1; ; n++ {
-						tbl := &refusing{Table: s.table, nth: n}
+						tbl := &faulty{Table: s.table, nth: n, damages: kind.damages}
 						err := call(h, s.over(tbl))
-						if tbl.reads < n { // none failed
+						switch {
+						case tbl.reads < n: // all is well
 							s.want(name, err, "")
 							if n == 1 {
 								s.Errorf("%s reads nothing", name)
 							}
 							return
-						}
-						if !is(err, parley.ErrUnavailable) {
-							s.Error(fmt.Sprintf("%s without read %d = %v, want %v", name, n, err, parley.ErrUnavailable))
+						case kind.damages && tbl.damaged && (err == nil || is(err, parley.ErrNotFound)):
+							s.Errorf("%s with damage in read %d = %v", name, n, err)
+						case !kind.damages && !is(err, parley.ErrUnavailable):
+							s.Errorf("%s without read %d = %v, want %v", name, n, err, parley.ErrUnavailable)
 						}
 					}
 				})
