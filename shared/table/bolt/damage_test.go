@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -208,6 +209,11 @@ func TestWrongContents(t *testing.T) {
 		"a change that cannot be read": func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte("changes"))
 			return b.Put(first(b), []byte{1})
+		},
+		"a change with something behind it": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("changes"))
+			k := first(b)
+			return b.Put(k, append(bytes.Clone(b.Get(k)), 0))
 		},
 		"the number of a change": func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte("changes"))
