@@ -2,6 +2,7 @@ package parley_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -143,5 +144,47 @@ func TestFilterIsBounded(t *testing.T) {
 				s.Errorf("%s: %v", name, err)
 			}
 		}
+	})
+}
+
+// TestExtrasAreBounded: what comes along with a message is refused with it.
+func TestExtrasAreBounded(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for name, extras := range map[string]parley.Extras{
+			"a long prompt":     {Prompt: strings.Repeat("x", parley.MaxPromptBytes+1)},
+			"no text":           {Prompt: "\xff"},
+			"a list as context": {Context: json.RawMessage(`[]`)},
+			"a long context":    {Context: json.RawMessage(`{"a":"` + strings.Repeat("x", parley.MaxContextBytes) + `"}`)},
+		} {
+			r := say("m1", "")
+			r.Extras = extras
+			s.unchanged(name, func() {
+				if _, err := s.store.Send(context.Background(), s.visitor, r); !is(err, parley.ErrInvalid) {
+					s.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+	})
+}
+
+// TestRefusedUploadIsGivenBack: an upload that the rate of an hour refuses is not
+// taken from the address's day.
+func TestRefusedUploadIsGivenBack(t *testing.T) {
+	onBolt(t, func(s scene) {
+		b := generous().Budgets
+		b.UploadsPerHour, b.AddressUploads = 1, 3
+		s.limitedBy(b)
+		grant := func(c parley.Caller) error {
+			_, err := s.store.GrantUpload(context.Background(), c, "a.txt", "text/plain", 1000)
+			return err
+		}
+		one := s.from("198.51.100.1")
+		s.want("the first", grant(one), "")
+		for range 5 {
+			s.want("too soon", grant(one), "uploads_limit")
+		}
+		s.want("another's", grant(s.from("198.51.100.1")), "")
+		s.want("a third's", grant(s.from("198.51.100.1")), "")
+		s.want("the day's fourth", grant(s.from("198.51.100.1")), "uploads_limit")
 	})
 }

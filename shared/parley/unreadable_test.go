@@ -230,6 +230,14 @@ var reading = map[string]func(h helped, s *parley.Store) error{
 		_, err := s.Told(context.Background(), parleytest.Project, h.session.ID, parley.WaySlack, 1)
 		return err
 	},
+	"log of a run": func(h helped, s *parley.Store) error {
+		_, err := s.ReadLog(context.Background(), parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"}, 0, true)
+		return err
+	},
+	"place of a run": func(h helped, s *parley.Store) error {
+		_, _, err := s.RunPlace(context.Background(), parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"})
+		return err
+	},
 	"outcome": func(h helped, s *parley.Store) error {
 		_, err := s.Outcome(context.Background(), parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"}, 0)
 		return err
