@@ -61,6 +61,7 @@ type helped struct {
 	hook    parley.HookID
 	answer  parley.EntryID
 	secret  string // of a private key
+	file    parley.FileID
 	upto    parley.Seq
 }
 
@@ -89,6 +90,8 @@ func (s scene) helped() helped {
 	_, err = s.store.Rate(ctx, h.contact, h.session.ID, 4, "good")
 	must(err)
 	must(s.store.PutReview(ctx, parleytest.Project, h.session.ID, parley.Review{Close: 1, At: time.Now().UnixMilli(), Summary: "a question"}))
+	h.visitor = h.contact
+	h.file = h.upload("a.txt")
 	must(s.store.PutTold(ctx, parleytest.Project, h.session.ID, parley.WaySlack, parley.Told{Wait: 1, Times: 1}))
 	_, err = s.store.MoveMark(ctx, h.contact, h.session.ID, parley.MarkSeen, 1)
 	must(err)
@@ -206,6 +209,10 @@ var reading = map[string]func(h helped, s *parley.Store) error{
 			{Seq: h.upto, Author: human("Ola"), Text: "Here I am."}}})
 		return err
 	},
+	"link of a file": func(h helped, s *parley.Store) error {
+		_, err := s.FileLink(context.Background(), h.file, s.FileSecret(parleytest.Project, h.file))
+		return err
+	},
 	"settings": func(h helped, s *parley.Store) error {
 		_, err := s.Settings(context.Background(), parleytest.Project)
 		return err
@@ -256,6 +263,12 @@ var dataless = map[string]bool{"full transcript": true, "state of a webhook": tr
 var changing = map[string]func(h helped, s *parley.Store) error{
 	"block": func(h helped, s *parley.Store) error {
 		return s.BlockContact(context.Background(), parleytest.Project, h.id, true)
+	},
+	"send": func(h helped, s *parley.Store) error {
+		r := say("m9", h.session.ID)
+		r.Attachments = []parley.FileID{h.file}
+		_, err := s.Send(context.Background(), h.contact, r)
+		return err
 	},
 	"vote": func(h helped, s *parley.Store) error {
 		_, err := s.Vote(context.Background(), h.contact, h.session.ID, h.answer, parley.VoteUp)
