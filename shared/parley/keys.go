@@ -202,14 +202,9 @@ func contactVisitorKey(p ProjectID, c ContactID, v VisitorID) table.Key {
 	return table.Key{PK: contactKey(p, c).PK, SK: "visitor/" + escape(string(v))}
 }
 
-// contactExternalKey names a partition of the index that holds sessions of a
-// contact whom nobody vouches for: whoever types the same e-mail has another
-// external id, and cannot make this one's list long.
-func contactExternalKey(p ProjectID, c ContactID, external string) table.Key {
-	return table.Key{PK: contactKey(p, c).PK, SK: "external/" + escape(external)}
-}
-
-// scopePartition holds the sessions of an unproven contact under one external id.
+// scopePartition holds the sessions of a contact whom nobody vouches for under one
+// external id: whoever types the same e-mail has another, and cannot make this one's
+// list long.
 func scopePartition(p ProjectID, c ContactID, external string) string {
 	return path(string(p), "scope", string(c), external)
 }

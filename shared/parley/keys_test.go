@@ -84,9 +84,6 @@ var builders = []builder{
 	{"contactVisitorKey", func(i input) table.Key {
 		return contactVisitorKey(i.project, ContactID(i.a), VisitorID(i.b))
 	}, projectAB, "P/contact/C visitor/V"},
-	{"contactExternalKey", func(i input) table.Key {
-		return contactExternalKey(i.project, ContactID(i.a), i.b)
-	}, projectAB, "P/contact/C external/ID"},
 	{"externalKey", func(i input) table.Key { return externalKey(i.project, odd(i.n), i.a) }, evenOrOdd, "P/external/PROOF/ID -"},
 	{"emailKey", func(i input) table.Key { return emailKey(i.project, odd(i.n), i.a) }, foldedEmail, "P/email/PROOF/FOLDED -"},
 	{"sessionPK", func(i input) table.Key { return table.Key{PK: sessionPK(i.project, SessionID(i.a))} }, projectA, "P/session/S"},
