@@ -77,6 +77,8 @@ var constants = map[string]any{
 	"parley.MaxContextBytes":        parley.MaxContextBytes,
 	"parley.MaxContactContextBytes": parley.MaxContactContextBytes,
 	"parley.MaxChangesPerMinute":    parley.MaxChangesPerMinute,
+	"parley.TypingLife":             parley.TypingLife,
+	"parley.ConsoleTicketLife":      parley.ConsoleTicketLife,
 	"parley.MaxBack":                parley.MaxBack,
 	"parley.MaxFormBytes":           parley.MaxFormBytes,
 	"parley.MaxChunkBytes":          parley.MaxChunkBytes,

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"parley/functions/feed"
+	"parley/shared/live"
 	"parley/shared/parley"
 )
 
@@ -29,4 +30,19 @@ func rings(c feed.Change) bool {
 		return c.Run == ""
 	}
 	return false
+}
+
+// ConsoleBell returns a bell that calls this function for the consoles of people, where
+// somebody of the project is at one: half a read unit for each change.
+func ConsoleBell(store *parley.Store, call func(context.Context, Event) error) feed.Bell {
+	return func(ctx context.Context, c feed.Change) error {
+		if c.Kind == feed.Erased || c.After == c.Upto && !c.Moved {
+			return nil
+		}
+		if team, err := store.TeamConnections(ctx, c.Project); err != nil || len(team) == 0 {
+			return err
+		}
+		w := live.Window{Project: c.Project, Session: c.Session, After: c.After, Upto: c.Upto, Moved: c.Moved}
+		return call(ctx, Event{Project: c.Project, Session: c.Session, Consoles: &w})
+	}
 }

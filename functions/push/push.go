@@ -18,6 +18,9 @@ type Event struct {
 	// Ended is the run whose end this is for, if it is for one: a relay that is alive
 	// sees to what there is then.
 	Ended parley.RunID `json:"ended,omitempty"`
+	// Consoles is what the team's consoles are told, nil for nothing. An event is for
+	// them or for the session's page.
+	Consoles *live.Window `json:"consoles,omitempty"`
 }
 
 // EventOf returns the event that wakes the follower parley.FollowerPush.
@@ -44,6 +47,9 @@ func New(c Config) (Handler, error) {
 func (c Config) handle(ctx context.Context, e Event) error {
 	if e.Project == "" || e.Session == "" {
 		return errors.New("push: the event names no session")
+	}
+	if e.Consoles != nil {
+		return c.Live.Consoles(ctx, *e.Consoles)
 	}
 	err := c.Live.Push(ctx, e.Project, e.Session, e.Ended)
 	var later *parley.Later

@@ -24,7 +24,7 @@ func (b *Bundle) openHooks(c Config, store *parley.Store) error {
 		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)}); err != nil {
 		return err
 	}
-	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
+	b.feed = feed.New(feed.Config{Bells: []feed.Bell{push.ConsoleBell(store, b.push), review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
 		hooks.ReplyMailBell(b.deliver), push.Bell(b.push)}, Log: b.log})
 	return nil
 }

@@ -24,6 +24,9 @@ type Connection struct {
 	Channel Channel `json:"channel,omitempty"`
 	// Caller is the visitor, or the operator. Its Address is not kept.
 	Caller Caller `json:"caller,omitzero"`
+	// Key is the private key that opened a console's connection, without its secret: who
+	// has it no more is told nothing more.
+	Key PrivateKey `json:"key,omitzero"`
 	// Session is the one that the connection is for, where its dialect gives each
 	// connection one, and the one that a console looks at. It may not have begun.
 	Session SessionID `json:"-"`

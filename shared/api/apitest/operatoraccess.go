@@ -41,13 +41,13 @@ func ofDesk(d desk) map[parley.Scope][]call {
 	hook := map[string]any{"url": "https://mallory.example/hook", "events": []string{"message"}}
 	return map[parley.Scope][]call{
 		parley.ScopeRead: {
-			get("/operator/me"), get("/operator/inbox"), get(fmt.Sprint("/operator/sessions?number=", d.session.Number())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
+			get("/operator/me"), post("/operator/ticket", nil), get("/operator/inbox"), get(fmt.Sprint("/operator/sessions?number=", d.session.Number())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
 			put(session+"/seen", map[string]any{"seen": 1}), get("/operator/figures"), get("/operator/ratings"), get("/operator/operators"),
 		},
 		parley.ScopeReply: {
 			post(session+"/reply", message()), post(session+"/note", message()), put(session+"/holder", map[string]any{"holder": "human"}),
 			put(session+"/state", map[string]any{"state": "spam"}), put(session+"/archived", map[string]any{"archived": true}),
-			put(session+"/attributes", map[string]any{"attributes": map[string]string{"plan": "mine"}}),
+			put(session+"/attributes", map[string]any{"attributes": map[string]string{"plan": "mine"}}), put(session+"/typing", map[string]any{"typing": true}),
 			put("/operator/visitors/"+string(d.visitor)+"/blocked", map[string]any{"blocked": true}),
 			put("/operator/contacts/"+string(d.contact)+"/blocked", map[string]any{"blocked": true}),
 			post("/operator/uploads", map[string]any{"name": "a.txt", "type": "text/plain", "size": 1}),
@@ -298,6 +298,7 @@ func testOperatorValidation(t *testing.T, s *suite) {
 		{"attribute too long", put(session+"/attributes", map[string]any{"attributes": map[string]string{"n": long(parley.MaxMetadataBytes + 1)}}), 413, "too_large", "attributes"},
 		{"seen nothing", put(session+"/seen", map[string]any{}), 400, "invalid_field", "seen"},
 		{"seen less than nothing", put(session+"/seen", map[string]any{"seen": -1}), 400, "invalid_field", "seen"},
+		{"typing perhaps", put(session+"/typing", map[string]any{}), 400, "invalid_field", "typing"},
 		{"blocked perhaps", put("/operator/visitors/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},
 		{"contact blocked perhaps", put("/operator/contacts/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},
 		{"contact who is nobody", put("/operator/contacts/nobody/blocked", map[string]any{"blocked": true}), 404, "not_found", ""},

@@ -15,7 +15,7 @@ import (
 // routes says which function serves what.
 var routes = map[string][]string{
 	"chat": {"POST /chat", "GET /chat/{session}/runs/{run}", "POST /chat/{session}/cancel",
-		"POST /chat/{session}/form", "POST /chat/{session}/vote"},
+		"POST /chat/{session}/form", "POST /chat/{session}/typing", "POST /chat/{session}/vote"},
 	"updates":  {"GET /updates/{session}"},
 	"close":    {"POST /close"},
 	"history":  {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},

@@ -22,6 +22,16 @@ export class Api {
     return this.#json("/me");
   }
 
+  /** What opens the console's socket, once: `{ticket, socket}`. */
+  async ticket() {
+    return this.#json("/ticket", { method: "POST" });
+  }
+
+  /** Says that the operator types to the visitor, or has stopped. */
+  async setTyping(session, typing) {
+    await this.#json(inSession(session, "/typing"), { method: "PUT", body: { typing } });
+  }
+
   /** A page of the inbox: `{state, holder, operator}` and the cursor of the page before. */
   async inbox(list, cursor, signal) {
     return this.#json(`/inbox?${query({ ...list, limit: 30, cursor })}`, { signal });

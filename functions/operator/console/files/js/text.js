@@ -81,6 +81,8 @@ export const text = {
   left: (age) => `left the page ${age} ago`,
   leftNow: "left the page just now",
   writes: "AI is writing",
+  types: (name) => `${name} is writing…`,
+  typing: "is typing…",
   preview: { ai: "AI: ", human: "You: ", team: "Team: ", system: "" },
   replied: (name) => `${name}: `,
   noMessages: "No messages yet",
