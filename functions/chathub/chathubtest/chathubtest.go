@@ -44,13 +44,14 @@ type Host struct {
 	Restart func(t testing.TB) *gateway.API
 }
 
-// Run tests the host. Its tests leave projects of their own behind.
+// Run tests the host, as far as it can do what a test needs. Its tests leave projects of their own behind.
 func Run(t *testing.T, host Host) {
 	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(host.Master)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &suite{Host: host, keys: keys}
+	lacks := map[string]bool{"V18_Panic": host.Break == nil, "V37_Restart": host.Restart == nil, "V38_RelayDies": host.Kill == nil || host.Pass == nil}
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -106,6 +107,9 @@ func Run(t *testing.T, host Host) {
 		{"AccessOfFrames", testAccessOfFrames},
 		{"V38_RelayDies", testRelayDies}, // the last, for it lets time pass
 	} {
+		if lacks[test.name] {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) { test.run(t, s.of(t)) })
 	}
 }
