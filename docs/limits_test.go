@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/functions/chathub"
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/live"
@@ -140,6 +141,10 @@ var constants = map[string]any{
 	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
 	"parley.MaxNumberLook":          parley.MaxNumberLook,
+	"chathub.MaxContent":            chathub.MaxContent,
+	"chathub.MaxMetadataBytes":      chathub.MaxMetadataBytes,
+	"chathub.ResumeWithin":          chathub.ResumeWithin,
+	"chathub.SilentFor":             chathub.SilentFor,
 	"socket.MaxFrame":               socket.MaxFrame,
 	"socket.MaxLife":                socket.MaxLife,
 	"socket.MaxIdle":                socket.MaxIdle,

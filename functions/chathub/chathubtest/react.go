@@ -73,7 +73,7 @@ func showsReplies(t *testing.T, s *suite, release string) {
 	}
 	await := func(condition string) {
 		t.Helper()
-		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](condition)); err != nil {
+		if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+condition+")")); err != nil {
 			t.Fatalf("%s: %v", condition, err)
 		}
 	}
@@ -107,10 +107,6 @@ func showsReplies(t *testing.T, s *suite, release string) {
 		t.Errorf("a message had no text %d times, %v", n, err)
 	}
 	// The page does show one where nothing lies between the last piece and the final.
-	eval(`void (() => {
-		const say = (more) => connection._methods.messagereceived.forEach((f) => f({ messageId: "none", content: "Lost", ...more }));
-		say({ isFinal: false });
-		say({ isFinal: true });
-	})()`)
+	eval(`void [false, true].forEach((isFinal) => receive({ messageId: "none", content: "Lost", isFinal }))`)
 	await("blanks > 0")
 }

@@ -6,9 +6,11 @@ const { createElement: h, useState, useEffect, useRef } = React;
 
 function Chat({ connection }) {
   const [messages, setMessages] = useState([]);
+  const [typing, setTyping] = useState(false);
+  const [ready, setReady] = useState(false);
   const writing = useRef(new Map());
   useEffect(() => {
-    connection.on("MessageReceived", ({ messageId, content, isFinal }) => {
+    window.receive = ({ messageId, content, isFinal }) => {
       if (isFinal) {
         writing.current.delete(messageId);
         return;
@@ -20,13 +22,12 @@ function Chat({ connection }) {
           ? shown.map((m) => (m.id === messageId ? { ...m, text } : m))
           : [...shown, { id: messageId, text }];
       });
-    });
+    };
+    connection.on("MessageReceived", window.receive);
     connection.on("TypingIndicator", ({ isTyping }) => setTyping(isTyping));
     connection.on("Error", ({ code }) => { throw new Error(code); });
     connection.start().then(() => setReady(true));
   }, []);
-  const [typing, setTyping] = useState(false);
-  const [ready, setReady] = useState(false);
   return h("main", { "data-ready": ready, "data-typing": typing }, messages.map((m) => h("p", { key: m.id }, m.text)));
 }
 
