@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"parley/functions/chathub/chathubtest"
 )
 
 // TestChatHub: a client of a SignalR hub connects to make run as it negotiates, hears
@@ -96,6 +98,20 @@ func TestChatHub(t *testing.T) {
 	}
 	if got := websocket.CloseStatus(err); got != websocket.StatusGoingAway {
 		t.Errorf("the connection ends with %d, want 1001: %v", got, err)
+	}
+}
+
+// TestSignalRClient: that client itself is answered there.
+func TestSignalRClient(t *testing.T) {
+	folder := t.TempDir()
+	p := start(t, folder)
+	token, err := demoToken(folder, "user_1").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{"agentId": {"demo.guide"}, "access_token": {strings.TrimSpace(string(token))}}
+	if reply := chathubtest.Ask(t, p.page, query, "Do I need docker to try it?"); !strings.Contains(strings.ToLower(reply), "docker") {
+		t.Errorf("the reply is %q", reply)
 	}
 }
 

@@ -3,6 +3,7 @@ package chathubtest
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,34 @@ func RunApps(t *testing.T, host Host) {
 	for _, release := range []string{"18", "19"} {
 		t.Run("V22_React"+release, func(t *testing.T) { showsReplies(t, s.of(t), release) })
 	}
+	t.Run("V37_Restart", func(t *testing.T) { appSeesRestart(t, s.of(t), inNode(t)) })
+}
+
+// Ask has SignalR's own client in Node.js ask a hub something, and returns the reply.
+// The hub is below base, for the query that an app has in its address.
+func Ask(t testing.TB, base string, query url.Values, question string) string {
+	t.Helper()
+	a := inNode(t).connect(&page{suite: &suite{Host: Host{Base: base}}, t: t, query: query}, options{})
+	a.say(question)
+	return a.hears(1).final
+}
+
+// appSeesRestart: an app comes back to a hub that was stopped and started, and to its
+// session. What comes after has another gateway.
+func appSeesRestart(t *testing.T, s *suite, e *engine) {
+	if s.Restart == nil {
+		t.Skip("this host cannot stop and start the hub")
+	}
+	a := e.connect(e.page(t, s), options{Reconnects: true})
+	id := a.say(fresh("Hello")).ConversationID
+	a.hears(1)
+	a.settles(1)
+	s.Restart(t)
+	a.hearsEvent("reconnected", 1)
+	if again := a.say(fresh("Hello")).ConversationID; again != id {
+		t.Errorf("the session was %s and is %s", id, again)
+	}
+	a.hears(2)
 }
 
 // answers has the app ask something, and the reply come as it has to.
