@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/functions/chathub"
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/live"
@@ -154,6 +155,10 @@ var constants = map[string]any{
 	"parley.MaxBudget":               parley.MaxBudget,
 	"live.MaxPiece":                  live.MaxPiece,
 	"live.FinalGap":                  live.FinalGap,
+	"chathub.MaxContent":             chathub.MaxContent,
+	"chathub.MaxMetadataBytes":       chathub.MaxMetadataBytes,
+	"chathub.ResumeWithin":           chathub.ResumeWithin,
+	"chathub.SilentFor":              chathub.SilentFor,
 }
 
 // quantity is a number and its unit.

@@ -46,11 +46,7 @@ type Host struct {
 
 // Run tests the host, as far as it can do what a test needs. Its tests leave projects of their own behind.
 func Run(t *testing.T, host Host) {
-	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(host.Master)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &suite{Host: host, keys: keys}
+	s := newSuite(t, host)
 	lacks := map[string]bool{"V18_Panic": host.Break == nil, "V37_Restart": host.Restart == nil, "V38_RelayDies": host.Kill == nil || host.Pass == nil}
 	for _, test := range []struct {
 		name string
@@ -120,6 +116,15 @@ type suite struct {
 	keys *token.Keyring
 	// own are the projects of the test that runs.
 	own parleytest.Own
+}
+
+func newSuite(t *testing.T, host Host) *suite {
+	t.Helper()
+	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(host.Master)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &suite{Host: host, keys: keys}
 }
 
 // of returns the suite for one test, after which nothing goes wrong any more.
