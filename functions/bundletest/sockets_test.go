@@ -85,8 +85,9 @@ func testConsole(t *testing.T, s *stack) {
 	}
 	desk := *v
 	desk.token = secret
+	server := []string{"Origin", ""} // a private key is not for a page of another site
 	var way struct{ Ticket, Socket string }
-	desk.into(desk.do(http.MethodPost, s.addresses["operator"]+"/operator/ticket", nil), &way)
+	desk.into(desk.do(http.MethodPost, s.addresses["operator"]+"/operator/ticket", nil, server...), &way)
 	address := "ws" + strings.TrimPrefix(s.sockets[live.ConsoleAPI].Endpoint, "http")
 	if way.Socket != address {
 		t.Fatalf("the console is sent to %s, want %s", way.Socket, address)
@@ -111,7 +112,7 @@ func testConsole(t *testing.T, s *stack) {
 	if said := c.hears("typing"); !strings.Contains(said, first.Session.ID) {
 		t.Errorf("the console hears %s", said)
 	}
-	desk.into(desk.do(http.MethodDelete, s.addresses["operator"]+"/operator/project/private-keys/"+key.ID, nil), &struct{}{})
+	desk.into(desk.do(http.MethodDelete, s.addresses["operator"]+"/operator/project/private-keys/"+key.ID, nil, server...), &struct{}{})
 	c.ends()
 }
 
