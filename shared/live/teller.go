@@ -114,7 +114,7 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	if err := t.endBegun(ctx, s); err != nil {
 		return s.After, t.retried(err)
 	}
-	done, told := s.After, false
+	done, told := s.After, s.Held // what it is held for was just told
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		given, begun := t.given[name]
