@@ -19,7 +19,12 @@ import (
 // text has come twice, nothing is left that the page shows as being written, and nobody
 // holds anything. SEEDS is how many, SEED the first.
 func TestRandom(t *testing.T) {
-	seeds, first := 60, 1
+	seeds(t, 60, func(t *testing.T, seed uint64) { in(t, slowly, func(w *world) { w.random(seed) }) })
+}
+
+// seeds runs a test as often as SEEDS says, from the seed SEED.
+func seeds(t *testing.T, seeds int, test func(*testing.T, uint64)) {
+	first := 1
 	for name, n := range map[string]*int{"SEEDS": &seeds, "SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			var err error
@@ -29,7 +34,7 @@ func TestRandom(t *testing.T) {
 		}
 	}
 	for seed := first; seed < first+seeds; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { in(t, slowly, func(w *world) { w.random(uint64(seed)) }) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { test(t, uint64(seed)) })
 	}
 }
 
@@ -51,17 +56,7 @@ func (w *world) random(seed uint64) {
 		}
 		return true, nil
 	}
-	mortal := func(p float64, calls int) func() *process {
-		return func() *process {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if quiet || faults.Float64() > p {
-				return nil
-			}
-			return &process{w: w, diesAt: 1 + faults.IntN(calls), after: faults.IntN(2) == 0}
-		}
-	}
-	w.responder, w.pusher = mortal(0.3, 130), mortal(0.3, 14)
+	w.mortals(faults, &quiet)
 	ref := w.connect()
 	for n := range 3 {
 		w.send(parley.EntryID(fmt.Sprint("m", n)))
@@ -92,15 +87,31 @@ func (w *world) random(seed uint64) {
 	w.mu.Unlock()
 	w.connect() // a page that nobody tells anything may be one that is not known any more
 	w.sweep(6 * time.Minute)
-	w.allTold()
+	w.allTold(session)
 }
 
-// allTold fails the test unless every message of the session has its final.
-func (w *world) allTold() {
+// mortals has one process in three die at some time, as long as it is not quiet.
+func (w *world) mortals(faults *rand.Rand, quiet *bool) {
+	mortal := func(calls int) func() *process {
+		return func() *process {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if *quiet || faults.Float64() > 0.3 {
+				return nil
+			}
+			return &process{w: w, diesAt: 1 + faults.IntN(calls), after: faults.IntN(2) == 0}
+		}
+	}
+	w.responder, w.pusher = mortal(130), mortal(14)
+}
+
+// allTold fails the test unless every message of a session has its final, and nobody
+// works for it any more.
+func (w *world) allTold(id parley.SessionID) {
 	w.page.mu.Lock()
 	defer w.page.mu.Unlock()
-	for _, e := range parleytest.Entries(w, w.Store, w.visitor, session) {
-		if !e.IsMessage() || e.Author.Kind == parley.AuthorUser {
+	for _, e := range parleytest.Entries(w, w.Store, parleytest.Operator(), id) {
+		if !e.IsMessage() || e.Internal || e.Author.Kind == parley.AuthorUser {
 			continue
 		}
 		name := string(e.ID)

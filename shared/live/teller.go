@@ -116,6 +116,7 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	if err != nil {
 		return done, t.retried(err)
 	}
+	told = told || s.Held // what the lease is held for was just told
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		given, begun := t.given[name]

@@ -96,6 +96,11 @@ type Stretch struct {
 	// Died says that the worker before was not heard of again: it may have done some
 	// of what follows the mark, of which it noted nothing. It is told once.
 	Died bool
+	// Held says that the lease is still the one of Hold.Take, under the note of which
+	// nothing else may be done: if this worker dies, nobody is told that it Died. Work
+	// that has come to something else returns After without an error, and gets the rest
+	// under a lease of Follow's.
+	Held bool
 }
 
 // ErrUnattended is of work for which nobody is there. It is no failure, and the
@@ -340,10 +345,10 @@ func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq,
 	defer cancel()
 	note := w.mark.note
 	upto, err := do(bounded, Stretch{Session: w.session, After: w.mark.seq, Entries: entries, Tries: int(max(w.mark.tries, 1)) - 1,
-		Note: &note, Died: w.died})
+		Note: &note, Died: w.died, Held: w.mark.begun})
 	w.died = false
 	upto = max(w.mark.seq, min(upto, entries[len(entries)-1].Seq))
-	if err == nil && upto == w.mark.seq && note == w.mark.note {
+	if err == nil && upto == w.mark.seq && note == w.mark.note && !w.mark.begun {
 		err = errNoProgress
 	}
 	return upto, note, err
