@@ -87,7 +87,10 @@ func testConsole(t *testing.T, s *stack) {
 	desk.token = secret
 	server := []string{"Origin", ""} // a private key is not for a page of another site
 	var way struct{ Ticket, Socket string }
-	desk.into(desk.do(http.MethodPost, s.addresses["operator"]+"/operator/ticket", nil, server...), &way)
+	made := desk.do(http.MethodPost, s.addresses["operator"]+"/operator/ticket", nil, server...)
+	if err := json.NewDecoder(made.Body).Decode(&way); err != nil || made.StatusCode != http.StatusCreated {
+		t.Fatalf("ticket: %d, %v", made.StatusCode, err)
+	}
 	address := "ws" + strings.TrimPrefix(s.sockets[live.ConsoleAPI].Endpoint, "http")
 	if way.Socket != address {
 		t.Fatalf("the console is sent to %s, want %s", way.Socket, address)

@@ -5,6 +5,8 @@
 package chathubtest
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,8 +138,30 @@ func (s *suite) of(t *testing.T) *suite {
 }
 
 // standing returns the items of the test's projects, as far as nothing changes them
-// that nobody asks for.
+// that nobody asks for, once nothing is under way: no page is being told anything, and
+// of every connection that has ended the hub has heard.
 func (s *suite) standing(t testing.TB) map[table.Key]table.Item {
 	t.Helper()
-	return s.own.Standing(s.Dump(t))
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		all := s.own.Standing(s.Dump(t))
+		if what := s.underWay(all); what == "" {
+			return all
+		} else if time.Now().After(end) {
+			t.Fatalf("%s is under way for %v", what, patience)
+		}
+	}
+}
+
+func (s *suite) underWay(all map[table.Key]table.Item) string {
+	open := s.Gateway.Connections()
+	for k, item := range all {
+		_, id, isConnection := strings.Cut(item.String("data"), `"api":"chathub","id":"`)
+		id, _, _ = strings.Cut(id, `"`)
+		switch {
+		case k.SK == "mark/follow/push" && item["until"] != nil,
+			isConnection && strings.HasPrefix(k.PK, "~/connection/") && item["ready"] == true && !slices.Contains(open, id):
+			return k.PK + " " + k.SK
+		}
+	}
+	return ""
 }
