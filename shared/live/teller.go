@@ -111,6 +111,9 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	}
 	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = t.note() }()
+	if s.Died {
+		t.doubt(s.Entries)
+	}
 	done := s.After
 	told, err := t.endBegun(ctx, s)
 	if err != nil {
@@ -119,15 +122,11 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	told = told || s.Held // what the lease is held for was just told
 	for _, e := range s.Entries {
 		name := nameOf(e)
-		given, begun := t.given[name]
-		if given != whole && says(e) {
+		if t.given[name] != whole && says(e) {
 			if told {
 				break
 			}
 			told = true
-			if name != "" && s.Died && !begun {
-				t.given[name] = inDoubt
-			}
 			if err := t.tell(ctx, s.Session, e, name); err != nil {
 				return done, t.retried(err)
 			}
@@ -137,6 +136,23 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 		delete(t.given, replyName(e.Run)) // it may have ended without a message
 	}
 	return done, nil
+}
+
+// doubt notes what a worker that died may have begun without a note: the first that is
+// not begun. It is noted before anything is told, for that can fail.
+func (t *teller) doubt(entries []parley.Entry) {
+	for _, e := range entries {
+		if !says(e) {
+			continue
+		}
+		name := nameOf(e)
+		if _, begun := t.given[name]; !begun {
+			if name != "" {
+				t.given[name] = inDoubt
+			}
+			return
+		}
+	}
 }
 
 // endBegun tells the rest of what was begun, if anything was.
