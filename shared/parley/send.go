@@ -49,7 +49,12 @@ type SendRequest struct {
 	Session SessionID
 	// Begun says that the session has to stand already. Else whoever holds nothing
 	// but an id begins the session of that id with the message.
-	Begun    bool
+	Begun bool
+	// Begins says that the message is expected to be the first of Session, which
+	// begins with it under that id: then nothing is read before. If the session is
+	// there and the caller's the message continues it; session_id_conflict if it is
+	// somebody else's.
+	Begins   bool
 	Channel  Channel
 	Agent    AgentID // for a new session; "" is the default agent
 	Language string  // BCP 47, of the session from here on; "" leaves it as it is
@@ -189,11 +194,12 @@ func (a AgentSettings) ReplyTokens() int {
 
 // Send stores a visitor's message and starts, queues or declines a run, in one
 // transaction. Sequential waves: one for the first message of a session, two
-// after; attachments, retries and repetitions take one more.
+// after; attachments, retries and repetitions take one more, and so does a message
+// that Begins a session which is there.
 //
 // Errors of kind ErrConflict: message_id_conflict (the id was used for
-// something else), session_closed, busy (the message is stored; Run names the
-// run), not_retryable. ErrLimit: rate_limited, budget_spent, queue_full.
+// something else), session_id_conflict, session_closed, busy (the message is
+// stored; Run names the run), not_retryable. ErrLimit: rate_limited, budget_spent, queue_full.
 func (s *Store) Send(ctx context.Context, c Caller, r SendRequest) (Sent, error) {
 	if err := r.check(); err != nil {
 		return Sent{}, err
@@ -205,7 +211,8 @@ func (s *Store) Send(ctx context.Context, c Caller, r SendRequest) (Sent, error)
 	if p.TokenRequired && !c.proven() {
 		return Sent{}, errIdentity()
 	}
-	if c.Only != "" && r.Session == "" {
+	r.Begins = r.Begins && !c.Capability // who begins sessions by their ids anyway
+	if c.Only != "" && (r.Session == "" || r.Begins) {
 		return Sent{}, errLimited()
 	}
 	// What no action leaves to browsers may be anything: it is not looked at.
@@ -240,6 +247,10 @@ func (s *Store) send(ctx context.Context, p *Project, c Caller, r SendRequest) (
 	for range changeTries {
 		stored, err := b.try(ctx)
 		if errors.Is(err, errStale) {
+			continue
+		}
+		if errors.Is(err, errStood) {
+			b.request.Begins = false
 			continue
 		}
 		b.spent.count(ctx, err)
@@ -286,6 +297,8 @@ func (r *SendRequest) check() error {
 		return tooLarge("language", MaxLanguageBytes)
 	case !utf8.ValidString(r.Content):
 		return invalid("content", "content is not UTF-8")
+	case r.Begins && (r.Session == "" || r.Begun || r.Retry != ""):
+		return invalid("session", "a message that begins a session names it, and is no retry")
 	case r.Retry != "" && (r.Content != "" || len(r.Attachments) > 0 || r.Session == ""):
 		return invalid("retry", "a retry has a session and no content")
 	case r.Retry == "" && r.Content == "" && len(r.Attachments) == 0:
@@ -294,6 +307,11 @@ func (r *SendRequest) check() error {
 		return invalid("attachments", "a message carries at most %d attachments", MaxAttachments)
 	case r.Leave < 0 || r.Leave > MaxLeave:
 		return invalid("leave", "a run is left to a reader for at most %s", MaxLeave)
+	}
+	if r.Begins {
+		if err := CheckID("session", string(r.Session)); err != nil {
+			return err
+		}
 	}
 	if err := checkGreeting(r.ID, r.Greeting); err != nil {
 		return err

@@ -29,7 +29,7 @@ type sendBuild struct {
 // begin reads the session, or makes a new one in memory.
 func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 	s, r := b.store, b.request
-	if r.Session != "" {
+	if r.Session != "" && !r.Begins {
 		v, err := s.viewOfSender(ctx, b.caller, r.Session, ContextEntries)
 		if errors.Is(err, ErrNotFound) && b.caller.Capability && r.Retry == "" && !r.Begun {
 			if !b.caller.proven() {
@@ -57,6 +57,9 @@ func (b *sendBuild) begin(ctx context.Context) (*Session, error) {
 	if err := b.spent.foresee(ctx); err != nil {
 		return nil, err
 	}
+	if r.Begins {
+		return b.fresh(r.Session)
+	}
 	return b.fresh(s.firstSession(b.caller, r.ID))
 }
 
@@ -70,9 +73,15 @@ func (b *sendBuild) build(c *change) error {
 		return errStale
 	}
 	if b.seen.session == nil && c.was != nil {
-		if c.was.Owner.Visitor != b.caller.Visitor || b.caller.Capability && c.was.Channel != b.caller.Channel {
+		if c.was.Owner.Visitor != b.caller.Visitor || b.caller.Channel != "" && c.was.Channel != b.caller.Channel {
 			return errSessionTaken()
 		}
+		if b.request.Begins {
+			return errStood
+		}
+	}
+	if most := c.session.Channel.MaxMessageBytes(); exceeds(b.request.Content, most) {
+		return tooLarge("content", most)
 	}
 	greeting := c.session.greeted(b.request.Greeting)
 	if err := c.writtenTo(b.caller.Author()); err != nil {

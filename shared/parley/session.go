@@ -104,13 +104,27 @@ func (c Channel) reopens() bool { return c == ChannelNative || c == ChannelHissu
 // people only, as OpenCX's client promises its users, and not told to agents.
 func (c Channel) HidesMetadata() bool { return c == ChannelOpenCX }
 
+// MaxMessageBytes is the longest message of a visitor in the channel, in bytes of
+// UTF-8. Cossistant's widget is sent each message twice over in a frame of at most 32
+// KB (API Gateway quota), with up to 10 attachments: 14,000 leave room for both.
+func (c Channel) MaxMessageBytes() int {
+	if c == ChannelCossistant {
+		return 14_000
+	}
+	return MaxMessageBytes
+}
+
+// unarchives reports whether a visitor's message brings an archived session back; in
+// the other dialect it is refused, for its client shows the session as closed.
+func (c Channel) unarchives() bool { return c != ChannelCossistant }
+
 // MaxHumanBytes is the longest message of an operator in the channel, in bytes
 // of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
 func (c Channel) MaxHumanBytes() int {
 	if c == ChannelHissuno {
 		return 4096
 	}
-	return MaxMessageBytes
+	return c.MaxMessageBytes()
 }
 
 // MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:

@@ -234,7 +234,8 @@ func (c *change) reopen(by Author) error {
 // session_closed, of kind ErrConflict.
 func (c *change) writtenTo(by Author) error {
 	session := c.session
-	if session.State == StateSpam || session.State == StateResolved && !session.Channel.reopens() {
+	if session.State == StateSpam || session.State == StateResolved && !session.Channel.reopens() ||
+		session.Archived && !session.Channel.unarchives() {
 		return conflict("session_closed", "this session is closed")
 	}
 	c.archive(false)
