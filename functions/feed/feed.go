@@ -39,6 +39,18 @@ type Change struct {
 	Project parley.ProjectID
 	Session parley.SessionID
 	Kind    Kind
+	// After and Upto bound the entries that came: those after the one up to the other,
+	// none where they are the same. The windows of all changes of a session follow one
+	// another without a gap; one that is delivered again may reach further. Of what was
+	// erased they say nothing.
+	After, Upto parley.Seq
+	// Channel is the dialect that the session is held in, "" of what was erased.
+	Channel parley.Channel
+	// Run is the reply that is being written, "" if none is.
+	Run parley.RunID
+	// Moved says that its state, or whether it is archived, differs, of which there may
+	// be no entry.
+	Moved bool
 	// Closed says that a close of the session has become final.
 	Closed bool
 	// Waits says that a wait for a person has begun in it.
@@ -129,14 +141,21 @@ func sessionsOf(records []Record) []*session {
 			order = append(order, s)
 			continue
 		}
-		s.Closed = s.Closed || change.Closed
-		s.Waits = s.Waits || change.Waits
-		s.Unmet = change.Unmet // as it is now
-		if s.Kind == Changed || change.Kind == Erased {
-			s.Kind = change.Kind
-		}
+		s.merge(change)
 	}
 	return order
+}
+
+// merge makes the change one with the next of the same session. What says how the
+// session is now is the next one's, what says that something happened is either's.
+func (c *Change) merge(next Change) {
+	c.Upto, c.Channel, c.Run, c.Unmet = next.Upto, next.Channel, next.Run, next.Unmet
+	c.Moved = c.Moved || next.Moved
+	c.Closed = c.Closed || next.Closed
+	c.Waits = c.Waits || next.Waits
+	if c.Kind == Changed || next.Kind == Erased {
+		c.Kind = next.Kind
+	}
 }
 
 func (c Config) ring(ctx context.Context, change Change) error {
@@ -179,6 +198,11 @@ func changeOf(c table.Change) (out Change, ok bool) {
 		out.Kind = Opened
 	}
 	was, is := parley.SessionOf(c.Old), parley.SessionOf(c.New)
+	out.After, out.Upto, out.Channel = was.Seq, is.Seq, is.Channel
+	if is.Run != nil {
+		out.Run = is.Run.ID
+	}
+	out.Moved = is.State != was.State || is.Archived != was.Archived
 	out.Waits = is.Waits() && !(was.Waits() && was.WaitingSince == is.WaitingSince)
 	out.Unmet = is.Unmet > 0
 	out.Closed = is.Closes > was.Closes

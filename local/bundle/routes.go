@@ -8,6 +8,7 @@ import (
 	articles "parley/docs"
 	"parley/functions/chat"
 	closing "parley/functions/close"
+	"parley/functions/cossistant"
 	"parley/functions/csat"
 	"parley/functions/hissuno"
 	"parley/functions/history"
@@ -62,6 +63,8 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mount(h, err, "/config", "/identify", "/identify/", "/openapi.yaml")
 	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
 	mount(h, err, "/backend/", "/widget/")
+	h, err = cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher})
+	mount(h, err, "/cossistant/")
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/shared/socket"
 	"parley/shared/table"
 )
 
@@ -21,6 +22,10 @@ import (
 //	agents of a project                               P/project               - (a list in the item)
 //	operators of a project                            P/project               operator/ID
 //	private keys of an operator or a server's name    P/project               private/WHOSE/N
+//	connection by id                                  ~/connection/API/ID     -
+//	connections of a visitor                          P/visitor/V             connection/API/ID
+//	connections of a project's people                 P/team                  connection/API/ID
+//	newest session of a token and agent, by hash      P/resume/HASH           -
 //	visitor by id                                     P/visitor/V             -
 //	what a browser said of its visitor                P/visitor/V             about
 //	who the visitor of a page says they are           P/visitor/V             said
@@ -47,7 +52,8 @@ import (
 //	a webhook that was given up                       P/session/S             hook/ID/SEQ
 //	what people were told of who waits there          P/session/S             told/WAY
 //	reviews of a session's closes                     P/session/S             review/N
-//	connections of a session                          P/session/S             socket/ID
+//	connections that look at a session                P/session/S             connection/API/ID
+//	what a client without a history has been given    P/session/S             connection~
 //	operators who take part in a session              P/session/S             joined/ID
 //	whether a session is among the figures            P/session/S             counted
 //	an entry by client id; a run's log                P/run/CLIENT            N
@@ -80,7 +86,10 @@ const (
 	skEntryTo   = "entry/~"
 	skRating    = "rating"
 	skJoined    = "joined/"
-	skCounted   = "counted"
+	// skLine sorts right after every connection, so that one query returns both.
+	skConnectionFrom = "connection/"
+	skLine           = "connection~"
+	skCounted        = "counted"
 	// skExtras sorts before every number of a log.
 	skExtras   = "+"
 	deployment = "~"
@@ -254,6 +263,30 @@ func foldEmail(email string) string {
 		}
 	}
 	return string(b)
+}
+
+// connectionKey is a connection by what holds it and its id there.
+func connectionKey(r socket.Ref) table.Key {
+	return table.Key{PK: deploymentPath("connection", r.API, r.ID), SK: skOnly}
+}
+
+// teamPK holds the connections of a project's people.
+func teamPK(p ProjectID) string { return path(string(p), "team") }
+
+// connectedKey names a connection in the partition of whose it is: a visitor's, a
+// team's, or a session's that it looks at.
+func connectedKey(partition string, r socket.Ref) table.Key {
+	return table.Key{PK: partition, SK: skConnectionFrom + path(r.API, r.ID)}
+}
+
+// lineKey is what a client without a history of its own has been given.
+func lineKey(p ProjectID, s SessionID) table.Key {
+	return table.Key{PK: sessionPK(p, s), SK: skLine}
+}
+
+// resumeKey is the newest session of a token and agent.
+func resumeKey(p ProjectID, hash string) table.Key {
+	return table.Key{PK: path(string(p), "resume", hash), SK: skOnly}
 }
 
 func sessionPK(p ProjectID, s SessionID) string { return path(string(p), "session", string(s)) }

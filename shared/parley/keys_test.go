@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/shared/socket"
 	"parley/shared/table"
 )
 
@@ -67,6 +68,13 @@ var builders = []builder{
 		return privateSlotKey(i.project, "", i.a, 1)
 	}, evenOrOdd, "P/project private/WHOSE/N"},
 	{"operatorKey", func(i input) table.Key { return operatorKey(i.project, OperatorID(i.a)) }, projectA, "P/project operator/ID"},
+	{"connectionKey", func(i input) table.Key { return connectionKey(socket.Ref{API: i.a, ID: i.b}) }, func(i input) input { return input{a: i.a, b: i.b} }, "~/connection/API/ID -"},
+	{"connectedKey", func(i input) table.Key {
+		return connectedKey(visitorKey(i.project, VisitorID(i.a)).PK, socket.Ref{API: "chathub", ID: i.b})
+	}, projectAB, "P/visitor/V connection/API/ID"},
+	{"teamPK", func(i input) table.Key { return table.Key{PK: teamPK(i.project)} }, project, "P/team"},
+	{"lineKey", func(i input) table.Key { return lineKey(i.project, SessionID(i.a)) }, projectA, "P/session/S connection~"},
+	{"resumeKey", func(i input) table.Key { return resumeKey(i.project, i.a) }, projectA, "P/resume/HASH -"},
 	{"visitorKey", func(i input) table.Key { return visitorKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V -"},
 	{"visitorAboutKey", func(i input) table.Key { return visitorAboutKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V about"},
 	{"visitorSaidKey", func(i input) table.Key { return visitorSaidKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V said"},

@@ -134,7 +134,7 @@ func (b *replyBuild) build(c *change) error {
 	if b.request.takes(c.session) != b.takes {
 		return errStale
 	}
-	if most := c.session.Channel.MaxHumanBytes(); !b.request.Internal && len(b.request.Content) > most {
+	if most := c.session.Channel.MaxHumanBytes(); !b.request.Internal && (len(b.request.Content) > most || !c.session.Channel.carries(b.request.Content)) {
 		return tooLarge("content", most)
 	}
 	if !b.request.Internal {

@@ -32,6 +32,7 @@
 //	session_mark.go, _participants   how far who has seen it; who takes part
 //	session_ticket.go                its number for people
 //	session_page.go                  what a dialect notes of a page
+//	connection.go, line.go           who is connected; what a client has been given
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction
 //	greeting.go                      what the page had shown before the first one

@@ -80,7 +80,7 @@ func (b *sendBuild) build(c *change) error {
 			return errStood
 		}
 	}
-	if most := c.session.Channel.MaxMessageBytes(); exceeds(b.request.Content, most) {
+	if most := c.session.Channel.MaxMessageBytes(); exceeds(b.request.Content, most) || !c.session.Channel.carries(b.request.Content) {
 		return tooLarge("content", most)
 	}
 	greeting := c.session.greeted(b.request.Greeting)

@@ -118,6 +118,10 @@ func (c Channel) MaxMessageBytes() int {
 // the other dialect it is refused, for its client shows the session as closed.
 func (c Channel) unarchives() bool { return c != ChannelCossistant }
 
+// endsForGood reports whether a visitor who was told that the session has ended
+// begins another: what they write to it is refused, whatever ended it.
+func (c Channel) endsForGood() bool { return c == ChannelChatHub }
+
 // MaxHumanBytes is the longest message of an operator in the channel, in bytes
 // of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
 func (c Channel) MaxHumanBytes() int {
@@ -128,8 +132,36 @@ func (c Channel) MaxHumanBytes() int {
 }
 
 // MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:
-// our choice, well under DynamoDB's 400 KB item.
-func (c Channel) MaxReplyBytes() int { return 128 << 10 }
+// our choice, well under DynamoDB's 400 KB item. ChatHub: see MaxJSONBytes.
+func (c Channel) MaxReplyBytes() int {
+	switch c {
+	case ChannelChatHub:
+		return 20_000
+	case ChannelCossistant:
+		return c.MaxMessageBytes()
+	}
+	return 128 << 10
+}
+
+// MaxJSONBytes is the longest text of any message in the channel as a string in
+// JSON, in bytes as EncodedBytes counts them; 0 is no bound. A ChatHub client gets a
+// whole message in one frame, of at most socket.MaxFrame with what stands around it.
+// Cossistant's page needs room beside it for attachments.
+func (c Channel) MaxJSONBytes() int {
+	switch c {
+	case ChannelChatHub:
+		return 30_000
+	case ChannelCossistant:
+		return 20_000
+	}
+	return 0
+}
+
+// carries reports whether a text is within MaxJSONBytes.
+func (c Channel) carries(text string) bool {
+	most := c.MaxJSONBytes()
+	return most == 0 || EncodedBytes(text) <= most
+}
 
 // State is where a session stands.
 type State string

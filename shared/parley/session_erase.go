@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"parley/shared/table"
@@ -46,7 +47,8 @@ func (s *Store) leaveTombstone(ctx context.Context, p *Project, c Caller, sessio
 					return err
 				}
 			}
-			ch.due(jobKey(p.ID, session.ID, "erase"), ch.now.Add(lookAfter), "")
+			// Whose it was, for what is not in the session's partition.
+			ch.due(jobKey(p.ID, session.ID, "erase"), ch.now.Add(lookAfter), string(ch.session.Owner.Visitor))
 			ch.session = &Session{ID: session.ID, Project: p.ID, Rev: ch.session.Rev, Seq: ch.session.Seq, At: ch.now.UnixMilli(), Erased: true}
 			return s.guard(ch, c)
 		})
@@ -65,29 +67,43 @@ func (s *Store) leaveTombstone(ctx context.Context, p *Project, c Caller, sessio
 func (s *Store) eraseContent(ctx context.Context, p ProjectID, id SessionID) error {
 	q := table.Query{Partition: sessionPK(p, id), Limit: 100, Consistent: true}
 	job := jobKey(p, id, "erase")
+	var visitor VisitorID
 	for item, err := range s.items(ctx, q) {
 		if err != nil {
 			return err
 		}
-		if item.String(table.SK) == skHead || item.Key() == job {
+		switch {
+		case item.Key() == job:
+			visitor = VisitorID(item.String("data"))
+			continue
+		case item.String(table.SK) == skHead:
 			continue
 		}
-		if err := s.eraseItem(ctx, p, item); err != nil {
+		if err := s.eraseItem(ctx, p, id, item); err != nil {
 			return err
 		}
+	}
+	if err := s.eraseConnections(ctx, p, id, visitor); err != nil {
+		return err
 	}
 	return s.write(ctx, []table.Action{table.Delete(job)})
 }
 
-func (s *Store) eraseItem(ctx context.Context, p ProjectID, item table.Item) error {
-	if len(item.String(table.SK)) > len(skEntryFrom) && item.String(table.SK)[:len(skEntryFrom)] == skEntryFrom {
-		e, err := entryFrom(item)
-		if err != nil {
-			return err
+func (s *Store) eraseItem(ctx context.Context, p ProjectID, id SessionID, item table.Item) error {
+	var err error
+	switch sk := item.String(table.SK); {
+	case strings.HasPrefix(sk, skEntryFrom):
+		var e Entry
+		if e, err = entryFrom(item); err == nil {
+			err = s.eraseNamed(ctx, p, e)
 		}
-		if err := s.eraseNamed(ctx, p, e); err != nil {
-			return err
-		}
+	case strings.HasPrefix(sk, skConnectionFrom):
+		err = s.lookAway(ctx, id, item)
+	case sk == skLine:
+		err = s.erasePointers(ctx, p, id, item)
+	}
+	if err != nil {
+		return err
 	}
 	return s.write(ctx, []table.Action{table.Delete(item.Key())})
 }

@@ -11,7 +11,8 @@ import (
 //	from       to         by                                     undone by
 //	open       closing    the page left, the agent's goodbye     a sign of the page, a message, a person
 //	closing    closed     the grace period, a person             a message
-//	open       closed     silence, nobody answered, a person     a message
+//	open       closed     silence, nobody answered, a person     a message (not ChatHub)
+//	open       closed     the visitor who ends it                a message (not ChatHub)
 //	any        resolved   the visitor's button, a person         a message (native, Hissuno), a person
 //	any        spam       a person                               a person
 //	any        archived   a person; beside the state             a message, a person
@@ -35,6 +36,7 @@ const (
 	CloseByIdle       CloseReason = "idle"       // nobody has said anything for long
 	CloseByUnanswered CloseReason = "unanswered" // a person was asked for, and none came
 	CloseByStaff      CloseReason = "staff"      // an operator or the project's server closed it
+	CloseByVisitor    CloseReason = "visitor"    // the visitor ended it, not only their page
 )
 
 // Closing reports whether a close is pending, which a sign of the page undoes.
@@ -174,6 +176,32 @@ func (c *change) end(to State, by Author, why CloseReason) error {
 	return c.askRating(by, why == CloseByIdle || why == CloseByUnanswered)
 }
 
+// End closes a session at once because its visitor has ended it, whoever answers in
+// it. What the agent writes and what waits is ended in the same transaction. Of what
+// is over already, or spam, it changes nothing. It returns the session as it is then.
+//
+// Its EventClosed is the visitor's and has the reason CloseByVisitor: by these a
+// dialect tells who ended a session.
+func (s *Store) End(ctx context.Context, c Caller, id SessionID) (*Session, error) {
+	if c.staff() {
+		return nil, denied("visitors_only", "this call is for visitors")
+	}
+	p, session, err := s.openToChange(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	stopped, err := s.stop(ctx, p, session, "", StatusCancelled, func(ch *change) error {
+		if ch.session.Over() || ch.session.State == StateSpam {
+			return errNothing
+		}
+		if err := ch.end(StateClosed, c.Author(), CloseByVisitor); err != nil {
+			return err
+		}
+		return s.guard(ch, c)
+	})
+	return stopped.Session, err
+}
+
 // Resolve settles the matter at once, for a person who asked for it.
 func (s *Store) Resolve(ctx context.Context, c Caller, id SessionID, by Author) error {
 	p, session, err := s.openToChange(ctx, c, id)
@@ -235,7 +263,8 @@ func (c *change) reopen(by Author) error {
 func (c *change) writtenTo(by Author) error {
 	session := c.session
 	if session.State == StateSpam || session.State == StateResolved && !session.Channel.reopens() ||
-		session.Archived && !session.Channel.unarchives() {
+		session.Archived && !session.Channel.unarchives() ||
+		session.Over() && session.Channel.endsForGood() {
 		return conflict("session_closed", "this session is closed")
 	}
 	c.archive(false)

@@ -31,6 +31,12 @@ func exceeds(text string, max int) bool {
 	if len(text) > max {
 		return true
 	}
+	return EncodedBytes(text) > escapes*max
+}
+
+// EncodedBytes is how many bytes a text has as a string in JSON, without its quotes,
+// where "<", ">" and "&" stay as they are.
+func EncodedBytes(text string) int {
 	n := 0
 	for _, r := range text {
 		switch {
@@ -42,7 +48,7 @@ func exceeds(text string, max int) bool {
 			n += utf8.RuneLen(r)
 		}
 	}
-	return n > escapes*max
+	return n
 }
 
 // fit returns as much of a text as max takes by exceeds: what needs six bytes

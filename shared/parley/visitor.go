@@ -13,41 +13,42 @@ import (
 // Caller is who makes a call: a visitor, who may act for a contact, an
 // operator, or the project's own server.
 type Caller struct {
-	Project ProjectID
+	Project ProjectID `json:"project,omitempty"`
 	// Visitor, Contact and Generation are what the visitor's token says.
-	Visitor    VisitorID
-	Contact    ContactID
-	Generation int64
+	Visitor    VisitorID `json:"visitor,omitempty"`
+	Contact    ContactID `json:"contact,omitempty"`
+	Generation int64     `json:"generation,omitempty"`
 	// First is when the first of the visitor's tokens was issued from which this one
 	// was renewed, in seconds of Unix time; 0 if there was none.
-	First int64
+	First int64 `json:"first,omitempty"`
 	// Capability says that the caller holds nothing but the id of a session, as
 	// in dialects whose clients keep no token. Visitor is then CapabilityVisitor's
 	// of that session and comes into being with it. Contact is set if a signature
 	// came along.
-	Capability bool
+	Capability bool `json:"capability,omitempty"`
 	// Bare says that the caller holds nothing but the id of a bare visitor, as Arrive
 	// makes them. Contact is then set if somebody vouched for it.
-	Bare bool
+	Bare bool `json:"bare,omitempty"`
 	// Channel is, where Capability or Bare is set, the dialect in which the caller
 	// holds the id. A session of another dialect is unknown to it: ids are kept as
 	// secret as the dialect needs that gave them.
-	Channel Channel
+	Channel Channel `json:"channel,omitempty"`
 	// Only, if set, is the one session that the caller may read and answer: who came
 	// by the link of a mail. All others are unknown to it.
-	Only SessionID
+	Only SessionID `json:"only,omitempty"`
 	// Unproven says that nobody signed for Contact.
-	Unproven bool
+	Unproven bool `json:"unproven,omitempty"`
 	// External is the external id by which a dialect keeps apart the sessions of
 	// one contact, "" where it does not.
-	External string
+	External string `json:"external,omitempty"`
 	// Operator is set instead for a private key that acts as a person, and Server
 	// for one that acts as the project's server, with Operator beside it where
 	// that names the person who acts.
-	Operator OperatorID
-	Server   bool
+	Operator OperatorID `json:"operator,omitempty"`
+	Server   bool       `json:"server,omitempty"`
 	// Address is the network address of the request, for budgets; "" if there is none.
-	Address string
+	// It is never stored.
+	Address string `json:"-"`
 }
 
 // staff reports whether a private key makes the call: then every session of the

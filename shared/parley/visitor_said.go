@@ -186,7 +186,10 @@ func (s *Store) Introduce(ctx context.Context, c Caller, i Introduction) error {
 	if err := i.check(); err != nil {
 		return err
 	}
-	return s.say(ctx, c, func(was Introduction) (Introduction, error) { return i.onTopOf(was), nil })
+	return s.say(ctx, c, func(was Introduction, _ bool) (Introduction, error) {
+		now := i.onTopOf(was)
+		return now, now.Metadata.check()
+	})
 }
 
 // SayMetadata keeps more of what the caller, a bare visitor, says of itself, value by
@@ -196,8 +199,8 @@ func (s *Store) SayMetadata(ctx context.Context, c Caller, m Scalars) error {
 	if err := m.check(); err != nil {
 		return err
 	}
-	return s.say(ctx, c, func(was Introduction) (Introduction, error) {
-		if !was.Named() && c.Contact == "" {
+	return s.say(ctx, c, func(was Introduction, vouched bool) (Introduction, error) {
+		if !was.Named() && !vouched {
 			return was, &Error{Kind: ErrInvalid, Code: "identity_missing", Text: "say first who the visitor is"}
 		}
 		was.Metadata = m.onTopOf(was.Metadata)
@@ -205,8 +208,12 @@ func (s *Store) SayMetadata(ctx context.Context, c Caller, m Scalars) error {
 	})
 }
 
+// saying makes of what a visitor has said of itself what it says now; vouched tells
+// whether somebody else has said who it is.
+type saying func(was Introduction, vouched bool) (Introduction, error)
+
 // say replaces what a bare visitor says of itself.
-func (s *Store) say(ctx context.Context, c Caller, change func(Introduction) (Introduction, error)) error {
+func (s *Store) say(ctx context.Context, c Caller, change saying) error {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
 		return err
@@ -216,7 +223,7 @@ func (s *Store) say(ctx context.Context, c Caller, change func(Introduction) (In
 }
 
 // sayOnce is refused where the visitor is no longer as it was read.
-func (s *Store) sayOnce(ctx context.Context, p *Project, c Caller, change func(Introduction) (Introduction, error)) error {
+func (s *Store) sayOnce(ctx context.Context, p *Project, c Caller, change saying) error {
 	items, err := s.table.Get(ctx, true, visitorKey(p.ID, c.Visitor), visitorSaidKey(p.ID, c.Visitor))
 	if err != nil {
 		return unavailable(err)
@@ -228,7 +235,7 @@ func (s *Store) sayOnce(ctx context.Context, p *Project, c Caller, change func(I
 	if err != nil {
 		return err
 	}
-	now, err := change(was)
+	now, err := change(was, items[0].String("contact") != "")
 	if err != nil || now.equal(was) {
 		return err
 	}

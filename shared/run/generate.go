@@ -70,7 +70,7 @@ func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 	}
 	replyCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r.buffer = newReplyBuffer(r.claim.Session.Channel.MaxReplyBytes())
+	r.buffer = newReplyBuffer(r.claim.Session.Channel)
 	images := newImageFilter(r.tools.project.OwnsHost, r.buffer.add)
 	go r.buffer.collect(func() (agent.Result, error) {
 		result, err := who.Reply(replyCtx, r.conv, images.write)

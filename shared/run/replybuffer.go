@@ -17,8 +17,11 @@ import (
 // of its own.
 type replyBuffer struct {
 	limit int // bytes of the whole reply
-	news  chan struct{}
-	done  chan struct{} // closed when the agent has said everything
+	// json bounds it as parley.EncodedBytes counts, 0 is no bound; encoded is what it
+	// has of that.
+	json, encoded int
+	news          chan struct{}
+	done          chan struct{} // closed when the agent has said everything
 
 	mu      sync.Mutex
 	buf     []byte
@@ -31,8 +34,8 @@ type replyBuffer struct {
 	err     error
 }
 
-func newReplyBuffer(limit int) *replyBuffer {
-	return &replyBuffer{limit: limit, news: make(chan struct{}, 1), done: make(chan struct{})}
+func newReplyBuffer(c parley.Channel) *replyBuffer {
+	return &replyBuffer{limit: c.MaxReplyBytes(), json: c.MaxJSONBytes(), news: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 var (
@@ -109,10 +112,9 @@ func (b *replyBuffer) add(delta string) error {
 	if b.stopped {
 		return errStopped
 	}
-	full := b.total+len(delta) > b.limit
-	if full {
-		delta = delta[:cutAt(delta, b.limit-b.total)]
-	}
+	fits := b.fits(delta)
+	full := fits < len(delta)
+	delta = delta[:fits]
 	b.buf = append(b.buf, delta...)
 	b.total += len(delta)
 	b.note(time.Now())
@@ -121,6 +123,22 @@ func (b *replyBuffer) add(delta string) error {
 		return errFull
 	}
 	return nil
+}
+
+// fits returns how much of a delta there is room for, cut at a code point.
+func (b *replyBuffer) fits(delta string) int {
+	n := cutAt(delta, b.limit-b.total)
+	if b.json == 0 {
+		return n
+	}
+	for at, r := range delta[:n] {
+		size := parley.EncodedBytes(string(r))
+		if b.encoded+size > b.json {
+			return at
+		}
+		b.encoded += size
+	}
+	return n
 }
 
 // note notes when the newest delta was added: as a piece of its own, unless it

@@ -213,6 +213,11 @@ func TestEvents(t *testing.T) {
 		!slices.Contains(stream.list("FunctionResponseTypes"), any("ReportBatchItemFailures")) || stream.at("Stream", "Fn::GetAtt") != "Table.StreamArn" {
 		t.Errorf("feed: %v", stream)
 	}
+	// What people write has to be on the page soon. Lambda wants a window of a second
+	// where a batch may have more than ten records.
+	if stream["MaximumBatchingWindowInSeconds"] != 0 || stream["BatchSize"] != 10 {
+		t.Errorf("feed: batches of %v, collected for %v s", stream["BatchSize"], stream["MaximumBatchingWindowInSeconds"])
+	}
 }
 
 // TestNoSecrets: what is secret is named, never contained.

@@ -1,0 +1,299 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/shared/socket"
+	"parley/shared/table"
+)
+
+// Line is what a client that cannot read a session's history has been given of it:
+// such a client appends whatever arrives. A session has one connection at a time to
+// which everything goes, the current one. Where that has left, what it has not been
+// given waits for the next.
+type Line struct {
+	// Connection is the current one, or the last that was; its ID is "" where there
+	// has been none. Connected is when it was made.
+	Connection socket.Ref
+	Connected  time.Time
+	// Left is when it ended, zero while it has not, as far as is known. Meant says that
+	// its client said so before.
+	Left  time.Time
+	Meant bool
+	// Run is the newest reply of which a part has been given without the whole, and
+	// Bytes how much of its text. "" if there is none.
+	Run   RunID
+	Bytes int
+
+	nonce string
+	about lineAbout
+}
+
+// lineAbout is what a line knows of its connection besides.
+type lineAbout struct {
+	Ref       socket.Ref `json:"ref"`
+	Connected time.Time  `json:"connected"`
+	Expires   time.Time  `json:"expires"`
+	Channel   Channel    `json:"channel,omitempty"`
+	Visitor   VisitorID  `json:"visitor,omitempty"`
+	Token     string     `json:"token,omitempty"`
+}
+
+// Current returns the connection to which everything goes; ok is false where nobody
+// is there.
+func (l Line) Current() (to socket.Ref, ok bool) {
+	return l.Connection, l.Connection.ID != "" && l.Left.IsZero()
+}
+
+// lineFrom returns a line as it is at a time; a zero one for nil. A connection that
+// has expired has left by then.
+func lineFrom(item table.Item, now time.Time) (Line, error) {
+	var l Line
+	if item == nil {
+		return l, nil
+	}
+	if err := json.Unmarshal([]byte(item.String("data")), &l.about); err != nil {
+		return l, fmt.Errorf("decode line: %w", err)
+	}
+	l.Connection, l.Connected, l.nonce = l.about.Ref, l.about.Connected, item.String("nonce")
+	l.Run, l.Bytes, l.Meant = RunID(item.String("run")), int(item.Int("bytes")), item.Bool("meant")
+	if left := item.Int("left"); left > 0 {
+		l.Left = time.UnixMilli(left).UTC()
+	} else if !now.Before(l.about.Expires) {
+		l.Left = l.about.Expires
+	}
+	return l, nil
+}
+
+// item is the line with a connection that has just come.
+func (l Line) item(c Connection, nonce string, now time.Time) (table.Item, error) {
+	data, err := encode(lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token})
+	if err != nil {
+		return nil, fmt.Errorf("encode line: %w", err)
+	}
+	k := lineKey(c.Project, c.Session)
+	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": nonce, "connection": refName(c.Ref),
+		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
+	if l.Run != "" {
+		item["run"], item["bytes"] = string(l.Run), int64(l.Bytes)
+	}
+	return item, nil
+}
+
+// refName is a connection as a line's conditions compare it.
+func refName(r socket.Ref) string { return path(r.API, r.ID) }
+
+// lineConnection is the current connection of a line; a zero one where there is none.
+func lineConnection(p ProjectID, id SessionID, item table.Item, now time.Time) (Connection, error) {
+	l, err := lineFrom(item, now)
+	to, ok := l.Current()
+	if err != nil || !ok {
+		return Connection{}, err
+	}
+	return Connection{Ref: to, Project: p, Channel: l.about.Channel, Caller: Caller{Project: p, Visitor: l.about.Visitor},
+		Session: id, Ready: true, Connected: l.Connected, Expires: l.about.Expires}, nil
+}
+
+func errSessionConnected() error {
+	return conflict("session_connected", "another connection has this session")
+}
+
+// Attach makes a connection the current one of its session, once its client can take
+// frames: with the first that it sends, after whatever its protocol begins with. From
+// then it is Ready, and what it goes on from is no target any more. It returns the
+// line as it was before, or, called again, as it is; what waits there is to be sent.
+// The caller must be allowed to use the session, which need not have begun.
+//
+// session_connected, of kind ErrConflict: another connection has the session, which
+// was made later, or which the client, which did not name its session, may not take
+// it from. Then the client may be given another session by the same call. ErrNotFound:
+// the connection has ended, or the session is another's or erased; ErrDenied: the
+// caller's token does not stand. 3 write units.
+func (s *Store) Attach(ctx context.Context, c Connection) (was Line, err error) {
+	if err := errors.Join(c.check(), CheckID("session", string(c.Session))); err != nil {
+		return Line{}, err
+	}
+	for range changeTries {
+		stood, err := s.readAttached(ctx, c)
+		if err != nil {
+			return Line{}, err
+		}
+		err = s.takeLine(ctx, c, stood.line)
+		if errors.Is(err, errAgain) {
+			continue
+		}
+		if err != nil {
+			return stood.line, err
+		}
+		return stood.line, s.makeReady(ctx, c, stood.session)
+	}
+	return Line{}, unavailable(table.ErrNotDone)
+}
+
+// attached is what Attach finds.
+type attached struct {
+	line    Line
+	session SessionID // that the connection was for so far
+}
+
+func (s *Store) readAttached(ctx context.Context, c Connection) (attached, error) {
+	items, err := s.table.Get(ctx, true, lineKey(c.Project, c.Session), connectionKey(c.Ref),
+		headKey(c.Project, c.Session), visitorKey(c.Project, c.Caller.Visitor))
+	if err != nil {
+		return attached{}, unavailable(err)
+	}
+	known, err := s.liveFrom(items[1])
+	if err != nil {
+		return attached{}, err
+	}
+	if err := standingOf(items[3], c.Caller); err != nil {
+		return attached{}, err
+	}
+	if items[2] != nil {
+		if _, err := s.admitted(ctx, c.Caller, c.Session, items[3], items[2]); err != nil {
+			return attached{}, err
+		}
+	}
+	line, err := lineFrom(items[0], s.clock())
+	return attached{line, known.Session}, err
+}
+
+// takeLine puts the connection in the line. errAgain if somebody else was faster.
+func (s *Store) takeLine(ctx context.Context, c Connection, l Line) error {
+	current, there := l.Current()
+	switch {
+	case l.Connection == c.Ref:
+		return nil
+	case c.After.ID != "" && l.Connection.ID != "" && l.Connection != c.After:
+		return errSessionConnected()
+	case there && current != c.After && l.Connected.After(c.Connected):
+		return errSessionConnected()
+	}
+	item, err := l.item(c, s.newID(), s.clock())
+	if err != nil {
+		return err
+	}
+	condition := table.Equal("nonce", l.nonce)
+	if l.nonce == "" {
+		condition = table.Missing("nonce")
+	}
+	if err = s.write(ctx, []table.Action{table.Put(item, condition)}); refused(err) {
+		return errAgain
+	}
+	return err
+}
+
+// makeReady notes the session as the newest of its token and says that the connection
+// is there, in this order: whoever dies before is called again.
+func (s *Store) makeReady(ctx context.Context, c Connection, was SessionID) error {
+	now := s.clock()
+	if c.Token != "" {
+		k := resumeKey(c.Project, c.Token)
+		pointer := table.Item{table.PK: k.PK, table.SK: k.SK, "session": string(c.Session),
+			table.ExpiresAt: now.Add(ConnectionLife).Unix()}
+		if err := s.write(ctx, []table.Action{table.Put(pointer)}); err != nil {
+			return err
+		}
+	}
+	if in := c.partition(); in != "" && was != c.Session {
+		row, err := c.row(in, now)
+		if err != nil {
+			return err
+		}
+		if err := s.write(ctx, []table.Action{table.Put(row, table.Exists())}); err != nil && !refused(err) {
+			return err
+		}
+	}
+	up := table.Update(connectionKey(c.Ref), table.Exists(), table.Missing("left"))
+	up.Set = table.Item{"ready": true, "session": string(c.Session)}
+	err := s.write(ctx, []table.Action{up})
+	if refused(err) { // it has ended meanwhile
+		return errors.Join(errNoConnection(), s.leaveLine(ctx, c, false))
+	}
+	return err
+}
+
+// leaveLine says in its session's line that a connection has ended, where it is the
+// newest there.
+func (s *Store) leaveLine(ctx context.Context, c Connection, meant bool) error {
+	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
+	up.Set = table.Item{"left": s.clock().UnixMilli(), "nonce": s.newID()}
+	if meant {
+		up.Set["meant"] = true
+	}
+	if err := s.write(ctx, []table.Action{up}); !refused(err) {
+		return err
+	}
+	return nil
+}
+
+// LineOf returns a session's line, a zero one where no client needs one. What was
+// stored just now may be missing in it. Half a read unit.
+func (s *Store) LineOf(ctx context.Context, p ProjectID, id SessionID) (Line, error) {
+	return s.line(ctx, p, id, false)
+}
+
+func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent bool) (Line, error) {
+	items, err := s.table.Get(ctx, consistent, lineKey(p, id))
+	if err != nil {
+		return Line{}, unavailable(err)
+	}
+	return lineFrom(items[0], s.clock())
+}
+
+// Park notes how much of a reply's text a connection has been given, where nobody is
+// there to be given the rest. from is the Line's connection as it was looked up, zero
+// where there was none. session_connected, of kind ErrConflict, if another has come:
+// go on there. 1 write unit, none without a connection.
+func (s *Store) Park(ctx context.Context, ref RunRef, from socket.Ref, bytes int) error {
+	if from.ID == "" {
+		l, err := s.line(ctx, ref.Project, ref.Session, true)
+		if err == nil && l.Connection.ID != "" {
+			err = errSessionConnected()
+		}
+		return err
+	}
+	up := table.Update(lineKey(ref.Project, ref.Session), table.Equal("connection", refName(from)))
+	up.Set = table.Item{"run": string(ref.Run), "bytes": int64(bytes), "nonce": s.newID(),
+		table.ExpiresAt: s.clock().Add(ConnectionLife).Unix()}
+	if err := s.write(ctx, []table.Action{up}); !refused(err) {
+		return err
+	}
+	return errSessionConnected()
+}
+
+// Newest returns the newest session that a connection of a token was for, by
+// TokenHash, with its line. The session need not have begun, and may be over.
+// ErrNotFound if there is none, or the last one connected long ago.
+func (s *Store) Newest(ctx context.Context, p ProjectID, tokenHash string) (SessionID, Line, error) {
+	items, err := s.table.Get(ctx, true, resumeKey(p, tokenHash))
+	if err != nil {
+		return "", Line{}, unavailable(err)
+	}
+	id := SessionID(items[0].String("session"))
+	if id == "" {
+		return "", Line{}, notFound("session")
+	}
+	l, err := s.line(ctx, p, id, true)
+	return id, l, err
+}
+
+// erasePointers removes what a session's line names: the pointer by which the session
+// is found again, and the connections of the visitor who came last.
+func (s *Store) erasePointers(ctx context.Context, p ProjectID, id SessionID, line table.Item) error {
+	l, err := lineFrom(line, s.clock())
+	if err != nil {
+		return err
+	}
+	if l.about.Token != "" {
+		gone := table.Delete(resumeKey(p, l.about.Token), table.Equal("session", string(id)))
+		if err := s.write(ctx, []table.Action{gone}); err != nil && !refused(err) {
+			return err
+		}
+	}
+	return s.eraseConnections(ctx, p, id, l.about.Visitor)
+}
