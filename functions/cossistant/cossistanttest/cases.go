@@ -323,6 +323,14 @@ func c28(t *testing.T, s *suite) {
 	p.send(id, p.said(ulid(), strings.Repeat("x", 14_000))).ok()
 }
 
+// taken gives a conversation to a person, so that no answer comes between.
+func (p *page) taken(conversation string) {
+	p.t.Helper()
+	if err := p.Store.TakeOver(p.t.Context(), p.staff(), parley.SessionID(conversation), parley.Author{Kind: parley.AuthorHuman, ID: "ann"}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func c30(t *testing.T, s *suite) {
 	p := s.visitors(t)
 	for name, end := range map[string]func(id parley.SessionID) error{
@@ -336,6 +344,7 @@ func c30(t *testing.T, s *suite) {
 	} {
 		id := chat()
 		p.begin(id, ulid()).ok()
+		p.taken(id)
 		if err := end(parley.SessionID(id)); err != nil {
 			t.Fatal(err)
 		}
@@ -440,6 +449,7 @@ func c34(t *testing.T, s *suite) {
 	for range 8 {
 		chats = append(chats, chat())
 		p.begin(chats[len(chats)-1], ulid()).ok()
+		p.taken(chats[len(chats)-1])
 	}
 	a := p.get("/conversations?visitorId=" + p.visitor).ok().is(object{"pagination.page": 1, "pagination.limit": 6, "pagination.total": 8, "pagination.totalPages": 2, "pagination.hasMore": true})
 	slices.Reverse(chats)

@@ -91,7 +91,7 @@ func TestBucket(t *testing.T) {
 		t.Error("objects are not encrypted")
 	}
 	cors := p.list("CorsConfiguration", "CorsRules")
-	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
+	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST", "PUT"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
 		t.Errorf("CorsRules = %v", cors)
 	}
 	expires, aborts := false, false
@@ -173,7 +173,7 @@ func TestRights(t *testing.T) {
 		}
 		mayCall(t, name, variables, may["lambda:InvokeFunction"])
 		erases := name == "history" || name == "sweep"
-		revokes := name == "operator" // keys and operators
+		revokes := name == "operator" || name == "cossistant" // keys and operators; whose a visitor was
 		if items, objects := may["dynamodb:DeleteItem"] != nil, may["s3:DeleteObject"] != nil; items != (erases || revokes) || objects != erases {
 			t.Errorf("%s may delete items: %v, objects: %v", name, items, objects)
 		}
