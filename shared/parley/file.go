@@ -27,7 +27,7 @@ type File struct {
 	Operator OperatorID `json:"operator,omitempty"`
 	// Loose says that none of them did, but a page that held neither a token nor a
 	// session: whoever knows the file's id and holds a session may attach it.
-	Loose bool      `json:"loose,omitempty"`
+	Loose bool `json:"loose,omitempty"`
 	// Lazy says that no call completes the upload: it is completed when the file is
 	// used first. Until then Size is the most that it may have.
 	Lazy  bool      `json:"lazy,omitempty"`

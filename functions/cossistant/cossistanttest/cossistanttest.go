@@ -279,4 +279,3 @@ func (p *page) send(conversation string, item object) *answer {
 	p.t.Helper()
 	return p.post("/messages", object{"conversationId": conversation, "item": item})
 }
-

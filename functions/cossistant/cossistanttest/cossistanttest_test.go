@@ -28,7 +28,9 @@ func TestNetHTTP(t *testing.T) {
 	keys := must(token.New(token.Config{Masters: [][]byte{[]byte(master)}}))(t)
 	store := must(parley.New(parley.Config{Table: parleytest.Table(t), Bucket: attachments(t), Derive: keys.Derive}))(t)
 	engine := must(run.New(run.Config{Store: store, Log: slog.New(slog.DiscardHandler),
-		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return agenttest.New(func(agent.Conversation) []agenttest.Step { return nil }), nil }}))(t)
+		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+			return agenttest.New(func(agent.Conversation) []agenttest.Step { return nil }), nil
+		}}))(t)
 	calls := must(api.New(api.Config{Store: store, Keys: keys, Log: slog.New(slog.DiscardHandler)}))(t)
 	mux := http.NewServeMux()
 	mux.Handle("/files/", must(uploads.New(uploads.Config{API: calls}))(t))
