@@ -14,7 +14,9 @@ import (
 
 	"parley/shared/agent"
 	"parley/shared/api"
+	"parley/shared/live"
 	"parley/shared/parley"
+	"parley/shared/socket"
 	"parley/shared/table"
 	keys "parley/shared/token"
 )
@@ -75,6 +77,8 @@ var constants = map[string]any{
 	"parley.MaxContextBytes":        parley.MaxContextBytes,
 	"parley.MaxContactContextBytes": parley.MaxContactContextBytes,
 	"parley.MaxChangesPerMinute":    parley.MaxChangesPerMinute,
+	"parley.TypingLife":             parley.TypingLife,
+	"parley.ConsoleTicketLife":      parley.ConsoleTicketLife,
 	"parley.MaxBack":                parley.MaxBack,
 	"parley.MaxFormBytes":           parley.MaxFormBytes,
 	"parley.MaxChunkBytes":          parley.MaxChunkBytes,
@@ -135,16 +139,25 @@ var constants = map[string]any{
 	"parley.MaxUploadExtensions":    parley.MaxUploadExtensions,
 	"parley.MaxExtensionBytes":      parley.MaxExtensionBytes,
 	"parley.MaxSettleSeconds":       parley.MaxSettleSeconds,
-	"parley.MaxTicketLook":          parley.MaxTicketLook,
+	"parley.MaxNumberLook":          parley.MaxNumberLook,
+	"socket.MaxFrame":               socket.MaxFrame,
+	"socket.MaxLife":                socket.MaxLife,
+	"socket.MaxIdle":                socket.MaxIdle,
+	"parley.ConnectionLife":         parley.ConnectionLife,
+	"parley.MaxConnectionBytes":     parley.MaxConnectionBytes,
+	"parley.ConnectsPerMinute":      parley.ConnectsPerMinute,
+	"parley.MaxConnections":         parley.MaxConnections,
 	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,
+	"live.MaxPiece":                 live.MaxPiece,
+	"live.FinalGap":                 live.FinalGap,
 }
 
 // quantity is a number and its unit.
 var quantity = regexp.MustCompile(`^([\d,]+)(?: (\w+))?`)
 
-var units = map[string]time.Duration{"s": time.Second, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+var units = map[string]time.Duration{"ms": time.Millisecond, "s": time.Second, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
 
 // equals reports whether a cell of a table says the value of a constant.
 func equals(cell string, constant any) bool {

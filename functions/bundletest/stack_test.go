@@ -158,7 +158,7 @@ func (s *stack) serve(f front) {
 		run(server, lambdatest.URLHandler(s.functions[name]))
 	}
 	run(gateway, s.gateway())
-	run(invoke, awstest.Signed(s.t, "lambda", s.keys, lambdatest.InvokeAPI(s.functions["respond"], s.functions["hooks"], s.functions["review"])))
+	run(invoke, awstest.Signed(s.t, "lambda", s.keys, lambdatest.InvokeAPI(s.functions["respond"], s.functions["hooks"], s.functions["review"], s.functions["push"])))
 	s.addresses = addresses
 	b, err := json.Marshal(addresses)
 	if err == nil {

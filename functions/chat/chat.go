@@ -4,6 +4,7 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -25,6 +26,9 @@ type Config struct {
 	// Wait is how long an answer that is not a stream waits for the reply; zero
 	// means 20 s, below the 30 s of an HTTP API.
 	Wait time.Duration
+	// Typing tells whoever of the team is connected that a visitor types, or has
+	// stopped; nil tells nobody.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
 }
 
 // New returns the function's handler.
@@ -44,6 +48,7 @@ func New(c Config) (http.Handler, error) {
 		api.Route{Pattern: "GET /chat/{session}/runs/{run}", Handle: f.resume},
 		api.Route{Pattern: "POST /chat/{session}/cancel", Handle: f.cancel},
 		api.Route{Pattern: "POST /chat/{session}/form", Handle: f.form},
+		api.Route{Pattern: "POST /chat/{session}/typing", Handle: f.typing},
 		api.Route{Pattern: "POST /chat/{session}/vote", Handle: f.vote},
 	), nil
 }

@@ -5,6 +5,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -46,8 +47,9 @@ type Change struct {
 	After, Upto parley.Seq
 	// Channel is the dialect that the session is held in, "" of what was erased.
 	Channel parley.Channel
-	// Run is the reply that is being written, "" if none is.
-	Run parley.RunID
+	// Run is the reply that is being written, "" if none is. Ended is the one that was
+	// until this change, of several the last.
+	Run, Ended parley.RunID
 	// Moved says that its state, or whether it is archived, differs, of which there may
 	// be no entry.
 	Moved bool
@@ -150,6 +152,7 @@ func sessionsOf(records []Record) []*session {
 // session is now is the next one's, what says that something happened is either's.
 func (c *Change) merge(next Change) {
 	c.Upto, c.Channel, c.Run, c.Unmet = next.Upto, next.Channel, next.Run, next.Unmet
+	c.Ended = cmp.Or(next.Ended, c.Ended)
 	c.Moved = c.Moved || next.Moved
 	c.Closed = c.Closed || next.Closed
 	c.Waits = c.Waits || next.Waits
@@ -201,6 +204,9 @@ func changeOf(c table.Change) (out Change, ok bool) {
 	out.After, out.Upto, out.Channel = was.Seq, is.Seq, is.Channel
 	if is.Run != nil {
 		out.Run = is.Run.ID
+	}
+	if was.Run != nil && was.Run.ID != out.Run {
+		out.Ended = was.Run.ID
 	}
 	out.Moved = is.State != was.State || is.Archived != was.Archived
 	out.Waits = is.Waits() && !(was.Waits() && was.WaitingSince == is.WaitingSince)

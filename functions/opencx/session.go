@@ -16,20 +16,20 @@ import (
 // but what is stored: if a closed session read differently each time, a client
 // would ask again without pause.
 type sessionDto struct {
-	ID           parley.SessionID  `json:"id"`
-	TicketNumber parley.Ticket     `json:"ticketNumber"`
-	Title        *string           `json:"title"`
-	CreatedAt    api.Time          `json:"createdAt"`
-	UpdatedAt    api.Time          `json:"updatedAt"`
-	IsHandedOff  bool              `json:"isHandedOff"`
-	IsOpened     bool              `json:"isOpened"`
-	Assignee     assignee          `json:"assignee"`
-	Channel      string            `json:"channel"`
-	IsVerified   bool              `json:"isVerified"`
-	LastMessage  *string           `json:"lastMessage"`
-	ModeID       *string           `json:"modeId"`
-	Checkpoint   json.RawMessage   `json:"latestStateCheckpointPayload"`
-	Attributes   map[string]string `json:"sessionAttributes"`
+	ID           parley.SessionID     `json:"id"`
+	TicketNumber parley.SessionNumber `json:"ticketNumber"`
+	Title        *string              `json:"title"`
+	CreatedAt    api.Time             `json:"createdAt"`
+	UpdatedAt    api.Time             `json:"updatedAt"`
+	IsHandedOff  bool                 `json:"isHandedOff"`
+	IsOpened     bool                 `json:"isOpened"`
+	Assignee     assignee             `json:"assignee"`
+	Channel      string               `json:"channel"`
+	IsVerified   bool                 `json:"isVerified"`
+	LastMessage  *string              `json:"lastMessage"`
+	ModeID       *string              `json:"modeId"`
+	Checkpoint   json.RawMessage      `json:"latestStateCheckpointPayload"`
+	Attributes   map[string]string    `json:"sessionAttributes"`
 }
 
 type assignee struct {
@@ -49,7 +49,7 @@ func orNull(s string) *string {
 // dto renders a session. Until it is resolved it is shown as open, for the visitor's
 // next message continues it; clients have no field for one in others.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
-	out := sessionDto{ID: s.ID, TicketNumber: s.ID.Ticket(), Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.Updated()),
+	out := sessionDto{ID: s.ID, TicketNumber: s.ID.Number(), Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.Updated()),
 		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed,
 		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: map[string]string{}}
 	if m := f.mode(ctx, s); m != nil {

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"errors"
 	"net/http"
 
 	"parley/shared/api"
@@ -90,5 +91,8 @@ func (f function) addPrivateKey(w http.ResponseWriter, r *http.Request, s api.St
 }
 
 func (f function) removePrivateKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	return gone(w, f.API.Store.RemovePrivateKey(r.Context(), s.Project.ID, r.PathValue("key")))
+	id := r.PathValue("key")
+	err := f.API.Store.RemovePrivateKey(r.Context(), s.Project.ID, id)
+	// Also where the key is unknown, so that who is answered an error may call again.
+	return gone(w, errors.Join(err, f.dismiss(r, s, id, "")))
 }

@@ -6,6 +6,7 @@
 package operator
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -30,6 +31,16 @@ type Config struct {
 	// outbound.Client.CheckURL does. With nil an address is first checked on
 	// delivery.
 	CheckURL func(url string) error
+	// Typing tells the visitor, where their page is connected, and the rest of the team
+	// that an operator types, or has stopped; nil tells nobody, and pages that ask learn
+	// of it all the same.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
+	// Socket is where a console's socket is: an address of wss, or a path of the
+	// console's own host; "" where there is none.
+	Socket string
+	// Dismiss ends the sockets of a key by its id, or of an operator, after that was
+	// removed; nil where there are none.
+	Dismiss func(ctx context.Context, p parley.ProjectID, key string, operator parley.OperatorID) error
 	// Console serves /console and the paths under it; nil serves nothing there.
 	Console http.Handler
 }
@@ -48,7 +59,7 @@ func New(c Config) (http.Handler, error) {
 	f := function{Config: c}
 	f.follow = api.NewUpdates(api.Updates{API: c.API, Hold: c.Hold, Poll: c.Poll, Heartbeat: c.Heartbeat, Now: c.Now,
 		Entry: func(r *http.Request, p parley.ProjectID, e parley.Entry) any { return f.entry(r, p, e) },
-		State: func(s *parley.Session) any { return newSession(s) }})
+		State: func(s *parley.Session) any { return api.NewStaffSession(s) }})
 	handler := c.API.Handler(f.routes()...)
 	if c.Console == nil {
 		return handler, nil
@@ -76,8 +87,9 @@ func (f function) routes() []api.Route {
 		call    call
 	}{
 		{"GET /operator/me", parley.ScopeRead, f.me},
+		{"POST /operator/ticket", parley.ScopeRead, f.ticket},
 		{"GET /operator/inbox", parley.ScopeRead, f.inbox},
-		{"GET /operator/tickets/{ticket}", parley.ScopeRead, f.byTicket},
+		{"GET /operator/sessions", parley.ScopeRead, f.byNumber},
 		{"GET /operator/sessions/{session}", parley.ScopeRead, f.read},
 		{"GET /operator/sessions/{session}/updates", parley.ScopeRead, f.updates},
 		{"GET /operator/sessions/{session}/runs/{run}", parley.ScopeRead, f.watch},
@@ -88,6 +100,7 @@ func (f function) routes() []api.Route {
 		{"PUT /operator/sessions/{session}/state", parley.ScopeReply, f.state},
 		{"PUT /operator/sessions/{session}/archived", parley.ScopeReply, f.archived},
 		{"PUT /operator/sessions/{session}/attributes", parley.ScopeReply, f.attributes},
+		{"PUT /operator/sessions/{session}/typing", parley.ScopeReply, f.typing},
 		{"PUT /operator/visitors/{visitor}/blocked", parley.ScopeReply, f.blockVisitor},
 		{"PUT /operator/contacts/{contact}/blocked", parley.ScopeReply, f.blockContact},
 		{"POST /operator/uploads", parley.ScopeReply, f.grant},

@@ -86,7 +86,17 @@ func (f function) putOperator(w http.ResponseWriter, r *http.Request, s api.Staf
 }
 
 func (f function) removeOperator(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	return gone(w, f.API.Store.RemoveOperator(r.Context(), s.Project.ID, parley.OperatorID(r.PathValue("operator"))))
+	id := parley.OperatorID(r.PathValue("operator"))
+	err := f.API.Store.RemoveOperator(r.Context(), s.Project.ID, id)
+	return gone(w, errors.Join(err, f.dismiss(r, s, "", id)))
+}
+
+// dismiss ends the sockets of a key, or of an operator, that is gone.
+func (f function) dismiss(r *http.Request, s api.Staff, key string, operator parley.OperatorID) error {
+	if f.Dismiss == nil {
+		return nil
+	}
+	return f.Dismiss(r.Context(), s.Project.ID, key, operator)
 }
 
 func gone(w http.ResponseWriter, err error) error {

@@ -62,7 +62,7 @@ func (f function) ended(r *http.Request, s api.Staff, e *run.End) ended {
 		out.Message = &m
 	}
 	if e.Session != nil {
-		now := newSession(e.Session)
+		now := api.NewStaffSession(e.Session)
 		out.Session = &now
 	}
 	return out

@@ -40,19 +40,19 @@ func inboxItems(items []parley.InboxItem) []inboxItem {
 	out := make([]inboxItem, len(items))
 	for i, item := range items {
 		who := item.Person
-		out[i] = inboxItem{newSession(item.Session), person{who.Name, who.Email, who.Picture, who.Proven},
+		out[i] = inboxItem{api.NewStaffSession(item.Session), person{who.Name, who.Email, who.Picture, who.Proven},
 			page(item.Page), item.Seen, item.Unread()}
 	}
 	return out
 }
 
-// byTicket takes a number as people write it down, in groups.
-func (f function) byTicket(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	n, err := strconv.ParseInt(strings.NewReplacer(" ", "", "-", "").Replace(r.PathValue("ticket")), 10, 64)
+// byNumber takes a number as people write it down, in groups.
+func (f function) byNumber(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	n, err := strconv.ParseInt(strings.NewReplacer(" ", "", "-", "").Replace(r.URL.Query().Get("number")), 10, 64)
 	if err != nil {
 		n = 0 // no number of a session's
 	}
-	items, err := f.API.Store.ByTicket(r.Context(), s.Caller, parley.Ticket(n))
+	items, err := f.API.Store.ByNumber(r.Context(), s.Caller, parley.SessionNumber(n))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	if err != nil {
 		return err
 	}
-	out := detail{Session: newSession(d.Session), About: newAbout(d), Seen: d.Seen,
+	out := detail{Session: api.NewStaffSession(d.Session), About: newAbout(d), Seen: d.Seen,
 		Entries: f.entries(r, s.Project.ID, d.Entries), Next: next(d.Next)}
 	if v := d.Visitor; v != nil {
 		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, filled(v.Metadata), api.Time(v.Created), v.Blocked}
@@ -151,7 +151,7 @@ func (f function) write(w http.ResponseWriter, r *http.Request, s api.Staff, m p
 	if err != nil {
 		return err
 	}
-	return api.JSON(w, http.StatusOK, written{newSession(got.Session), f.entry(r, s.Project.ID, got.Message), got.Replayed})
+	return api.JSON(w, http.StatusOK, written{api.NewStaffSession(got.Session), f.entry(r, s.Project.ID, got.Message), got.Replayed})
 }
 
 func (f function) holder(w http.ResponseWriter, r *http.Request, s api.Staff) error {
@@ -231,7 +231,7 @@ func (f function) changed(w http.ResponseWriter, r *http.Request, s api.Staff, e
 	if err != nil {
 		return err
 	}
-	return api.JSON(w, http.StatusOK, map[string]session{"session": newSession(now)})
+	return api.JSON(w, http.StatusOK, map[string]session{"session": api.NewStaffSession(now)})
 }
 
 func (f function) blockVisitor(w http.ResponseWriter, r *http.Request, s api.Staff) error {

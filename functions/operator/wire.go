@@ -8,16 +8,13 @@ import (
 	"parley/shared/parley"
 )
 
-// entry is an entry as operators see it.
-type entry struct {
-	api.Entry
-	Internal bool            `json:"internal"`
-	Reason   string          `json:"reason,omitempty"`
-	Data     json.RawMessage `json:"data,omitempty"`
-}
+type (
+	entry   = api.StaffEntry
+	session = api.StaffSession
+)
 
 func (f function) entry(r *http.Request, p parley.ProjectID, e parley.Entry) entry {
-	return entry{f.API.Entry(r, p, e), e.Internal, e.Reason, e.Data}
+	return api.NewStaffEntry(f.API.Entry(r, p, e), e)
 }
 
 func (f function) entries(r *http.Request, p parley.ProjectID, list []parley.Entry) []entry {
@@ -26,47 +23,6 @@ func (f function) entries(r *http.Request, p parley.ProjectID, list []parley.Ent
 		out[i] = f.entry(r, p, e)
 	}
 	return out
-}
-
-// session is a session as operators see it.
-type session struct {
-	api.Session
-	Ticket       parley.Ticket      `json:"ticket"`
-	Channel      parley.Channel     `json:"channel"`
-	Archived     bool               `json:"archived"`
-	Operator     *parley.OperatorID `json:"operator"`
-	WaitingSince *api.Time          `json:"waitingSince"`
-	LeftAt       *api.Time          `json:"leftAt"`
-	Owner        owner              `json:"owner"`
-}
-
-type owner struct {
-	Visitor    *parley.VisitorID `json:"visitor"`
-	Contact    *parley.ContactID `json:"contact"`
-	Proven     bool              `json:"proven"`
-	ExternalID string            `json:"externalId,omitempty"`
-}
-
-// orNull returns null for an empty id.
-func orNull[T ~string](id T) *T {
-	if id == "" {
-		return nil
-	}
-	return &id
-}
-
-// timeOrNull returns null for 0, which means that there is no such time.
-func timeOrNull(ms int64) *api.Time {
-	if ms == 0 {
-		return nil
-	}
-	t := api.Time(ms)
-	return &t
-}
-
-func newSession(s *parley.Session) session {
-	return session{Session: api.NewSession(s), Ticket: s.ID.Ticket(), Channel: s.Channel, Archived: s.Archived, Operator: orNull(s.Operator),
-		WaitingSince: timeOrNull(s.WaitingSince), LeftAt: timeOrNull(s.Left), Owner: owner{orNull(s.Owner.Visitor), orNull(s.Owner.Contact), s.Owner.Proven, s.Owner.External}}
 }
 
 type page struct {
@@ -151,7 +107,7 @@ type keyOut struct {
 }
 
 func newKey(k parley.PrivateKey) keyOut {
-	return keyOut{k.ID, k.Name, k.Scopes, orNull(k.Operator), k.Test, api.Time(k.Created), timeOrNull(k.Used)}
+	return keyOut{k.ID, k.Name, k.Scopes, api.OrNull(k.Operator), k.Test, api.Time(k.Created), api.TimeOrNull(k.Used)}
 }
 
 type removed struct {

@@ -32,7 +32,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	f := function{api.NewUpdates(api.Updates{API: c.API, Hold: c.Hold, Poll: c.Poll, Heartbeat: c.Heartbeat, Now: c.Now,
 		Entry: func(r *http.Request, p parley.ProjectID, e parley.Entry) any { return c.API.Entry(r, p, e) },
-		State: func(s *parley.Session) any { return api.NewSession(s) }})}
+		State: func(s *parley.Session) any { return api.NewSession(s) }, Typing: true})}
 	return c.API.Handler(api.Route{Pattern: "GET /updates/{session}", Handle: f.updates}), nil
 }
 

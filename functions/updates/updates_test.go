@@ -115,6 +115,44 @@ func TestHold(t *testing.T) {
 	})
 }
 
+// TestHoldTyping: whoever asks is told at first and on each change who types, while
+// people have the session, and it costs what was not asked nothing.
+func TestHoldTyping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := functiontest.New(t, parley.Config{})
+		caller, token := k.Visitor(t)
+		session := parleytest.Turn(t, k.Store, caller, "m1", "")
+		grace := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Grace"}
+		if err := k.Store.TakeOver(t.Context(), parleytest.Operator(), session.ID, grace); err != nil {
+			t.Fatal(err)
+		}
+		request := k.Request(http.MethodGet, "/updates/"+string(session.ID)+"?after=9&typing=1", token, "")
+		done := make(chan held, 1)
+		go func() { done <- ask(t, k, updates.Config{Hold: 30 * time.Second}, request) }()
+		types := func(typing bool) {
+			if _, _, err := k.Store.SetTyping(t.Context(), parleytest.Operator(), session.ID, grace, typing); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second) // virtual
+		types(true)
+		time.Sleep(3 * time.Second)
+		types(true)
+		time.Sleep(10 * time.Second) // it ends by itself
+		types(true)
+		time.Sleep(time.Second)
+		types(false)
+		time.Sleep(time.Second)
+		if err := k.Store.HandBack(t.Context(), parleytest.Operator(), session.ID, grace); err != nil {
+			t.Fatal(err)
+		}
+		got := <-done
+		if names := strings.Join(got.names, " "); names != "state typing typing typing typing typing typing state" {
+			t.Errorf("held = %q; want nobody, twice somebody, nobody, somebody, nobody", names)
+		}
+	})
+}
+
 // TestLeft: nobody is waited for who has left.
 func TestLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,13 +12,16 @@ import (
 
 	"parley/functions/feed"
 	"parley/functions/hooks"
+	"parley/functions/push"
 	"parley/functions/respond"
 	"parley/functions/review"
 	"parley/functions/sweep"
 	"parley/local/files"
+	"parley/local/gateway"
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/bucket"
+	"parley/shared/live"
 	"parley/shared/mail"
 	"parley/shared/parley"
 	"parley/shared/run"
@@ -61,6 +64,7 @@ type Bundle struct {
 	Page, Files, Key, PrivateKey string
 
 	log       *slog.Logger
+	now       func() time.Time
 	page      *door
 	files     *door
 	folder    *folder
@@ -70,7 +74,10 @@ type Bundle struct {
 	hooks     hooks.Handler
 	checkURL  func(string) error // of webhooks
 	reviews   review.Handler
+	pages     *live.Live // to be told over sockets
+	pushes    push.Handler
 	handler   http.Handler
+	sockets   gateway.Poster // the socket APIs, and how their clients are reached
 	limits    limits
 	stopping  context.Context // ends when Serve is told to stop
 	stop      context.CancelFunc
@@ -89,7 +96,7 @@ func Open(ctx context.Context, c Config) (*Bundle, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	b := &Bundle{log: c.Log, limits: standard}
+	b := &Bundle{log: c.Log, now: c.Now, limits: standard, sockets: gateway.Poster{}}
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	if err := b.open(ctx, c); err != nil {
 		b.close()
@@ -141,7 +148,10 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if err != nil {
 		return err
 	}
-	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Log: b.log, Now: c.Now}); err != nil {
+	if err := b.openPush(c, store); err != nil {
+		return err
+	}
+	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Live: b.pages.Run, Log: b.log, Now: c.Now}); err != nil {
 		return err
 	}
 	if b.sweep, err = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log, Now: c.Now}); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"parley/functions/feed"
 	"parley/functions/hooks"
+	"parley/functions/push"
 	"parley/functions/review"
 	"parley/shared/outbound"
 	"parley/shared/parley"
@@ -23,8 +24,8 @@ func (b *Bundle) openHooks(c Config, store *parley.Store) error {
 		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)}); err != nil {
 		return err
 	}
-	b.feed = feed.New(feed.Config{Bells: []feed.Bell{review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
-		hooks.ReplyMailBell(b.deliver)}, Log: b.log})
+	b.feed = feed.New(feed.Config{Bells: []feed.Bell{push.ConsoleBell(store, b.push), review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
+		hooks.ReplyMailBell(b.deliver), push.Bell(b.push)}, Log: b.log})
 	return nil
 }
 
@@ -40,11 +41,13 @@ func notifySecret(c Config) func(context.Context, parley.ProjectID, string) (str
 
 // wake calls the function that a follower belongs to.
 func (b *Bundle) wake(ctx context.Context, f parley.Following) error {
-	if hooks.Does(f.Follower) {
+	switch {
+	case hooks.Does(f.Follower):
 		return b.deliver(ctx, hooks.EventOf(f))
-	}
-	if f.Follower == parley.FollowerReview {
+	case f.Follower == parley.FollowerReview:
 		return b.review(ctx, review.EventOf(f))
+	case f.Follower == parley.FollowerPush:
+		return b.push(ctx, push.EventOf(f))
 	}
 	return fmt.Errorf("nobody knows the follower %q", f.Follower)
 }

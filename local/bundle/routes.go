@@ -8,6 +8,7 @@ import (
 	articles "parley/docs"
 	"parley/functions/chat"
 	closing "parley/functions/close"
+	"parley/functions/consolews"
 	"parley/functions/cossistant"
 	"parley/functions/csat"
 	"parley/functions/hissuno"
@@ -20,6 +21,7 @@ import (
 	"parley/functions/uploads"
 	"parley/local/page"
 	"parley/shared/api"
+	"parley/shared/live"
 	"parley/shared/parley"
 )
 
@@ -34,6 +36,9 @@ var seats = parley.Seats{Reader: 64, Address: 256}
 // articlesPath is where the articles can be read that the docs agent quotes.
 const articlesPath = "/docs/"
 
+// consoleSocket is where the sockets of consoles are, beside the page.
+const consoleSocket = "/console/socket"
+
 // routes gives every function its paths, as in the template, and the page the rest.
 func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mux := http.NewServeMux()
@@ -47,7 +52,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 			mux.Handle(p, h)
 		}
 	}
-	h, err := chat.New(chat.Config{API: calls, Engine: b.engine})
+	h, err := chat.New(chat.Config{API: calls, Engine: b.engine, Typing: b.pages.Typing})
 	mount(h, err, "/chat", "/chat/")
 	h, err = updates.New(updates.Config{API: calls, Hold: hold})
 	mount(b.untilStop(h), err, "/updates/")
@@ -65,6 +70,9 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mount(h, err, "/backend/", "/widget/")
 	h, err = cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher})
 	mount(h, err, "/cossistant/")
+	if err := b.openHub(mux, calls); err != nil {
+		return nil, err
+	}
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
 	if err != nil {
 		return nil, err
@@ -73,8 +81,14 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err = operator.New(operator.Config{API: calls, Runs: b.engine.Dispatcher, Hold: hold, CheckURL: b.checkURL, Console: desk})
+	h, err = operator.New(operator.Config{API: calls, Runs: b.engine.Dispatcher, Hold: hold, CheckURL: b.checkURL, Console: desk,
+		Typing: b.pages.Typing, Socket: consoleSocket, Dismiss: b.pages.Dismiss})
 	mount(b.untilStop(h), err, "/operator/", "/console", "/console/")
+	desks, err := consolews.New(consolews.Config{Store: calls.Store, Live: b.pages, Log: b.log})
+	if err != nil {
+		return nil, err
+	}
+	b.mountSocket(mux, live.ConsoleAPI, consoleSocket, desks)
 	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	mount(h, err, "/")
 	mux.Handle("GET "+articlesPath, article(h))

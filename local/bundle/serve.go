@@ -45,17 +45,19 @@ func (b *Bundle) Serve(ctx context.Context) error {
 	b.stop()
 	chores.Wait()
 	b.drain(page)
+	b.stopSockets()
 	cut()
 	return errors.Join(err, page.Close(), files.Close(), b.close())
 }
 
-// drain waits for the replies under way, while no new request comes in.
+// drain waits for the replies under way, while no new request or frame comes in.
 func (b *Bundle) drain(page *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if page.Shutdown(ctx) != nil {
 		return
 	}
+	b.drainSockets(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -149,6 +149,18 @@ func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) 
 	return i, nil
 }
 
+// Pass is Identity for one that a chat hub's client shows.
+func (a *API) Pass(p *parley.Project, text string) (token.Pass, error) {
+	if text == "" {
+		return token.Pass{}, denied("token_missing", "this call needs an identity that the project's backend has signed")
+	}
+	pass, err := a.Keys.ReadPass(p, text)
+	if err != nil {
+		return pass, refusal("identity", err)
+	}
+	return pass, nil
+}
+
 // refusal is the error for a token that the keyring did not accept.
 func refusal(what string, err error) error {
 	switch {
@@ -168,8 +180,11 @@ func denied(code, text string) error {
 
 // bearer returns the token of the Authorization header, "" if there is none
 // (RFC 6750, section 2.1; the scheme's name is folded, RFC 9110, section 11.1).
-func bearer(r *http.Request) string {
-	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+func bearer(r *http.Request) string { return Bearer(r.Header) }
+
+// Bearer is bearer for the header of what is no request of HTTP.
+func Bearer(h http.Header) string {
+	scheme, text, _ := strings.Cut(h.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}

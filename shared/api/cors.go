@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"parley/shared/parley"
@@ -55,8 +56,15 @@ const testPrefix = "pk_test_"
 // use the key. A request without an origin comes from the site that serves the
 // API, or from no browser, and is allowed.
 func checkOrigin(r *http.Request, p *parley.Project, key string) error {
-	origin := r.Header.Get("Origin")
-	if origin == "" || originListed(origin, p.Origins) || Developing(origin, key) {
+	return CheckOrigin(r.Header, p, key)
+}
+
+// CheckOrigin is checkOrigin for the header of what may be no request of HTTP, and for
+// any of some keys.
+func CheckOrigin(h http.Header, p *parley.Project, keys ...string) error {
+	origin := h.Get("Origin")
+	developing := func(key string) bool { return Developing(origin, key) }
+	if origin == "" || originListed(origin, p.Origins) || slices.ContainsFunc(keys, developing) {
 		return nil
 	}
 	return &parley.Error{Kind: parley.ErrDenied, Code: "origin_refused", Text: "the project does not allow this origin"}

@@ -26,6 +26,17 @@ type Updates struct {
 	// Entry and State return the JSON forms of an entry and of a session.
 	Entry func(r *http.Request, p parley.ProjectID, e parley.Entry) any
 	State func(*parley.Session) any
+	// Typing tells who of the team types where the client asks for it (typing=1).
+	Typing bool
+}
+
+// typing is the data of the event that says who of the team types.
+type typing struct {
+	// Author is who types; null where nobody does.
+	Author *parley.Author `json:"author"`
+	// EndsIn is after how long they have stopped unless it is said again, in
+	// milliseconds: a time would ask for a clock that goes right.
+	EndsIn int64 `json:"endsIn"`
 }
 
 // NewUpdates returns u with defaults in place of zeros.
@@ -49,11 +60,16 @@ func (u *Updates) Serve(w http.ResponseWriter, r *http.Request, caller parley.Ca
 	if err != nil {
 		return err
 	}
-	known, err := u.Store.Since(r.Context(), caller, id, after)
+	s := &updateStream{Updates: u, r: r, caller: caller, typing: u.Typing && r.URL.Query().Get("typing") == "1"}
+	since := u.Store.Since
+	if s.typing {
+		since = u.Store.SinceWithTyping
+	}
+	known, err := since(r.Context(), caller, id, after)
 	if err != nil {
 		return err
 	}
-	s := &updateStream{Updates: u, r: r, caller: caller, out: sse.Start(w)}
+	s.out = sse.Start(w)
 	err = s.write(known, after)
 	if err == nil && u.Hold > 0 {
 		err = Hold{For: u.Hold, Poll: u.Poll, Heartbeat: u.Heartbeat, Now: u.Now, Look: s.look, Seat: u.Store.SeatingOf(caller)}.Wait(r.Context(), s.out)
@@ -94,6 +110,8 @@ type updateStream struct {
 	state      string     // as the client has it
 	wrote      bool       // something, since the last Look
 	hadEntries bool       // entries were written
+	typing     bool       // the client wants to know who types
+	told       string     // who types and when they last did, as the client has it
 }
 
 // write writes what is new, in as many pages as it takes.
@@ -110,17 +128,39 @@ func (s *updateStream) write(c parley.Changes, after parley.Seq) error {
 			break
 		}
 		after = c.Upto
-		var err error
-		if c, err = s.Store.Peek(s.r.Context(), s.caller, c.Session.ID, after); err != nil {
+		more, err := s.Store.Peek(s.r.Context(), s.caller, c.Session.ID, after)
+		if err != nil {
 			return err
 		}
+		more.Typing = c.Typing
+		c = more
 	}
 	state := s.State(s.session)
 	if text := Encode(state); text != s.state {
 		s.state = text
-		return s.event("state", s.upto, state)
+		if err := s.event("state", s.upto, state); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.tellTyping(c.Typing)
+}
+
+// tellTyping writes who types, nobody too: first of all, so that whoever asked knows,
+// and then where it has changed.
+func (s *updateStream) tellTyping(t *parley.Typing) error {
+	told := "nobody"
+	if t != nil {
+		told = Encode(t)
+	}
+	if !s.typing || told == s.told {
+		return nil
+	}
+	s.told = told
+	out := typing{}
+	if t != nil {
+		out = typing{&t.By, t.Until().Sub(s.Now()).Milliseconds()}
+	}
+	return s.event("typing", s.upto, out)
 }
 
 // event writes an event. Its id says that the client has all entries up to seq.
@@ -131,7 +171,11 @@ func (s *updateStream) event(name string, seq parley.Seq, data any) error {
 
 // look is Hold.Look.
 func (s *updateStream) look(ctx context.Context) (wrote, enough bool, err error) {
-	news, err := s.Store.Peek(ctx, s.caller, s.session.ID, s.upto)
+	peek := s.Store.Peek
+	if s.typing && s.session.Holder != parley.HolderAI {
+		peek = s.Store.PeekWithTyping
+	}
+	news, err := peek(ctx, s.caller, s.session.ID, s.upto)
 	if err == nil {
 		s.wrote = false
 		err = s.write(news, s.upto)

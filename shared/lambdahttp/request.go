@@ -60,22 +60,29 @@ func addDefault(headers map[string]string, name, value string) {
 	headers[name] = value
 }
 
-// clientAddr returns the client's address as "ip:port". The platform says it in
-// sourceIp. But if the request has come through the distribution, sourceIp is
-// one of the distribution's servers, and that server's headers name the client.
+// clientAddr returns the client's address as "ip:port".
 func (a *adapter) clientAddr(r *http.Request) string {
-	source := r.RemoteAddr // lambdaurl: sourceIp, without a port
-	if a.fromOrigin(r) {
-		if ip, ok := forwardedFor(r.Header, source); ok {
-			return net.JoinHostPort(ip, "0")
-		}
-	}
-	return net.JoinHostPort(source, "0")
+	// lambdaurl: RemoteAddr is sourceIp, without a port.
+	return net.JoinHostPort(ClientIP(r.Header, r.RemoteAddr, a.cfg.OriginSecret), "0")
 }
 
-func (a *adapter) fromOrigin(r *http.Request) bool {
-	sent := r.Header.Get(OriginSecretHeader)
-	return a.cfg.OriginSecret != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(a.cfg.OriginSecret)) == 1
+// ClientIP returns the address of the client that a request with this header comes
+// from. The platform says it in sourceIp, here source. But if the request has come
+// through the distribution, which proves that with secret, source is one of the
+// distribution's servers, and that server's headers name the client. Without a
+// secret no header is believed.
+func ClientIP(h http.Header, source, secret string) string {
+	if fromOrigin(h, secret) {
+		if ip, ok := forwardedFor(h, source); ok {
+			return ip
+		}
+	}
+	return source
+}
+
+func fromOrigin(h http.Header, secret string) bool {
+	sent := h.Get(OriginSecretHeader)
+	return secret != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(secret)) == 1
 }
 
 // forwardedFor returns the address of the distribution's client. CloudFront

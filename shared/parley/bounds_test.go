@@ -2,6 +2,7 @@ package parley_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -105,5 +106,85 @@ func TestReplyBounds(t *testing.T) {
 			}
 		})
 		s.replies(parley.ReplyRequest{ID: "long", Session: id, Content: strings.Repeat("x", parley.MaxMessageBytes)})
+	})
+}
+
+// TestPageOfAMail: the link of a mailed answer leads to an https page, whose address
+// every mail program takes as it is.
+func TestPageOfAMail(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for page, code := range map[string]string{
+			"https://shop.example/help?a=b": "",
+			"http://localhost:8000/":        "",
+			"http://shop.example/":          "invalid_field",
+			"https://shop.example/#help":    "invalid_field",
+			"https://me@shop.example/":      "invalid_field",
+			"https://shop.example/a b":      "invalid_field",
+			"https://shop.example/é":        "invalid_field",
+			"https:///help":                 "invalid_field",
+			"":                              "invalid_field",
+		} {
+			p := generous()
+			p.ReplyMail = parley.ReplyMail{Enabled: true, Page: page}
+			s.want(page, s.store.PutProject(context.Background(), p), code)
+		}
+	})
+}
+
+// TestFilterIsBounded: a list is filtered by what a session may have at all.
+func TestFilterIsBounded(t *testing.T) {
+	onBolt(t, func(s scene) {
+		many := map[string]string{}
+		for n := range parley.MaxMetadata + 1 {
+			many[fmt.Sprint(n)] = "x"
+		}
+		for name, w := range map[string]parley.SessionFilter{"too many": {Metadata: many}, "external id": {External: "a\x00b"}} {
+			_, _, err := s.store.SessionsMatching(context.Background(), s.visitor, parley.PageRequest{}, w)
+			if !is(err, parley.ErrInvalid) {
+				s.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// TestExtrasAreBounded: what comes along with a message is refused with it.
+func TestExtrasAreBounded(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for name, extras := range map[string]parley.Extras{
+			"a long prompt":     {Prompt: strings.Repeat("x", parley.MaxPromptBytes+1)},
+			"no text":           {Prompt: "\xff"},
+			"a list as context": {Context: json.RawMessage(`[]`)},
+			"a long context":    {Context: json.RawMessage(`{"a":"` + strings.Repeat("x", parley.MaxContextBytes) + `"}`)},
+		} {
+			r := say("m1", "")
+			r.Extras = extras
+			s.unchanged(name, func() {
+				if _, err := s.store.Send(context.Background(), s.visitor, r); !is(err, parley.ErrInvalid) {
+					s.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+	})
+}
+
+// TestRefusedUploadIsGivenBack: an upload that the rate of an hour refuses is not
+// taken from the address's day.
+func TestRefusedUploadIsGivenBack(t *testing.T) {
+	onBolt(t, func(s scene) {
+		b := generous().Budgets
+		b.UploadsPerHour, b.AddressUploads = 1, 3
+		s.limitedBy(b)
+		grant := func(c parley.Caller) error {
+			_, err := s.store.GrantUpload(context.Background(), c, "a.txt", "text/plain", 1000)
+			return err
+		}
+		one := s.from("198.51.100.1")
+		s.want("the first", grant(one), "")
+		for range 5 {
+			s.want("too soon", grant(one), "uploads_limit")
+		}
+		s.want("another's", grant(s.from("198.51.100.1")), "")
+		s.want("a third's", grant(s.from("198.51.100.1")), "")
+		s.want("the day's fourth", grant(s.from("198.51.100.1")), "uploads_limit")
 	})
 }

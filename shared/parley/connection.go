@@ -24,6 +24,9 @@ type Connection struct {
 	Channel Channel `json:"channel,omitempty"`
 	// Caller is the visitor, or the operator. Its Address is not kept.
 	Caller Caller `json:"caller,omitzero"`
+	// Key is the private key that opened a console's connection, without its secret: who
+	// has it no more is told nothing more.
+	Key PrivateKey `json:"key,omitzero"`
 	// Session is the one that the connection is for, where its dialect gives each
 	// connection one, and the one that a console looks at. It may not have begun.
 	Session SessionID `json:"-"`
@@ -32,6 +35,11 @@ type Connection struct {
 	Agent    AgentID           `json:"agent,omitempty"`
 	Language string            `json:"language,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+	// Begun says that Session has begun, as far as is known: see NoteBegun.
+	Begun bool `json:"-"`
+	// Faults are codes of what the request said that could not be used, which the
+	// client is told once it can be told anything.
+	Faults []string `json:"faults,omitempty"`
 	// Token is TokenHash's, "" where clients always name their sessions.
 	Token string `json:"token,omitempty"`
 	// After is the connection that this one goes on from, where the client did not
@@ -82,7 +90,7 @@ func (c Connection) item(now time.Time) (table.Item, error) {
 // row is the connection as the lists have it: whose it is and where, and not what its
 // request said besides.
 func (c Connection) row(partition string, now time.Time) (table.Item, error) {
-	c.Agent, c.Language, c.Metadata, c.Token, c.After = "", "", nil, "", socket.Ref{}
+	c.Agent, c.Language, c.Metadata, c.Token, c.After, c.Faults, c.Begun = "", "", nil, "", socket.Ref{}, nil, false
 	return c.itemAt(connectedKey(partition, c.Ref), now)
 }
 
@@ -96,8 +104,10 @@ func (c Connection) itemAt(k table.Key, now time.Time) (table.Item, error) {
 	}
 	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "session": string(c.Session),
 		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
-	if c.Ready {
-		item["ready"] = true
+	for name, set := range map[string]bool{"ready": c.Ready, "begun": c.Begun} {
+		if set {
+			item[name] = true
+		}
 	}
 	return item, nil
 }
@@ -107,7 +117,7 @@ func connectionFrom(item table.Item) (Connection, error) {
 	if err := json.Unmarshal([]byte(item.String("data")), &c); err != nil {
 		return c, fmt.Errorf("decode connection: %w", err)
 	}
-	c.Session, c.Ready = SessionID(item.String("session")), item.Bool("ready")
+	c.Session, c.Ready, c.Begun = SessionID(item.String("session")), item.Bool("ready"), item.Bool("begun")
 	return c, nil
 }
 
@@ -198,16 +208,35 @@ func (c Connection) check() error {
 func errNoConnection() error { return notFound("connection") }
 
 // ConnectionOf returns a connection; ErrNotFound for one that is unknown, has ended or
-// has expired. What was stored just now may be missing in it. Half a read unit.
+// has expired. What was changed just now may be missing in it. Half a read unit, and
+// one more where there seems to be none: it may have been made just now.
 func (s *Store) ConnectionOf(ctx context.Context, ref socket.Ref) (Connection, error) {
 	if checkRef(ref) != nil {
 		return Connection{}, errNoConnection()
 	}
-	items, err := s.table.Get(ctx, false, connectionKey(ref))
-	if err != nil {
-		return Connection{}, unavailable(err)
+	var items []table.Item
+	for _, consistent := range []bool{false, true} {
+		var err error
+		if items, err = s.table.Get(ctx, consistent, connectionKey(ref)); err != nil {
+			return Connection{}, unavailable(err)
+		}
+		if items[0] != nil {
+			break
+		}
 	}
 	return s.liveFrom(items[0])
+}
+
+// NoteBegun says that a connection's session has begun, so that the next message does
+// not try to begin it. Without it that takes one more wave. 1 write unit.
+func (s *Store) NoteBegun(ctx context.Context, ref socket.Ref) error {
+	up := table.Update(connectionKey(ref), table.Exists(), table.Missing("left"))
+	up.Set = table.Item{"begun": true}
+	err := s.write(ctx, []table.Action{up})
+	if refused(err) {
+		return nil // it has ended
+	}
+	return err
 }
 
 func (s *Store) liveFrom(item table.Item) (Connection, error) {

@@ -21,8 +21,13 @@ import (
 // of an endpoint, or a Way's. At most MaxIDBytes.
 type Follower string
 
-// FollowerReview reviews sessions that closed.
-const FollowerReview Follower = "review"
+// The followers that are no endpoint's and no Way's. FollowerReview reviews
+// sessions that closed. FollowerPush says what happens to pages that cannot read it
+// again, over their sockets.
+const (
+	FollowerReview Follower = "review"
+	FollowerPush   Follower = "push"
+)
 
 // Following is a follower's way through one session.
 type Following struct {
@@ -56,6 +61,24 @@ const (
 	FollowTime  = 50 * time.Second
 )
 
+// pushLease is FollowerPush's lease: whoever relays a reply holds it from the
+// first text to the end, for as long as a run may take (run.Config.MaxRun). It is
+// this short because what a relay that died has left is due within three minutes,
+// one of which the sweep takes.
+const pushLease = 115 * time.Second
+
+// lease is how long a worker of the follower may be silent. It has leaseMargin less
+// for its work.
+func (f Follower) lease() time.Duration {
+	if f == FollowerPush {
+		return pushLease
+	}
+	return FollowLease
+}
+
+// leaseMargin is what is kept of a lease to write the mark.
+const leaseMargin = FollowLease - FollowTime
+
 // Stretch is what a follower has to do next.
 type Stretch struct {
 	// Session is the session as it is now.
@@ -66,7 +89,17 @@ type Stretch struct {
 	Entries []Entry
 	// Tries is how often a worker has failed, or died, since the mark last moved.
 	Tries int
+	// Note is what the follower has noted for itself of what follows the mark; what it
+	// is when the work returns is kept. At most a few hundred bytes.
+	Note *string
+	// Died says that the worker before was not heard of again: it may have done some
+	// of what follows the mark, of which it noted nothing. It is told once.
+	Died bool
 }
+
+// ErrUnattended is of work for which nobody is there. It is no failure, and the
+// sweep does not come back to it: whoever comes wakes the follower.
+var ErrUnattended = errors.New("nobody is there")
 
 // Later is an error of a follower's work that says when to try again.
 type Later struct {
@@ -87,10 +120,11 @@ var errNoProgress = errors.New("the follower has done nothing")
 
 // Follow has do carry on after the follower's mark, stretch by stretch, until
 // nothing is left. do returns the entry up to which everything is done, whether
-// or not it fails then; its context ends after FollowTime. When do fails, Follow
-// has the sweep wake the follower again, at the time of a *Later or after a pause
-// that grows from a minute to an hour, and returns do's error. Every entry is
-// handed over at least once.
+// or not it fails then; its context ends after FollowTime, or for FollowerPush
+// after 105 s. When do fails, Follow has the sweep wake the follower again, at the
+// time of a *Later or after a pause that grows from a minute to an hour, and returns
+// do's error. With ErrUnattended it stops without one. Every entry is handed over at
+// least once.
 //
 // While somebody else works on the mark, Follow leaves word to look again and
 // does nothing. Before a pause is over it does nothing either, whatever happens in
@@ -117,6 +151,7 @@ type follow struct {
 	store   *Store
 	session *Session
 	mark    progress
+	died    bool // the worker before did
 }
 
 // progress is a follower's mark as it is stored. Each write is a put that
@@ -129,11 +164,13 @@ type progress struct {
 	tries int64     // leases since the mark last moved
 	again bool      // somebody came while the lease was held
 	due   bool      // the sweep has it in its list
+	note  string    // the follower's own
+	begun bool      // the lease is a Hold's, whose note says what it was taken for
 }
 
 func progressFrom(item table.Item) progress {
 	m := progress{nonce: item.String("nonce"), seq: Seq(item.Int("seq")), tries: item.Int("tries"),
-		again: item.Bool("again"), due: item.String("ws") != ""}
+		again: item.Bool("again"), due: item.String("ws") != "", note: item.String("note"), begun: item.Bool("begun")}
 	if until := item.Int("until"); until > 0 {
 		m.until = time.UnixMilli(until)
 	}
@@ -154,6 +191,12 @@ func (m progress) item(f Following, due time.Time) table.Item {
 	if m.tries > 0 {
 		item["tries"] = m.tries
 	}
+	if m.note != "" {
+		item["note"] = m.note
+	}
+	if m.begun {
+		item["begun"] = true
+	}
 	if !m.until.IsZero() {
 		item["until"] = m.until.UnixMilli()
 	}
@@ -163,31 +206,32 @@ func (m progress) item(f Following, due time.Time) table.Item {
 	return item
 }
 
-// held reports whether somebody has the lease. One that ends later than any can
-// was taken before a clock was set back.
-func (m progress) held(now time.Time) bool {
-	return m.until.After(now) && !m.until.After(now.Add(FollowLease+maxAhead))
+// held reports whether somebody has a lease of at most this length. One that ends
+// later than any can was taken before a clock was set back.
+func (m progress) held(now time.Time, lease time.Duration) bool {
+	return m.until.After(now) && !m.until.After(now.Add(lease+maxAhead))
 }
 
 // take takes the lease. False means that there is nothing to do, or somebody
 // else does it.
 func (w *follow) take(ctx context.Context) (bool, error) {
 	for range changeTries {
-		if err := w.read(ctx); err != nil {
+		if err := w.read(ctx, true); err != nil {
 			return false, err
 		}
 		now, err := w.store.clock(), error(nil)
 		switch done := w.mark.seq >= w.session.Seq; {
-		case w.mark.held(now):
+		case w.mark.held(now, w.Follower.lease()):
 			err = w.leaveWord(ctx)
 		case w.mark.wait.After(now): // the sweep wakes the follower then
 		case done && !w.mark.due:
 		case done:
-			err = w.put(ctx, progress{seq: w.mark.seq}, time.Time{})
+			err = w.put(ctx, progress{seq: w.mark.seq, note: w.mark.note}, time.Time{})
 		default:
-			until := now.Add(FollowLease)
-			err = w.put(ctx, progress{seq: w.mark.seq, until: until, tries: w.mark.tries + 1}, until)
+			died, until := !w.mark.until.IsZero() && !w.mark.begun, now.Add(w.Follower.lease())
+			err = w.put(ctx, progress{seq: w.mark.seq, until: until, tries: w.mark.tries + 1, note: w.mark.note}, until)
 			if err == nil {
+				w.died = died
 				return true, nil
 			}
 		}
@@ -199,8 +243,8 @@ func (w *follow) take(ctx context.Context) (bool, error) {
 }
 
 // read reads the session and the mark.
-func (w *follow) read(ctx context.Context) error {
-	items, err := w.store.table.Get(ctx, true, headKey(w.Project, w.Session), w.key())
+func (w *follow) read(ctx context.Context, consistent bool) error {
+	items, err := w.store.table.Get(ctx, consistent, headKey(w.Project, w.Session), w.key())
 	if err != nil {
 		return unavailable(err)
 	}
@@ -258,15 +302,18 @@ func (w *follow) stretch(ctx context.Context, do func(context.Context, Stretch) 
 	if err != nil {
 		return false, err
 	}
-	upto := w.mark.seq
+	upto, note := w.mark.seq, w.mark.note
 	if len(entries) > 0 {
-		upto, err = w.do(ctx, do, entries)
+		upto, note, err = w.do(ctx, do, entries)
 	}
-	moved := progress{seq: upto}
+	moved := progress{seq: upto, note: note}
 	if upto == w.mark.seq {
 		moved.tries = w.mark.tries
 	}
 	switch {
+	case errors.Is(err, ErrUnattended):
+		moved.tries = 0
+		err = w.put(ctx, moved, time.Time{}, table.Missing("again"))
 	case err != nil:
 		moved.tries = max(moved.tries, 1)
 		moved.wait = w.retryAt(err, moved.tries)
@@ -274,23 +321,31 @@ func (w *follow) stretch(ctx context.Context, do func(context.Context, Stretch) 
 	case upto >= w.session.Seq:
 		moved.tries = 0
 		err = w.put(ctx, moved, time.Time{}, table.Missing("again"))
-		if !errors.Is(err, errAgain) {
-			return false, err
-		}
+	default:
+		err = errAgain
 	}
-	return true, w.goOn(ctx, upto)
+	if !errors.Is(err, errAgain) {
+		return false, err
+	}
+	return true, w.goOn(ctx, upto, note)
 }
 
+// left is how long the lease still has for work.
+func (w *follow) left() time.Duration { return w.mark.until.Sub(w.store.clock()) - leaseMargin }
+
 // do calls the worker and keeps it to what it was given.
-func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq, error), entries []Entry) (Seq, error) {
-	bounded, cancel := context.WithTimeout(ctx, FollowTime)
+func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq, error), entries []Entry) (Seq, string, error) {
+	bounded, cancel := context.WithTimeout(ctx, w.left())
 	defer cancel()
-	upto, err := do(bounded, Stretch{Session: w.session, After: w.mark.seq, Entries: entries, Tries: int(w.mark.tries) - 1})
+	note := w.mark.note
+	upto, err := do(bounded, Stretch{Session: w.session, After: w.mark.seq, Entries: entries, Tries: int(max(w.mark.tries, 1)) - 1,
+		Note: &note, Died: w.died})
+	w.died = false
 	upto = max(w.mark.seq, min(upto, entries[len(entries)-1].Seq))
 	if err == nil && upto == w.mark.seq {
 		err = errNoProgress
 	}
-	return upto, err
+	return upto, note, err
 }
 
 // retryAt is when a worker that has failed is woken again.
@@ -304,9 +359,9 @@ func (w *follow) retryAt(err error, tries int64) time.Time {
 
 // goOn moves the mark with a new lease, and reads what there is to do now: what
 // somebody who came meanwhile has left word of is in it.
-func (w *follow) goOn(ctx context.Context, upto Seq) error {
-	until := w.store.clock().Add(FollowLease)
-	if err := w.put(ctx, progress{seq: upto, until: until, tries: 1}, until); err != nil {
+func (w *follow) goOn(ctx context.Context, upto Seq, note string) error {
+	until := w.store.clock().Add(w.Follower.lease())
+	if err := w.put(ctx, progress{seq: upto, until: until, tries: 1, note: note}, until); err != nil {
 		return lost(err)
 	}
 	session, err := w.store.head(ctx, w.Project, w.Session)

@@ -566,3 +566,165 @@ func followClock(s scene) {
 		s.Error("the worker had no lease")
 	}
 }
+
+// TestHold: a lease for what no entry stands for yet keeps all others from the follower
+// until it is given back, and says what for.
+func TestHold(t *testing.T) {
+	t.Run("held", func(t *testing.T) { onBoth(t, holdHeld) })
+	t.Run("dead", func(t *testing.T) { onBolt(t, holdDead) })
+	t.Run("not first", func(t *testing.T) { onBolt(t, holdNotFirst) })
+	t.Run("units", func(t *testing.T) { onBolt(t, holdUnits) })
+}
+
+// pusher is the follower that holds.
+func (s scene) pusher(id parley.SessionID) *disciple {
+	d := s.follower(id)
+	d.way.Follower = parley.FollowerPush
+	return d
+}
+
+// hold reaches the mark and takes the lease.
+func (d *disciple) hold(store *parley.Store, note string) (*parley.Hold, bool) {
+	d.Helper()
+	h, err := store.Reach(context.Background(), d.way)
+	if err != nil {
+		d.Fatal(err)
+	}
+	taken, err := h.Take(context.Background(), note)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return h, taken
+}
+
+func holdHeld(s scene) {
+	parleytest.Sweep(s, s.store)
+	d := s.pusher(s.turn("m").ID)
+	h, taken := d.hold(s.store, "note")
+	if !taken || len(h.Entries()) != 2 || h.Left() > 105*time.Second || h.Left() < time.Minute {
+		s.Fatalf("taken %v with %d entries for %v", taken, len(h.Entries()), h.Left())
+	}
+	if _, again := d.hold(s.over(s.table), "other"); again {
+		s.Error("two hold the lease")
+	}
+	for note, want := range map[string]bool{"note": true, "other": false} {
+		if held, err := s.store.HeldFor(context.Background(), d.way, note); held != want || err != nil {
+			s.Errorf("held for %q: %v, %v", note, held, err)
+		}
+	}
+	s.want("follow", d.follow(s.over(s.table)), "")
+	if len(d.got) > 0 {
+		s.Error("somebody else was let in")
+	}
+	s.reply(s.send(say("n", d.way.Session)).Claim, "reply")
+	s.want("follow with the lease", h.Follow(context.Background(), func(ctx context.Context, w parley.Stretch) (parley.Seq, error) {
+		if *w.Note != "note" && len(d.got) == 0 || w.Died || w.Tries != 0 {
+			s.Errorf("note %q, died %v, %d tries", *w.Note, w.Died, w.Tries)
+		}
+		*w.Note = ""
+		return d.do(ctx, w)
+	}), "")
+	d.all("with the lease")
+	d.idle("with the lease")
+	if held, err := s.store.HeldFor(context.Background(), d.way, "note"); held || err != nil {
+		s.Errorf("held in the end: %v, %v", held, err)
+	}
+}
+
+// holdDead: who comes after one that died with a lease finds the note of what was
+// begun; and of one that died in Follow that nobody knows.
+func holdDead(s scene) {
+	parleytest.Sweep(s, s.store)
+	d := s.pusher(s.turn("m").ID)
+	if _, taken := d.hold(s.store, "begun"); !taken {
+		s.Fatal("not taken")
+	}
+	type told struct {
+		note  string
+		died  bool
+		tries int
+	}
+	var got []told
+	unattended := func(_ context.Context, w parley.Stretch) (parley.Seq, error) {
+		got = append(got, told{*w.Note, w.Died, w.Tries})
+		*w.Note += "+"
+		return w.After, parley.ErrUnattended
+	}
+	wake := func(want int) {
+		s.Helper()
+		woken := 0
+		_, err := s.store.Sweep(context.Background(), parley.SweepHelp{Revive: nothingToRevive, Wake: func(ctx context.Context, f parley.Following) error {
+			woken++
+			return s.store.Follow(ctx, f, unattended)
+		}})
+		if err != nil || woken != want {
+			s.Errorf("%d woken, want %d: %v", woken, want, err)
+		}
+	}
+	await(110 * time.Second)
+	wake(0)
+	await(time.Minute) // within three minutes
+	wake(1)
+	await(time.Hour)
+	wake(0) // nobody is there: the sweep is not to come back
+	s.want("follow", s.store.Follow(context.Background(), d.way, unattended), "")
+	func() { // a worker that dies
+		defer func() { _ = recover() }()
+		_ = s.store.Follow(context.Background(), d.way, func(context.Context, parley.Stretch) (parley.Seq, error) { panic("dies") })
+	}()
+	await(3 * time.Minute)
+	wake(1)
+	s.want("follow", s.store.Follow(context.Background(), d.way, unattended), "")
+	if want := []told{{"begun", false, 0}, {"begun+", false, 0}, {"begun++", true, 1}, {"begun+++", false, 0}}; !slices.Equal(got, want) {
+		s.Errorf("told %+v, want %+v", got, want)
+	}
+	s.want("follow", d.follow(s.store), "")
+	d.all("in the end")
+}
+
+// holdNotFirst: where something is to be done first the lease is not taken.
+func holdNotFirst(s scene) {
+	d := s.pusher(s.turn("m").ID)
+	d.fails = func(parley.Entry, int) error { return errEndpoint }
+	if err := d.follow(s.store); !errors.Is(err, errEndpoint) {
+		s.Errorf("follow = %v", err)
+	}
+	if _, taken := d.hold(s.store, ""); taken {
+		s.Error("taken during a pause")
+	}
+	d.fails = nil
+	await(time.Hour)
+	h, err := s.store.Reach(context.Background(), d.way)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.want("follow", d.follow(s.store), "")
+	if taken, err := h.Take(context.Background(), ""); taken || err != nil {
+		s.Errorf("taken over another mark: %v, %v", taken, err)
+	}
+	unknown := d.way
+	unknown.Session = "nobody"
+	if _, err := s.store.Reach(context.Background(), unknown); !is(err, parley.ErrNotFound) {
+		s.Errorf("reach in a session that is not there: %v", err)
+	}
+}
+
+// holdUnits pins what the doc comments of Hold say.
+func holdUnits(s scene) {
+	d := s.pusher(s.turn("m").ID)
+	m := meter.New(meter.Config{Table: s.table})
+	store := s.over(m)
+	for _, want := range []int{5, 2} {
+		m.Reset()
+		h, taken := d.hold(store, "note")
+		if got := m.Counts().WriteUnits(); got != want || !taken {
+			s.Errorf("the lease takes %d write units, want %d", got, want)
+		}
+		m.Reset()
+		s.want("follow", h.Follow(context.Background(), d.do), "")
+		if got := m.Counts().WriteUnits(); got != 2 {
+			s.Errorf("giving it back takes %d write units, want 2", got)
+		}
+		s.reply(s.send(say(parley.EntryID(fmt.Sprint("n", want)), d.way.Session)).Claim, "reply")
+	}
+}

@@ -52,3 +52,12 @@ func TestHintsInOrder(t *testing.T) {
 		t.Errorf("%d are kept: %v", len(got), got)
 	}
 }
+
+// TestHintKeepsItsLines: control characters that a text needs stay in a hint, the
+// others become spaces.
+func TestHintKeepsItsLines(t *testing.T) {
+	const said = "a\tb\nc\r\n\x00d\u2028e\x1bf"
+	if got, want := HintText(said).Kept(100), "a\tb\nc\r\n d e f"; got != want {
+		t.Errorf("kept %q, want %q", got, want)
+	}
+}

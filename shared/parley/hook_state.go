@@ -184,7 +184,7 @@ func (s *Store) ReplayHook(ctx context.Context, c Caller, h HookID, id SessionID
 	w := &follow{store: s, Following: Following{p.ID, id, h.Follower()}}
 	k := hookKey(p.ID, id, h)
 	for range changeTries {
-		if err := w.read(ctx); err != nil {
+		if err := w.read(ctx, true); err != nil {
 			return err
 		}
 		now := s.clock()

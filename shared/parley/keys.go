@@ -19,6 +19,7 @@ import (
 //	project by id                                     P/project               -
 //	project by public key                             ~/public/KEY            -
 //	project and scopes by private key (hashed)        ~/private/HASH          -
+//	who may open a console's socket, by ticket hash   ~/ticket/HASH           -
 //	agents of a project                               P/project               - (a list in the item)
 //	operators of a project                            P/project               operator/ID
 //	private keys of an operator or a server's name    P/project               private/WHOSE/N
@@ -55,6 +56,7 @@ import (
 //	connections that look at a session                P/session/S             connection/API/ID
 //	what a client without a history has been given    P/session/S             connection~
 //	operators who take part in a session              P/session/S             joined/ID
+//	who of the team types in a session                P/session/S             typing
 //	whether a session is among the figures            P/session/S             counted
 //	an entry by client id; a run's log                P/run/CLIENT            N
 //	what came along for a run                         P/run/CLIENT            +
@@ -90,6 +92,7 @@ const (
 	skConnectionFrom = "connection/"
 	skLine           = "connection~"
 	skCounted        = "counted"
+	skTyping         = "typing"
 	// skExtras sorts before every number of a log.
 	skExtras   = "+"
 	deployment = "~"
@@ -158,6 +161,11 @@ func privateKeyKey(hash string) table.Key {
 	return table.Key{PK: deploymentPath("private", hash), SK: skOnly}
 }
 
+// consoleTicketKey is where a console's ticket is found by its hash.
+func consoleTicketKey(hash string) table.Key {
+	return table.Key{PK: deploymentPath("ticket", hash), SK: skOnly}
+}
+
 // privateSlotKey is one of the places for the keys of an operator or, where
 // that is "", of the server's keys of one name: there are as many as may work
 // at a time, so that no transaction has to count.
@@ -223,14 +231,9 @@ func contactVisitorKey(p ProjectID, c ContactID, v VisitorID) table.Key {
 	return table.Key{PK: contactKey(p, c).PK, SK: "visitor/" + escape(string(v))}
 }
 
-// contactExternalKey names a partition of the index that holds sessions of a
-// contact whom nobody vouches for: whoever types the same e-mail has another
-// external id, and cannot make this one's list long.
-func contactExternalKey(p ProjectID, c ContactID, external string) table.Key {
-	return table.Key{PK: contactKey(p, c).PK, SK: "external/" + escape(external)}
-}
-
-// scopePartition holds the sessions of an unproven contact under one external id.
+// scopePartition holds the sessions of a contact whom nobody vouches for under one
+// external id: whoever types the same e-mail has another, and cannot make this one's
+// list long.
 func scopePartition(p ProjectID, c ContactID, external string) string {
 	return path(string(p), "scope", string(c), external)
 }
@@ -332,6 +335,11 @@ func markKey(p ProjectID, s SessionID, kind, who string) table.Key {
 // joinedKey says that an operator takes part in a session.
 func joinedKey(p ProjectID, s SessionID, o OperatorID) table.Key {
 	return table.Key{PK: sessionPK(p, s), SK: skJoined + escape(string(o))}
+}
+
+// typingKey is who of the team types in a session just now.
+func typingKey(p ProjectID, s SessionID) table.Key {
+	return table.Key{PK: sessionPK(p, s), SK: skTyping}
 }
 
 // hookKey is what stands, besides its mark, of an endpoint's way through a session.

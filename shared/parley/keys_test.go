@@ -61,6 +61,7 @@ var builders = []builder{
 	{"projectKey", func(i input) table.Key { return projectKey(i.project) }, project, "P/project -"},
 	{"publicKeyKey", func(i input) table.Key { return publicKeyKey(i.a) }, justA, "~/public/KEY -"},
 	{"privateKeyKey", func(i input) table.Key { return privateKeyKey(i.a) }, justA, "~/private/HASH -"},
+	{"consoleTicketKey", func(i input) table.Key { return consoleTicketKey(i.a) }, justA, "~/ticket/HASH -"},
 	{"privateSlotKey", func(i input) table.Key {
 		if odd(i.n) {
 			return privateSlotKey(i.project, OperatorID("o"+i.a), "", 1)
@@ -92,9 +93,6 @@ var builders = []builder{
 	{"contactVisitorKey", func(i input) table.Key {
 		return contactVisitorKey(i.project, ContactID(i.a), VisitorID(i.b))
 	}, projectAB, "P/contact/C visitor/V"},
-	{"contactExternalKey", func(i input) table.Key {
-		return contactExternalKey(i.project, ContactID(i.a), i.b)
-	}, projectAB, "P/contact/C external/ID"},
 	{"externalKey", func(i input) table.Key { return externalKey(i.project, odd(i.n), i.a) }, evenOrOdd, "P/external/PROOF/ID -"},
 	{"emailKey", func(i input) table.Key { return emailKey(i.project, odd(i.n), i.a) }, foldedEmail, "P/email/PROOF/FOLDED -"},
 	{"sessionPK", func(i input) table.Key { return table.Key{PK: sessionPK(i.project, SessionID(i.a))} }, projectA, "P/session/S"},
@@ -103,6 +101,7 @@ var builders = []builder{
 	{"entryKey", func(i input) table.Key { return entryKey(i.project, SessionID(i.a), Seq(i.n)) }, projectAN, "P/session/S entry/SEQ"},
 	{"extrasKey", func(i input) table.Key { return extrasKey(i.project, RunID(i.a)) }, projectA, "P/run/CLIENT +"},
 	{"ratingKey", func(i input) table.Key { return ratingKey(i.project, SessionID(i.a)) }, projectA, "P/session/S rating"},
+	{"typingKey", func(i input) table.Key { return typingKey(i.project, SessionID(i.a)) }, projectA, "P/session/S typing"},
 	{"joinedKey", func(i input) table.Key { return joinedKey(i.project, SessionID(i.a), OperatorID(i.b)) }, projectAB, "P/session/S joined/ID"},
 	{"countedKey", func(i input) table.Key { return countedKey(i.project, SessionID(i.a)) }, projectA, "P/session/S counted"},
 	{"reviewKey", func(i input) table.Key { return reviewKey(i.project, SessionID(i.a), int(i.n)) }, projectAN, "P/session/S review/N"},

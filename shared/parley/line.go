@@ -210,6 +210,9 @@ func (s *Store) makeReady(ctx context.Context, c Connection, was SessionID) erro
 	}
 	up := table.Update(connectionKey(c.Ref), table.Exists(), table.Missing("left"))
 	up.Set = table.Item{"ready": true, "session": string(c.Session)}
+	if was != c.Session {
+		up.Remove = []string{"begun"} // of the session before
+	}
 	err := s.write(ctx, []table.Action{up})
 	if refused(err) { // it has ended meanwhile
 		return errors.Join(errNoConnection(), s.leaveLine(ctx, c, false))
@@ -235,6 +238,12 @@ func (s *Store) leaveLine(ctx context.Context, c Connection, meant bool) error {
 // stored just now may be missing in it. Half a read unit.
 func (s *Store) LineOf(ctx context.Context, p ProjectID, id SessionID) (Line, error) {
 	return s.line(ctx, p, id, false)
+}
+
+// LineNow is LineOf for whoever concludes from it that nobody is there: nothing is
+// missing. A whole read unit.
+func (s *Store) LineNow(ctx context.Context, p ProjectID, id SessionID) (Line, error) {
+	return s.line(ctx, p, id, true)
 }
 
 func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent bool) (Line, error) {

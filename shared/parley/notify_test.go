@@ -142,3 +142,23 @@ func TestNoticeTurn(t *testing.T) {
 		}
 	})
 }
+
+// TestQuestionOfAWait: people are told the visitor's newest message, and neither an
+// older one nor a note that an operator wrote since.
+func TestQuestionOfAWait(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		claim := s.send(say("m1", "")).Claim
+		id := claim.Ref.Session
+		_, err := s.store.EndRun(ctx, claim.Ref, nil, parley.End{Next: claim.Next, Of: "m1", Status: parley.StatusDone,
+			Text: "A colleague comes", Unflushed: "A colleague comes", Handover: true})
+		s.want("hand over", err, "")
+		s.send(parley.SendRequest{ID: "m2", Session: id, Content: "Is anybody there?"})
+		_, err = s.store.Reply(ctx, s.operator(), human("Ola"), parley.ReplyRequest{ID: "r1", Session: id, Content: "A note.", Internal: true})
+		s.want("note", err, "")
+		w, err := s.store.ReadWait(ctx, parleytest.Project, id)
+		if err != nil || w.Question != "Is anybody there?" {
+			s.Errorf("ReadWait = %q, %v", w.Question, err)
+		}
+	})
+}

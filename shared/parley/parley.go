@@ -30,12 +30,14 @@
 //	session_begin.go                 a session that begins without a message
 //	session_attributes.go, _checkpoint  what is known of it besides what was said
 //	session_mark.go, _participants   how far who has seen it; who takes part
-//	session_ticket.go                its number for people
+//	session_number.go                its number for people
+//	session_typing.go                who of the team types
 //	session_page.go                  what a dialect notes of a page
 //	connection.go, line.go           who is connected; what a client has been given
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction
 //	greeting.go                      what the page had shown before the first one
+//	console_ticket.go                who may open the socket of a console
 //	operator_reply.go                an operator's message
 //	entry*.go                        what has a place in a session's order; reading it
 //	transcript*.go                   what readers are shown of it

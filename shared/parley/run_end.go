@@ -325,6 +325,10 @@ func (s *Store) Cancel(ctx context.Context, c Caller, id SessionID, only RunID) 
 	if err != nil {
 		return Stopped{}, err
 	}
+	return s.cancel(ctx, c, p, session, only)
+}
+
+func (s *Store) cancel(ctx context.Context, c Caller, p *Project, session *Session, only RunID) (Stopped, error) {
 	return s.stop(ctx, p, session, only, StatusCancelled, func(ch *change) error {
 		if len(ch.actions) == 0 {
 			return errNothing
@@ -332,6 +336,16 @@ func (s *Store) Cancel(ctx context.Context, c Caller, id SessionID, only RunID) 
 		ch.promote()
 		return s.guard(ch, c)
 	})
+}
+
+// CancelActive is Cancel of the run that is active when it is carried out; what waits
+// behind it is answered.
+func (s *Store) CancelActive(ctx context.Context, c Caller, id SessionID) (Stopped, error) {
+	p, session, err := s.openToChange(ctx, c, id)
+	if err != nil || session.Run == nil {
+		return Stopped{Session: session}, err
+	}
+	return s.cancel(ctx, c, p, session, session.Run.ID)
 }
 
 func active(s *Session) []QueuedRun {

@@ -71,10 +71,6 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 			}
 			ch.act(table.Put(item), nil)
 		}
-		if o := ch.session.Owner; o.Contact != "" && !o.Proven && o.External != "" {
-			k := contactExternalKey(p.ID, o.Contact, o.External)
-			ch.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "external": o.External}), nil)
-		}
 		return spent.admit(ch, beginBurst, 0)
 	})
 	spent.count(ctx, err)

@@ -49,6 +49,8 @@ type Changes struct {
 	// Upto is the number to ask after next time; entries that the caller may not
 	// see count.
 	Upto Seq
+	// Typing is who of the team types; nil if nobody does, or where it was not asked.
+	Typing *Typing
 }
 
 // Since returns what came after a number, at most MaxPage entries. Asking is a

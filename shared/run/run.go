@@ -32,6 +32,9 @@ type Config struct {
 	// Act carries out a call of an action; its only error is that of ctx,
 	// everything else is in the result. With nil, agents are offered no actions.
 	Act func(ctx context.Context, r parley.ActionRequest) (parley.ActionResult, error)
+	// Live returns who says a run that Respond generates to the page that shows its
+	// session, nil where nobody does. Nil means never.
+	Live func(ref parley.RunRef, session *parley.Session) Live
 	// Flush returns how long text is collected before it becomes a log entry;
 	// since is the time from the first text on. Nil means 200 ms in the first
 	// second, then 400 ms. Our choice: about 18 entries for a reply of 6 s, and a
@@ -223,12 +226,24 @@ func (d *Dispatcher) Cancel(ctx context.Context, c parley.Caller, id parley.Sess
 	return stopped, err
 }
 
+// CancelActive is parley.Store.CancelActive, and asks as Cancel does.
+func (d *Dispatcher) CancelActive(ctx context.Context, c parley.Caller, id parley.SessionID) (parley.Stopped, error) {
+	stopped, err := d.store.CancelActive(ctx, c, id)
+	d.Ask(ctx, stopped.Next)
+	return stopped, err
+}
+
 // Respond generates a run that nobody generates, and returns when it has ended.
 // It does nothing for a run that is over or alive, so it may be called twice.
 func (e *Engine) Respond(ctx context.Context, ref parley.RunRef) error {
 	claim, err := e.claimUnread(ctx, ref)
 	if err != nil || claim == nil {
 		return err
+	}
+	if e.Live != nil {
+		if live := e.Live(ref, claim.Session); live != nil {
+			return e.generateLive(ctx, claim, live)
+		}
 	}
 	return e.Stream(ctx, ref, 0, claim, func(Event) error { return nil })
 }

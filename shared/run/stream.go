@@ -61,20 +61,27 @@ func (d *Dispatcher) Wait(ctx context.Context, ref parley.RunRef, atMost time.Du
 // generateAndDeliver generates a claimed run in a goroutine and delivers it from
 // memory as it grows.
 func (e *Engine) generateAndDeliver(ctx context.Context, to *delivery, claim *Claim) error {
-	detached, cancel := detach(ctx)
-	defer cancel()
-	said := newLiveText()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		e.generate(detached, claim, said)
-	}()
+	said, done, stop := e.begin(ctx, claim)
+	defer stop()
 	over, err := to.readLive(ctx, said)
 	<-done
 	if over || err != nil {
 		return err
 	}
 	return to.pollLog(ctx) // this runner lost the run: its log tells what became of it
+}
+
+// begin has a claimed run generated in a goroutine: said takes what is logged, and
+// done is closed when the runner has returned. Call stop after that.
+func (e *Engine) begin(ctx context.Context, claim *Claim) (said *liveText, done <-chan struct{}, stop func()) {
+	detached, cancel := detach(ctx)
+	said = newLiveText()
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		e.generate(detached, claim, said)
+	}()
+	return said, returned, cancel
 }
 
 // detach returns a context with the deadline of ctx but without its

@@ -63,20 +63,18 @@ type Answer struct {
 	Frame []byte
 }
 
-// Handler handles events. It is safe for concurrent use and never panics: what a
-// broken function would send to the client is no word of its dialect.
+// Handler handles events. It is safe for concurrent use. Its context ends while
+// there is still time to answer. See Recovered for what it may not do: what is sent
+// to the client for a broken function is no word of its dialect.
 type Handler func(ctx context.Context, e Event) Answer
 
-// MaxFrame is the longest frame that a client may send or be sent, in bytes, as
-// API Gateway's quotas for WebSocket APIs say. It closes connections for longer
-// ones.
-const MaxFrame = 32 << 10
-
 // MaxLife is the longest that a connection lives, MaxIdle the longest that it may
-// be silent in both directions (API Gateway's quotas for WebSocket APIs).
+// be silent in both directions, and MaxAnswer how long the answer to an event may
+// take (API Gateway's quotas for WebSocket APIs).
 const (
-	MaxLife = 2 * time.Hour
-	MaxIdle = 10 * time.Minute
+	MaxLife   = 2 * time.Hour
+	MaxIdle   = 10 * time.Minute
+	MaxAnswer = 29 * time.Second
 )
 
 // Errors of a Poster. Other errors leave open whether the frame has arrived.

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"slices"
@@ -39,20 +40,59 @@ type identityClaims struct {
 	jwt.RegisteredClaims
 }
 
+// passClaims say besides which agents an identity is for.
+type passClaims struct {
+	identityClaims
+	Agents []parley.AgentID `json:"agents"`
+}
+
+// Pass is an identity that its bearer shows again and again, as the clients of a chat
+// hub do each time they connect.
+type Pass struct {
+	parley.Identity
+	// Holder tells its bearers apart: the token's own id (jti), or else whom it names.
+	Holder string
+	agents []parley.AgentID // nil is all
+}
+
+// Covers reports whether the pass is for an agent of its project.
+func (p Pass) Covers(a parley.AgentID) bool { return p.agents == nil || slices.Contains(p.agents, a) }
+
 // ReadIdentity checks an identity that a project's server signed: HS256, a kid
 // of the project, not expired and not before its nbf, each with IdentityLeeway, and
 // valid for no longer than the project allows. The error is ErrExpired, ErrTooLong or
 // ErrInvalid. Package parley checks the fields.
 func (k *Keyring) ReadIdentity(p *parley.Project, text string) (parley.Identity, error) {
 	var c identityClaims
-	err := k.parse(text, &c, func(t *jwt.Token) (any, error) { return k.signingKeys(p, t) }, jwt.WithLeeway(IdentityLeeway))
-	if err == nil {
-		err = k.checkLife(p, c.RegisteredClaims)
-	}
-	if err != nil {
+	if err := k.parseSigned(p, text, &c, &c.RegisteredClaims); err != nil {
 		return parley.Identity{}, err
 	}
-	return parley.Identity{External: c.Subject, Email: c.Email, Name: c.Name, Picture: c.Picture, Metadata: c.Metadata}, nil
+	return c.identity(), nil
+}
+
+// ReadPass is ReadIdentity for an identity that names somebody by external id, and may
+// say which agents it is for.
+func (k *Keyring) ReadPass(p *parley.Project, text string) (Pass, error) {
+	var c passClaims
+	if err := k.parseSigned(p, text, &c, &c.RegisteredClaims); err != nil {
+		return Pass{}, err
+	}
+	if c.Subject == "" {
+		return Pass{}, ErrInvalid
+	}
+	return Pass{Identity: c.identity(), Holder: cmp.Or(c.ID, c.Subject), agents: c.Agents}, nil
+}
+
+// parseSigned reads claims that a project's server signed; registered are among them.
+func (k *Keyring) parseSigned(p *parley.Project, text string, c jwt.Claims, registered *jwt.RegisteredClaims) error {
+	if err := k.parse(text, c, func(t *jwt.Token) (any, error) { return k.signingKeys(p, t) }, jwt.WithLeeway(IdentityLeeway)); err != nil {
+		return err
+	}
+	return k.checkLife(p, *registered)
+}
+
+func (c identityClaims) identity() parley.Identity {
+	return parley.Identity{External: c.Subject, Email: c.Email, Name: c.Name, Picture: c.Picture, Metadata: c.Metadata}
 }
 
 // checkLife returns ErrTooLong unless what a customer's server signed ends soon enough

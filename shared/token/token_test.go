@@ -284,6 +284,42 @@ func flip(s string) string {
 	return string(b)
 }
 
+func TestPass(t *testing.T) {
+	keys := keyring(t, noon, newest)
+	project := &parley.Project{ID: "shop", SigningKeys: []string{"k1"}}
+	for _, test := range []struct {
+		name   string
+		claims jwt.MapClaims
+		want   error
+		holder string
+		ann    bool // whether it covers the agent ann
+	}{
+		{"all agents", jwt.MapClaims{"sub": "u-1"}, nil, "u-1", true},
+		{"an id of its own", jwt.MapClaims{"sub": "u-1", "jti": "t-1"}, nil, "t-1", true},
+		{"some agents", jwt.MapClaims{"sub": "u-1", "agents": []string{"bob", "ann"}}, nil, "u-1", true},
+		{"other agents", jwt.MapClaims{"sub": "u-1", "agents": []string{"bob"}}, nil, "u-1", false},
+		{"no agents", jwt.MapClaims{"sub": "u-1", "agents": []string{}}, nil, "u-1", false},
+		{"agents that are no list", jwt.MapClaims{"sub": "u-1", "agents": "ann"}, token.ErrInvalid, "", true},
+		{"nobody", jwt.MapClaims{"email": "ann@shop.example"}, token.ErrInvalid, "", true},
+		{"expired", jwt.MapClaims{"sub": "u-1", "exp": noon.Add(-time.Hour).Unix()}, token.ErrExpired, "", true},
+		{"too long", jwt.MapClaims{"sub": "u-1", "exp": noon.Add(48 * time.Hour).Unix()}, token.ErrTooLong, "", true},
+	} {
+		if test.claims["exp"] == nil {
+			test.claims["exp"] = noon.Add(time.Hour).Unix()
+		}
+		text := sign(t, jwt.SigningMethodHS256, map[string]any{"kid": "k1"}, test.claims, []byte(keys.SigningSecret("shop", "k1")))
+		got, err := keys.ReadPass(project, text)
+		if !errors.Is(err, test.want) || err != nil && test.want == nil || got.Holder != test.holder || got.Covers("ann") != test.ann {
+			t.Errorf("%s: ReadPass = %+v, %v", test.name, got, err)
+		}
+	}
+	odd := sign(t, jwt.SigningMethodHS256, map[string]any{"kid": "k1"}, jwt.MapClaims{"sub": "u-1", "agents": "ann", "exp": noon.Add(time.Hour).Unix()},
+		[]byte(keys.SigningSecret("shop", "k1")))
+	if _, err := keys.ReadIdentity(project, odd); err != nil {
+		t.Errorf("ReadIdentity minds what only a pass is asked for: %v", err)
+	}
+}
+
 func TestTicket(t *testing.T) {
 	want := token.Ticket{Key: "pk_1", Session: "s1", Issued: 4,
 		Caller: parley.Caller{Project: "shop", Visitor: "v1", Contact: "c1", Generation: 3}}

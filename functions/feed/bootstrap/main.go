@@ -11,6 +11,7 @@ import (
 	"parley/functions/hooks"
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/invoke"
+	"parley/functions/push"
 	"parley/functions/review"
 )
 
@@ -29,8 +30,12 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	callPush, err := invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
+	if err != nil {
+		return err
+	}
 	bells := []feed.Bell{review.Bell(callReview), hooks.Bell(store, callHooks), hooks.NotifyBell(store, callHooks),
-		hooks.ReplyMailBell(callHooks)}
+		hooks.ReplyMailBell(callHooks), push.Bell(callPush)}
 	handler := feed.New(feed.Config{Bells: bells, Metrics: os.Stdout, Log: b.Log})
 	lambda.Start(handler.Stream)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/engine"
 	"parley/functions/internal/wire/invoke"
+	"parley/shared/run"
 )
 
 func main() { wire.Serve(handler) }
@@ -22,7 +23,7 @@ func handler(ctx context.Context, b *wire.Base) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.New(ctx, b, a.Store, respond)
+	e, err := engine.New(ctx, b, run.Config{Store: a.Store, Respond: respond})
 	if err != nil {
 		return nil, err
 	}

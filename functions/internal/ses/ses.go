@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"parley/functions/internal/awscall"
+	"parley/shared/awscall"
 	"parley/shared/mail"
 )
 

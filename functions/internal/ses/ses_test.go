@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"parley/functions/internal/awscall"
 	"parley/functions/internal/ses"
+	"parley/shared/awscall"
 	"parley/shared/awstest"
 	"parley/shared/mail"
 )

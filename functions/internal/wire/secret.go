@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"parley/functions/internal/awscall"
+	"parley/shared/awscall"
 )
 
 // FetchSecret returns the text of a secret of Secrets Manager.

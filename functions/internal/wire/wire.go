@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"parley/functions/internal/awscall"
 	"parley/shared/api"
+	"parley/shared/awscall"
 	"parley/shared/lambdahttp"
 	"parley/shared/parley"
 	"parley/shared/table/dynamo"

@@ -226,7 +226,7 @@ func into[T any](a *answer) T {
 type (
 	session struct {
 		ID          string
-		Ticket      parley.Ticket `json:"ticketNumber"`
+		Ticket      parley.SessionNumber `json:"ticketNumber"`
 		CreatedAt   time.Time
 		UpdatedAt   time.Time
 		IsOpened    bool

@@ -107,7 +107,7 @@ func testSessions(t *testing.T, s *suite) {
 			t.Errorf("numbers %d, %d, %d", begun.Ticket, said.Ticket, polled.Ticket)
 		}
 		v.await("the session by its number", func() bool {
-			found, err := s.Store.ByTicket(t.Context(), operator, begun.Ticket)
+			found, err := s.Store.ByNumber(t.Context(), operator, begun.Ticket)
 			return err == nil && len(found) == 1 && string(found[0].Session.ID) == begun.ID
 		})
 	})

@@ -9,6 +9,8 @@ import (
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/engine"
 	"parley/functions/respond"
+	"parley/shared/live"
+	"parley/shared/run"
 )
 
 func main() { wire.Main(start) }
@@ -18,8 +20,16 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	poster, err := b.Poster()
+	if err != nil {
+		return err
+	}
+	pages, err := live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log})
+	if err != nil {
+		return err
+	}
 	turns := new(respond.Turns)
-	e, err := engine.New(ctx, b, store, turns.Ask)
+	e, err := engine.New(ctx, b, run.Config{Store: store, Respond: turns.Ask, Live: pages.Run})
 	if err != nil {
 		return err
 	}

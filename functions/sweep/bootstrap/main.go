@@ -12,6 +12,7 @@ import (
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/invoke"
 	"parley/functions/internal/wire/objects"
+	"parley/functions/push"
 	"parley/functions/review"
 	"parley/functions/sweep"
 	"parley/shared/parley"
@@ -41,13 +42,19 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	callPush, err := invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
+	if err != nil {
+		return err
+	}
 	handler, err := sweep.New(sweep.Config{Store: store, Revive: runs.Revive, Metrics: os.Stdout, Log: b.Log,
 		Wake: func(ctx context.Context, f parley.Following) error {
-			if hooks.Does(f.Follower) {
+			switch {
+			case hooks.Does(f.Follower):
 				return callHooks(ctx, hooks.EventOf(f))
-			}
-			if f.Follower == parley.FollowerReview {
+			case f.Follower == parley.FollowerReview:
 				return callReview(ctx, review.EventOf(f))
+			case f.Follower == parley.FollowerPush:
+				return callPush(ctx, push.EventOf(f))
 			}
 			return fmt.Errorf("nobody knows the follower %q", f.Follower)
 		}})

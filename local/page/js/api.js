@@ -74,9 +74,15 @@ export class Api {
     return (await this.#json("chat", `/chat/${segment(session)}/vote`, { method: "POST", body })).message;
   }
 
-  /** What came after entry number `after`, as a stream of `entry` and `state`. */
-  async updates(session, after, signal) {
-    return this.#stream("updates", `/updates/${segment(session)}?after=${after}`, { signal });
+  /** What came after entry number `after`, as a stream of `entry` and `state`, and of `typing` where that is asked. */
+  async updates(session, after, signal, typing) {
+    const asked = query({ after, typing: typing ? 1 : undefined });
+    return this.#stream("updates", `/updates/${segment(session)}?${asked}`, { signal });
+  }
+
+  /** Says that the visitor types, or has stopped. */
+  async setTyping(session, typing) {
+    await this.#json("chat", `/chat/${segment(session)}/typing`, { method: "POST", body: { typing } });
   }
 
   /** Tells the server that the page goes away. Needs no answer and waits for none. */

@@ -1,5 +1,6 @@
 // The conversation in hand: what is sent, and by the Follower what comes back.
 
+import { Problem } from "../web/call.js";
 import { Follower } from "../web/follow.js";
 import { Reply } from "../web/record.js";
 import { Conversation } from "./conversation.js";
@@ -29,6 +30,26 @@ export class Chat extends Follower {
   /** What is shown. */
   get conversation() {
     return this.record;
+  }
+
+  /** Who types is known of people only, and kept only where one of them has the session or is waited for. */
+  get asksWhoTypes() {
+    return this.#withPeople;
+  }
+
+  get #withPeople() {
+    const { session } = this.conversation;
+    return session?.state === "open" && session.holder !== "ai";
+  }
+
+  /** Tells people that the visitor types, or has stopped. */
+  async setTyping(typing) {
+    if (!this.#withPeople) return;
+    try {
+      await this.#api.setTyping(this.conversation.id, typing);
+    } catch (err) {
+      if (!(err instanceof Problem)) throw err; // the next word says it again
+    }
   }
 
   /** Shows the conversation of last time and sends what was left to send. */

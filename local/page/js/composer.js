@@ -2,6 +2,7 @@
 
 import { button, h } from "../web/dom.js";
 import { Tray } from "../web/tray.js";
+import { Typing } from "../web/typing.js";
 import { words } from "../web/words.js";
 import { text } from "./text.js";
 
@@ -17,12 +18,14 @@ export class Composer {
   #hint = h("p", { class: "hint", role: "alert", hidden: true });
   #tray;
   #frame;
+  #typing;
 
-  /** `actions`: `send(text, files)`, `stop()`, `announce(words)`. */
+  /** `actions`: `send(text, files)`, `stop()`, `typing(typing)`, `announce(words)`. */
   constructor({ api, config, store, actions }) {
     this.#config = config;
     this.#store = store;
     this.#actions = actions;
+    this.#typing = new Typing(actions.typing);
     this.#input = h("textarea", {
       rows: "1",
       "aria-label": text.composer,
@@ -73,6 +76,7 @@ export class Composer {
     if (this.#tray.busy) return this.#say(words.uploadsBusy);
     if (this.#send.disabled) return;
     this.#actions.send(this.#input.value.trim(), this.#tray.files);
+    this.#typing.sent();
     this.#input.value = "";
     this.#tray.clear();
     this.#say("");
@@ -80,7 +84,10 @@ export class Composer {
   }
 
   #listen() {
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => {
+      this.#changed();
+      this.#typing.wrote(this.#input.value);
+    });
     this.#input.addEventListener("keydown", (e) => {
       if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
       e.preventDefault();

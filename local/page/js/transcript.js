@@ -16,7 +16,7 @@ export class Transcript {
 
   /**
    * `context` as in rowView, with `greeting`, `ask(question)`, `loadOlder()` and
-   * `reload()`. `tail` is an element that stays below the messages.
+   * `reload()`. `tail` are elements that stay below the messages.
    */
   constructor(context, tail) {
     this.#context = context;
@@ -29,7 +29,7 @@ export class Transcript {
       label: text.transcript,
       rowView: (row) => rowView(row, context),
       above: [this.#start, this.#earlier, this.#status, this.#reload],
-      below: [tail],
+      below: tail,
     });
     this.el = this.#scroll.el;
     this.#drawStart();

@@ -7,11 +7,12 @@ import { Composer } from "./composer.js";
 import { button, h, icon } from "../web/dom.js";
 import { History } from "./history.js";
 import { openMailLink } from "./link.js";
-import { avatar } from "../web/parts.js";
+import { avatar, dots } from "../web/parts.js";
 import { Rating } from "./rating.js";
 import { Store } from "./store.js";
 import { text } from "./text.js";
 import { Transcript } from "./transcript.js";
+import { words } from "../web/words.js";
 
 const phone = matchMedia("(max-width: 640px)");
 const touch = matchMedia("(pointer: coarse)"); // where the cursor brings up a keyboard
@@ -30,6 +31,7 @@ export class Widget {
   #notice = h("p", { class: "notice", role: "status", hidden: true });
   #body = h("div", { class: "main" });
   #live = h("p", { class: "hidden", "aria-live": "polite" });
+  #typist = h("p", { class: "typist", hidden: true });
   #transcript;
   #composer;
   #history;
@@ -134,7 +136,7 @@ export class Widget {
     };
     this.#transcript = new Transcript(
       { agent, base: this.#base, greeting: greeting || text.greeting, ...actions },
-      this.#rating.el,
+      [this.#typist, this.#rating.el],
     );
     this.#history = new History(this.#api, {
       back: () => this.#showChat(),
@@ -151,6 +153,7 @@ export class Widget {
       actions: {
         send: (words, files) => this.#send(words, files),
         stop: () => chat.stop(),
+        typing: (typing) => chat.setTyping(typing),
         announce: (words) => this.#announce(words),
       },
     });
@@ -196,6 +199,7 @@ export class Widget {
     this.#composer.update({ writing: c.writing !== null });
     this.#rating.update(this.#config.csat.enabled && c.answered && !c.writing ? c.session : null);
     this.#drawPeople(c);
+    this.#drawTypist(chat.typist.author);
     this.#drawNotice();
     if (rows.some((r) => r.until)) setTimeout(() => this.#draw(), 1000); // a countdown
   }
@@ -204,6 +208,17 @@ export class Widget {
     const holder = c.session?.holder ?? "ai";
     const human = holder === "human" ? c.human : null;
     this.#drawHeader(human ?? this.#config.agent, holder);
+  }
+
+  // Spoken when somebody begins, and not again before their message.
+  #drawTypist(author) {
+    const name = author && (author.name || text.someone);
+    if (author && this.#typist.dataset.name !== name) {
+      this.#typist.dataset.name = name;
+      this.#typist.replaceChildren(avatar(author, "human"), dots(name));
+      this.#announce(words.writing(name));
+    }
+    this.#typist.hidden = !author;
   }
 
   #drawHeader(author, holder) {
@@ -254,6 +269,7 @@ export class Widget {
   }
 
   #arrived(entry) {
+    delete this.#typist.dataset.name;
     this.#drawNow();
     const name = entry.author.name ?? (entry.author.kind === "human" ? text.someone : this.#config.agent.name);
     this.#announce(`${name}: ${this.#transcript.wordsOf(entry.run ? entry.run + "/reply" : entry.id)}`);

@@ -21,6 +21,7 @@ func (b *browser) ofSession(id parley.SessionID, run string) []call {
 		{method: http.MethodPost, path: "/chat", body: ask("Let me in").with("sessionId", id)},
 		{method: http.MethodGet, path: runPath(id, run)},
 		{method: http.MethodPost, path: "/chat" + session + "/cancel"},
+		{method: http.MethodPost, path: "/chat" + session + "/typing", body: map[string]any{"typing": true}},
 		{method: http.MethodPost, path: "/chat" + session + "/vote", body: map[string]any{"messageId": run, "vote": "up"}},
 		{method: http.MethodPost, path: "/chat" + session + "/form", body: map[string]any{"messageId": run, "call": "1", "arguments": map[string]any{}}},
 		{method: http.MethodGet, path: "/updates" + session},

@@ -74,6 +74,7 @@ func Run(t *testing.T, host Host) {
 		{"TakeOver", testTakeOver},
 		{"Limits", testLimits},
 		{"Updates", testUpdates},
+		{"Typing", testTyping},
 		{"Tickets", testTickets},
 		{"Close", testClose},
 		{"History", testHistory},

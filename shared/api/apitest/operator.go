@@ -22,7 +22,7 @@ type (
 	staffSession struct {
 		session
 		Title        string
-		Ticket       parley.Ticket
+		Number       parley.SessionNumber
 		Archived     bool
 		Operator     *parley.OperatorID
 		WaitingSince *time.Time
@@ -114,9 +114,9 @@ func testOperatorSessions(t *testing.T, s *suite) {
 	if item.Session.ID != id || item.Page.URL != "https://shop.example/cart" || item.Seen != 0 || item.Unread || item.Session.Operator != nil {
 		t.Errorf("inbox = %+v", item)
 	}
-	n := fmt.Sprint(item.Session.Ticket)
+	n := fmt.Sprint(item.Session.Number)
 	for said, want := range map[string]int{n: 1, n[:4] + " " + n[4:8] + "-" + n[8:]: 1, "100000000000": 0} {
-		found := into[inboxPage](grace.get("/operator/tickets/" + url.PathEscape(said))).Sessions
+		found := into[inboxPage](grace.get("/operator/sessions?number=" + url.QueryEscape(said))).Sessions
 		if len(n) != 12 || len(found) != want || want == 1 && (found[0].Session.ID != id || found[0].Page.URL != item.Page.URL) {
 			t.Errorf("sessions with the number %s = %+v", said, found)
 		}

@@ -41,13 +41,13 @@ func ofDesk(d desk) map[parley.Scope][]call {
 	hook := map[string]any{"url": "https://mallory.example/hook", "events": []string{"message"}}
 	return map[parley.Scope][]call{
 		parley.ScopeRead: {
-			get("/operator/me"), get("/operator/inbox"), get(fmt.Sprint("/operator/tickets/", d.session.Ticket())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
+			get("/operator/me"), post("/operator/ticket", nil), get("/operator/inbox"), get(fmt.Sprint("/operator/sessions?number=", d.session.Number())), get(session), get(session + "/updates"), get(session + "/runs/" + d.run),
 			put(session+"/seen", map[string]any{"seen": 1}), get("/operator/figures"), get("/operator/ratings"), get("/operator/operators"),
 		},
 		parley.ScopeReply: {
 			post(session+"/reply", message()), post(session+"/note", message()), put(session+"/holder", map[string]any{"holder": "human"}),
 			put(session+"/state", map[string]any{"state": "spam"}), put(session+"/archived", map[string]any{"archived": true}),
-			put(session+"/attributes", map[string]any{"attributes": map[string]string{"plan": "mine"}}),
+			put(session+"/attributes", map[string]any{"attributes": map[string]string{"plan": "mine"}}), put(session+"/typing", map[string]any{"typing": true}),
 			put("/operator/visitors/"+string(d.visitor)+"/blocked", map[string]any{"blocked": true}),
 			put("/operator/contacts/"+string(d.contact)+"/blocked", map[string]any{"blocked": true}),
 			post("/operator/uploads", map[string]any{"name": "a.txt", "type": "text/plain", "size": 1}),
@@ -208,7 +208,7 @@ func testOperatorAccess(t *testing.T, s *suite) {
 		}) {
 			t.Error("the inbox lists another project's session")
 		}
-		if list := into[inboxPage](who.get(fmt.Sprint("/operator/tickets/", owner.session.Ticket()))); len(list.Sessions) > 0 {
+		if list := into[inboxPage](who.get(fmt.Sprint("/operator/sessions?number=", owner.session.Number()))); len(list.Sessions) > 0 {
 			t.Errorf("another project's session has a number here: %+v", list)
 		}
 		parleytest.Same(t, before, s.standing(t))
@@ -265,9 +265,10 @@ func testOperatorValidation(t *testing.T, s *suite) {
 		{"limit of nothing", get("/operator/inbox?limit=0"), 400, "invalid_field", "limit"},
 		{"limit too high", get("/operator/inbox?limit=101"), 400, "invalid_field", "limit"},
 		{"cursor", get("/operator/inbox?cursor=%25"), 400, "invalid_cursor", "cursor"},
-		{"a short ticket", get("/operator/tickets/12345678901"), 400, "invalid_field", "ticket"},
-		{"a long ticket", get("/operator/tickets/1000000000000"), 400, "invalid_field", "ticket"},
-		{"a ticket in words", get("/operator/tickets/twelve"), 400, "invalid_field", "ticket"},
+		{"no number", get("/operator/sessions"), 400, "invalid_field", "number"},
+		{"a short number", get("/operator/sessions?number=12345678901"), 400, "invalid_field", "number"},
+		{"a long number", get("/operator/sessions?number=1000000000000"), 400, "invalid_field", "number"},
+		{"a number in words", get("/operator/sessions?number=twelve"), 400, "invalid_field", "number"},
 		{"cursor of a session", get(session + "?cursor=eHl6"), 400, "invalid_cursor", "cursor"},
 		{"cursor of ratings", get("/operator/ratings?cursor=eHl6"), 400, "invalid_cursor", "cursor"},
 		{"updates after text", get(session + "/updates?after=x"), 400, "invalid_field", "after"},
@@ -297,6 +298,7 @@ func testOperatorValidation(t *testing.T, s *suite) {
 		{"attribute too long", put(session+"/attributes", map[string]any{"attributes": map[string]string{"n": long(parley.MaxMetadataBytes + 1)}}), 413, "too_large", "attributes"},
 		{"seen nothing", put(session+"/seen", map[string]any{}), 400, "invalid_field", "seen"},
 		{"seen less than nothing", put(session+"/seen", map[string]any{"seen": -1}), 400, "invalid_field", "seen"},
+		{"typing perhaps", put(session+"/typing", map[string]any{}), 400, "invalid_field", "typing"},
 		{"blocked perhaps", put("/operator/visitors/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},
 		{"contact blocked perhaps", put("/operator/contacts/"+string(owner.who().Visitor)+"/blocked", map[string]any{}), 400, "invalid_field", "blocked"},
 		{"contact who is nobody", put("/operator/contacts/nobody/blocked", map[string]any{"blocked": true}), 404, "not_found", ""},

@@ -309,3 +309,62 @@ func testCSAT(t *testing.T, s *suite) {
 	off := s.project(t, func(p *parley.Project) { p.CSAT = parley.CSATOff }).visitor()
 	off.do(call{method: http.MethodPost, path: "/csat", body: map[string]any{"sessionId": id, "score": 1}}).fails(http.StatusForbidden, "csat_off")
 }
+
+// testTyping: a page that asks sees who of the team types; what a visitor types is
+// stored nowhere.
+func testTyping(t *testing.T, s *suite) {
+	b := s.project(t, nil).visitor()
+	grace := b.staff("grace", parley.Scopes()...)
+	id := b.chat(ask("One")).accepted.Session.ID
+	grace.put(ofStaff(id)+"/holder", map[string]any{"holder": "human"})
+
+	before := s.standing(t)
+	for _, typing := range []bool{true, false} {
+		if got := into[typed](b.post("/chat/"+string(id)+"/typing", map[string]any{"typing": typing})); got.Typing != typing {
+			t.Errorf("the visitor types: %v, want %v", got.Typing, typing)
+		}
+	}
+	parleytest.Same(t, before, s.standing(t))
+	b.do(call{method: http.MethodPost, path: "/chat/" + string(id) + "/typing", body: map[string]any{}}).fails(http.StatusBadRequest, "invalid_field")
+
+	if got := into[consoleTicket](grace.do(call{method: http.MethodPost, path: "/operator/ticket"}).is(http.StatusCreated)); len(got.Ticket) < 32 {
+		t.Errorf("ticket = %+v", got)
+	}
+	path := "/updates/" + string(id) + "?after=99"
+	typist := func() typist {
+		t.Helper()
+		events := b.get(path + "&typing=1").events
+		last := events[len(events)-1]
+		if last.Name != "typing" {
+			t.Fatalf("the last event is %+v", last)
+		}
+		return decode[typist](t, last.Data)
+	}
+	if got := typist(); got.Author != nil || got.EndsIn != 0 {
+		t.Errorf("types before anybody did: %+v", got)
+	}
+	if got := into[typed](grace.put(ofStaff(id)+"/typing", map[string]any{"typing": true})); !got.Typing {
+		t.Errorf("grace types: %+v", got)
+	}
+	if got := typist(); got.Author == nil || got.Author.Name != "Operator grace" || got.EndsIn <= 0 || got.EndsIn > parley.TypingLife.Milliseconds() {
+		t.Errorf("types: %+v, want grace", got)
+	}
+	for _, e := range b.get(path).events {
+		if e.Name == "typing" {
+			t.Errorf("told without being asked: %+v", e)
+		}
+	}
+	grace.put(ofStaff(id)+"/typing", map[string]any{"typing": false})
+	if got := typist(); got.Author != nil {
+		t.Errorf("types after stopping: %+v", got)
+	}
+}
+
+type typed struct{ Typing bool }
+
+type typist struct {
+	Author *parley.Author
+	EndsIn int64
+}
+
+type consoleTicket struct{ Ticket string }

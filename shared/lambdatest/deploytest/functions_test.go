@@ -15,7 +15,7 @@ import (
 // routes says which function serves what.
 var routes = map[string][]string{
 	"chat": {"POST /chat", "GET /chat/{session}/runs/{run}", "POST /chat/{session}/cancel",
-		"POST /chat/{session}/form", "POST /chat/{session}/vote"},
+		"POST /chat/{session}/form", "POST /chat/{session}/typing", "POST /chat/{session}/vote"},
 	"updates":    {"GET /updates/{session}"},
 	"close":      {"POST /close"},
 	"history":    {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
@@ -29,6 +29,7 @@ var routes = map[string][]string{
 	"respond":    nil,
 	"hooks":      nil,
 	"review":     nil,
+	"push":       nil,
 	"feed":       nil,
 	"sweep":      nil,
 }
@@ -54,7 +55,7 @@ func TestEveryFunctionIsDeployed(t *testing.T) {
 
 func TestFunctions(t *testing.T) {
 	template := load(t)
-	timeouts := map[string]int{"chat": 120, "hissuno": 120, "updates": 60, "respond": 300, "hooks": 300, "review": 120, "sweep": 60}
+	timeouts := map[string]int{"chat": 120, "hissuno": 120, "updates": 60, "respond": 300, "hooks": 300, "review": 120, "push": 150, "sweep": 60}
 	for name, f := range template.functions() {
 		// Metadata cannot be global; CloudFormation would not build without.
 		if f.at("Metadata", "BuildMethod") != "makefile" {
@@ -196,7 +197,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: invocations are repeated %v times", name, n)
 		}
 	}
-	for name, queue := range map[string]string{"hooks": "HooksFailures.Arn", "review": "ReviewFailures.Arn"} {
+	for name, queue := range map[string]string{"hooks": "HooksFailures.Arn", "review": "ReviewFailures.Arn", "push": "PushFailures.Arn"} {
 		async := functions[name].in("Properties", "EventInvokeConfig")
 		if n, _ := async["MaximumRetryAttempts"].(int); n != 2 || async.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt") != queue {
 			t.Errorf("%s: %v", name, async)

@@ -174,7 +174,8 @@ func TestRights(t *testing.T) {
 		mayCall(t, name, variables, may["lambda:InvokeFunction"])
 		erases := name == "history" || name == "sweep"
 		revokes := name == "operator" || name == "cossistant" // keys and operators; whose a visitor was
-		if items, objects := may["dynamodb:DeleteItem"] != nil, may["s3:DeleteObject"] != nil; items != (erases || revokes) || objects != erases {
+		posts := variables["PARLEY_SOCKETS"] != nil           // and takes connections away that are gone
+		if items, objects := may["dynamodb:DeleteItem"] != nil, may["s3:DeleteObject"] != nil; items != (erases || revokes || posts) || objects != erases {
 			t.Errorf("%s may delete items: %v, objects: %v", name, items, objects)
 		}
 		if answers := variables["PARLEY_AGENT"] != nil; answers != slices.Contains([]string{"chat", "hissuno", "respond", "review"}, name) {
@@ -228,6 +229,7 @@ func TestAlarms(t *testing.T) {
 		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:FeedFailures.QueueName]",
 		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:HooksFailures.QueueName]",
 		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:ReviewFailures.QueueName]",
+		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:PushFailures.QueueName]",
 		"Parley map[Fn::Sub:${AWS::StackName}-logged-errors] ")
 	for _, w := range want {
 		if !watched[w] {
@@ -247,7 +249,7 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("no output for the URL of %s", id)
 		}
 	}
-	for _, ref := range []string{"Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
+	for _, ref := range []string{"Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:PushFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
 		if !strings.Contains(shown, ref) {
 			t.Errorf("no output for %s", ref)
 		}

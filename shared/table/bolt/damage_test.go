@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"parley/shared/boltfile"
 	"parley/shared/table"
@@ -190,6 +193,103 @@ func TestDamageWhileOpen(t *testing.T) {
 					t.Errorf("told %v, want the damage once", told)
 				}
 			})
+		}
+	}
+}
+
+// TestWrongContents: a file that is whole, and is not what a table says in it, is
+// refused like a damaged one.
+func TestWrongContents(t *testing.T) {
+	it := item("p", "s")
+	it["op"], it["os"], it[table.ExpiresAt] = "o", "1", int64(1)<<40
+	key := bolt.ItemKey(it.Key())
+	first := func(b *bbolt.Bucket) []byte { k, _ := b.Cursor().First(); return k }
+	for name, change := range map[string]func(tx *bbolt.Tx) error{
+		"nothing is wrong": nil,
+		"a change that cannot be read": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("changes"))
+			return b.Put(first(b), []byte{1})
+		},
+		"a change with something behind it": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("changes"))
+			k := first(b)
+			return b.Put(k, append(bytes.Clone(b.Get(k)), 0))
+		},
+		"the number of a change": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("changes"))
+			return b.Put([]byte("1"), b.Get(first(b)))
+		},
+		"an item that cannot be read": func(tx *bbolt.Tx) error { return tx.Bucket([]byte("items")).Put(key, []byte{0xFF}) },
+		"an item with something behind it": func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte("items")).Put(key, append(bolt.AppendItem(nil, it), 0))
+		},
+		"an item in another's place": func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte("items")).Put(key, bolt.AppendItem(nil, item("p", "other")))
+		},
+		"an item without a name": func(tx *bbolt.Tx) error { return tx.Bucket([]byte("items")).Put([]byte{9}, bolt.AppendItem(nil, it)) },
+		"an item that an index lacks": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(table.Owner))
+			return b.Delete(first(b))
+		},
+		"an item that never expires": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("expiry"))
+			return b.Delete(first(b))
+		},
+		"an entry of no item":  func(tx *bbolt.Tx) error { return tx.Bucket([]byte(table.Work)).Put([]byte("x"), nil) },
+		"a bucket that is not": func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("expiry")) },
+	} {
+		path := filepath.Join(t.TempDir(), "table")
+		tbl := open(t, path)
+		write(t, tbl, table.Put(it))
+		if err := tbl.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if change != nil {
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(db.Update(change), db.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tbl, err := bolt.New(bolt.Config{Path: path, NoSync: true})
+		if err == nil {
+			err = tbl.Close()
+		}
+		if change == nil && err != nil || change != nil && (!errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path)) {
+			t.Errorf("%s: New = %v", name, err)
+		}
+	}
+}
+
+// TestBrokenEntry: an entry of an index is read whole or not at all.
+func TestBrokenEntry(t *testing.T) {
+	entry := bolt.EntryKey(table.Owner, table.Item{"pk": "p", "sk": "s", "op": "o", "os": "1\x002"})
+	for n := range entry {
+		if got, err := bolt.DecodeEntry(table.Owner, entry[:n]); err == nil && got.String("sk") == "s" {
+			t.Errorf("the first %d of %d bytes = %v", n, len(entry), got)
+		}
+	}
+	if got, err := bolt.DecodeEntry(table.Owner, entry); err != nil || got.String("os") != "1\x002" || got.String("sk") != "s" {
+		t.Errorf("all of it = %v, %v", got, err)
+	}
+	for name, broken := range map[string][]byte{"no length": {0}, "no partition": {0, 9, 'o'}, "no sort key": {0, 1, 'o', '1'}, "an escape of nothing": {0, 1, 'o', 0, 7, 0, 0}, "no item": {0, 1, 'o', '1', 0, 0, 0}} {
+		if got, err := bolt.DecodeEntry(table.Owner, broken); err == nil {
+			t.Errorf("%s = %v", name, got)
+		}
+	}
+}
+
+// TestChangesAreBounded: no more changes come at a time than were asked for.
+func TestChangesAreBounded(t *testing.T) {
+	tbl := open(t, filepath.Join(t.TempDir(), "table"))
+	for n := range 3 {
+		write(t, tbl, table.Put(item("p", fmt.Sprint(n))))
+	}
+	for limit, want := range []int{0, 1, 2, 3, 3} {
+		if got, err := tbl.Changes(context.Background(), 0, limit); err != nil || len(got) != want {
+			t.Errorf("at most %d: %d changes, %v", limit, len(got), err)
 		}
 	}
 }

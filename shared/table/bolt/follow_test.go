@@ -54,3 +54,36 @@ func TestFollowWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseEndsFollow: whoever waits for changes of a table that is closed is told so.
+func TestCloseEndsFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tbl := open(t, filepath.Join(t.TempDir(), "table"))
+		ended := make(chan error, 1)
+		go func() {
+			ended <- tbl.Follow(context.Background(), func(context.Context, bolt.Record, func()) error { return nil })
+		}()
+		synctest.Wait()
+		if err := tbl.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, table.ErrUnavailable) {
+			t.Errorf("Follow = %v, want %v", err, table.ErrUnavailable)
+		}
+	})
+}
+
+// TestReadOfWhoHasLeft: nothing is read for a context that has ended, and what was
+// not read does not pass for missing.
+func TestReadOfWhoHasLeft(t *testing.T) {
+	tbl := open(t, filepath.Join(t.TempDir(), "table"))
+	write(t, tbl, table.Put(item("p", "s")))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if items, err := tbl.Get(ctx, true, table.Key{PK: "p", SK: "s"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Get = %v, %v", items, err)
+	}
+	if page, err := tbl.Query(ctx, table.Query{Partition: "p", Limit: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Query = %v, %v", page, err)
+	}
+}

@@ -133,6 +133,53 @@ func TestSweepDeletesExpiredItems(t *testing.T) {
 	})
 }
 
+// TestSweepRests: a table in which nothing happens is hardly looked at, and what is
+// stored meanwhile and over soon is found as soon as ever.
+func TestSweepRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		looks := 0 // and writes, each of which asks for the time
+		tbl, err := bolt.New(bolt.Config{Path: filepath.Join(t.TempDir(), "table"), NoSync: true,
+			Now: func() time.Time { looks++; return time.Now() }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tbl.Close()
+		for _, after := range []time.Duration{time.Minute, 20 * time.Hour} {
+			it := item("p", after.String())
+			it[table.ExpiresAt] = time.Now().Add(after).Unix()
+			write(t, tbl, table.Put(it))
+		}
+		gone := func(what string, want int) {
+			t.Helper()
+			synctest.Wait()
+			records, err := tbl.Changes(ctx, 0, 100)
+			deleted := 0
+			for _, r := range records {
+				if r.New == nil {
+					deleted++
+				}
+			}
+			if err != nil || deleted != want {
+				t.Errorf("%s: %d items are deleted (%v), want %d", what, deleted, err, want)
+			}
+		}
+		time.Sleep(70 * time.Second)
+		gone("a minute later", 1)
+		time.Sleep(4*time.Hour + 5*time.Minute)
+		it := item("p", "late")
+		it[table.ExpiresAt] = time.Now().Add(time.Minute).Unix()
+		write(t, tbl, table.Put(it))
+		time.Sleep(80 * time.Second)
+		gone("stored at rest", 2)
+		time.Sleep(16 * time.Hour)
+		gone("at the end of the day", 3)
+		if looks > 100 {
+			t.Errorf("in 20 hours the time is asked for %d times, want some 50", looks)
+		}
+	})
+}
+
 func TestFeedIsTrimmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -259,4 +260,9 @@ func expiryKey(item table.Item) []byte {
 // appendTime appends a number so that bytes sort as numbers do, negative ones too.
 func appendTime(b []byte, at int64) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(at)^(1<<63))
+}
+
+// timeOf is the time that a key of the expiry bucket begins with.
+func timeOf(key []byte) time.Time {
+	return time.Unix(int64(binary.BigEndian.Uint64(key)^(1<<63)), 0)
 }

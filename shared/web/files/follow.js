@@ -4,12 +4,15 @@
 import { Problem } from "./call.js";
 import { Reply } from "./record.js";
 import { Cut } from "./sse.js";
+import { Typist } from "./typing.js";
 import { Bell, backoff } from "./wait.js";
 
 /** How long to wait for more where the server did not say, in milliseconds: its slowest pace. */
 const SLOW_PACE = 20_000;
 /** How long to sleep for something that rings the bell when it happens, in milliseconds. */
 const UNTIL_RUNG = 60_000;
+/** How often to ask although news are told by themselves, in milliseconds: one may have been lost. */
+const TOLD_PACE = 60_000;
 
 /**
  * What follows a Record. Events: `change`, whenever something to show did;
@@ -24,13 +27,15 @@ export class Follower extends EventTarget {
   phase = "ready";
   /** Whether the newest attempt to reach the server got through. */
   reached = true;
+  /** Who types, as far as the server tells. */
+  typist = new Typist(() => this.changed());
   /** Wakes whoever waits to ask the server again. */
   bell = new Bell();
   #api;
   #leave = new AbortController(); // ends everything read for the record shown
   #hide = new AbortController(); // ends the held request for updates
 
-  /** `api` has `transcript(id, cursor, signal)`, `follow(id, run, last, signal)` and `updates(id, after, signal)`. */
+  /** `api` has `transcript(id, cursor, signal)`, `follow(id, run, last, signal)` and `updates(id, after, signal, typing)`. */
   constructor(api, record) {
     super();
     this.#api = api;
@@ -40,6 +45,16 @@ export class Follower extends EventTarget {
 
   /** Whether to ask for updates also while a reply is read. */
   get asksWhileReading() {
+    return false;
+  }
+
+  /** Whether news are told by themselves, so that asking is only for what was lost: see `tell`. */
+  get isTold() {
+    return false;
+  }
+
+  /** Whether to ask who types. */
+  get asksWhoTypes() {
     return false;
   }
 
@@ -56,6 +71,7 @@ export class Follower extends EventTarget {
     this.leave();
     const { signal } = (this.#leave = new AbortController());
     this.record = record;
+    this.typist.heard(null);
     this.phase = record.id ? "loading" : "ready";
     this.changed();
     if (record.id && !(await this.#load(record, signal))) return;
@@ -216,6 +232,7 @@ export class Follower extends EventTarget {
 
   #add(c, entry) {
     const isNew = c.add(entry);
+    if (isNew && entry.type === "message" && entry.author.kind === this.typist.author?.kind) this.typist.heard(null);
     if (isNew) this.dispatchEvent(new CustomEvent("entry", { detail: entry }));
     if (isNew && entry.type === "message" && entry.author.kind !== "user") {
       this.dispatchEvent(new CustomEvent("message", { detail: entry }));
@@ -232,10 +249,17 @@ export class Follower extends EventTarget {
       let wait = SLOW_PACE;
       const hide = (this.#hide = new AbortController());
       try {
-        const stream = await this.#api.updates(c.id, c.cursor, AbortSignal.any([signal, hide.signal]));
-        for await (const event of stream) await this.#update(c, event, signal);
+        const either = AbortSignal.any([signal, hide.signal]);
+        const asks = this.asksWhoTypes;
+        const stream = await this.#api.updates(c.id, c.cursor, either, asks);
+        for await (const event of stream) {
+          await this.#update(c, event, signal);
+          if (event.event === "state" && this.isTold) break; // what comes later is told
+          if (event.event === "state" && this.asksWhoTypes !== asks) break; // and is asked anew
+        }
         tries = 0;
-        wait = stream.retry ?? SLOW_PACE;
+        if (this.asksWhoTypes !== asks) continue;
+        wait = this.isTold ? TOLD_PACE : (stream.retry ?? SLOW_PACE);
       } catch (err) {
         if (signal.aborted) return;
         if (hide.signal.aborted) continue;
@@ -254,9 +278,31 @@ export class Follower extends EventTarget {
       if (value.amends) c.addNewest(await this.#api.transcript(c.id, null, signal));
     } else if (event === "state") {
       c.setSession(value);
+    } else if (event === "typing") {
+      this.typist.heard(value.author, value.endsIn);
     }
     c.cursor = Math.max(c.cursor, Number(id));
     this.#sync(c, signal);
+  }
+
+  /** Asks now, as when it has begun or ended that news are told. */
+  askNow() {
+    this.#hide.abort();
+    this.bell.ring();
+  }
+
+  /** Takes news of a session that were told: `{session, entries, stale, state}`. What is missing is asked for. */
+  tell({ session, entries = [], stale, state }) {
+    const c = this.record;
+    if (session !== c.id || this.phase !== "ready") return;
+    for (const entry of entries) {
+      if (entry.seq > c.cursor + 1) return this.askNow();
+      this.#add(c, entry);
+      c.cursor = Math.max(c.cursor, entry.seq);
+    }
+    if (stale) return this.askNow();
+    c.setSession(state);
+    this.#sync(c, this.#leave.signal);
   }
 
   #wake() {

@@ -7,19 +7,19 @@ import (
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/actions"
 	"parley/functions/internal/wire/agents"
-	"parley/shared/parley"
 	"parley/shared/run"
 )
 
-// New returns an engine; respond is its run.Config.Respond.
-func New(ctx context.Context, b *wire.Base, store *parley.Store, respond func(context.Context, parley.RunRef) error) (*run.Engine, error) {
-	who, err := agents.New(ctx, b)
-	if err != nil {
+// New returns an engine over c, of which Store and Respond are required; Agent, Act
+// and Log are set here.
+func New(ctx context.Context, b *wire.Base, c run.Config) (*run.Engine, error) {
+	var err error
+	if c.Agent, err = agents.New(ctx, b); err != nil {
 		return nil, err
 	}
-	act, err := actions.New(b)
-	if err != nil {
+	if c.Act, err = actions.New(b); err != nil {
 		return nil, err
 	}
-	return run.New(run.Config{Store: store, Agent: who, Act: act, Respond: respond, Log: b.Log})
+	c.Log = b.Log
+	return run.New(c)
 }

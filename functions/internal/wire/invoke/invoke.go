@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/url"
 
-	"parley/functions/internal/awscall"
 	"parley/functions/internal/wire"
 	"parley/functions/respond"
+	"parley/shared/awscall"
 	"parley/shared/parley"
 	"parley/shared/run"
 )

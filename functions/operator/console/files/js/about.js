@@ -2,7 +2,7 @@
 
 import { button, h, icon, safeURL } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
-import { age, badge, holderWords, leftWords, personName, personOf, ticketWords } from "./person.js";
+import { age, badge, holderWords, leftWords, numberWords, personName, personOf } from "./person.js";
 import { text } from "./text.js";
 
 export class About {
@@ -86,7 +86,7 @@ export class About {
       text.facts,
       list([
         [text.factTitle, session.title],
-        [text.factTicket, ticketWords(session.ticket)],
+        [text.factNumber, numberWords(session.number)],
         [text.factSummary, review?.summary],
         [text.factOutcome, text.outcome[review?.outcome]],
         [text.factSentiment, text.sentiment[review?.sentiment]],

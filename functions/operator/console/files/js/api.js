@@ -22,14 +22,24 @@ export class Api {
     return this.#json("/me");
   }
 
+  /** What opens the console's socket, once: `{ticket, socket}`. */
+  async ticket() {
+    return this.#json("/ticket", { method: "POST" });
+  }
+
+  /** Says that the operator types to the visitor, or has stopped. */
+  async setTyping(session, typing) {
+    await this.#json(inSession(session, "/typing"), { method: "PUT", body: { typing } });
+  }
+
   /** A page of the inbox: `{state, holder, operator}` and the cursor of the page before. */
   async inbox(list, cursor, signal) {
     return this.#json(`/inbox?${query({ ...list, limit: 30, cursor })}`, { signal });
   }
 
   /** The sessions, as in the inbox, that have a number: usually one. */
-  async byTicket(ticket, signal) {
-    return (await this.#json(`/tickets/${segment(ticket)}`, { signal })).sessions;
+  async byNumber(number, signal) {
+    return (await this.#json(`/sessions?${query({ number })}`, { signal })).sessions;
   }
 
   async transcript(session, cursor, signal) {

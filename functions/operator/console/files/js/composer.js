@@ -2,6 +2,7 @@
 
 import { button, h } from "../web/dom.js";
 import { Tray } from "../web/tray.js";
+import { Typing } from "../web/typing.js";
 import { words } from "../web/words.js";
 import { text } from "./text.js";
 
@@ -24,12 +25,14 @@ export class Composer {
   #hint = h("p", { class: "hint", role: "alert", hidden: true });
   #closed = h("p", { class: "quiet no-reply", hidden: true });
   #frame;
+  #typing;
 
-  /** `actions`: `write(kind, {content, files, takeOver})`, `announce(words)`; `limits` as the API tells them. */
+  /** `actions`: `write(kind, {content, files, takeOver})`, `typing(typing)`, `announce(words)`; `limits` as the API tells them. */
   constructor({ api, limits, store, actions }) {
     this.#maxBytes = limits.messageBytes;
     this.#store = store;
     this.#actions = actions;
+    this.#typing = new Typing(actions.typing);
     this.#input = h("textarea", { rows: "2", enterkeyhint: "send", dir: "auto" });
     this.#send = button(text.sendReply, { icon: "send", class: "round primary", onclick: () => this.#submit() });
     this.#modes = ["reply", "note"].map((mode) =>
@@ -66,7 +69,10 @@ export class Composer {
       this.#frame,
       this.#tray.picker,
     );
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => {
+      this.#changed();
+      this.#typing.wrote(this.#draft.mode === "reply" ? this.#input.value : "");
+    });
     this.#input.addEventListener("keydown", (e) => {
       if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
       e.preventDefault();
@@ -92,6 +98,7 @@ export class Composer {
   }
 
   #begin(session) {
+    this.#typing.sent(); // what was typed elsewhere ends by itself
     this.#session = session;
     this.#draft = { mode: "reply", ...this.#store.draft(session) };
     this.#takeOver.checked = true;
@@ -103,6 +110,7 @@ export class Composer {
 
   #switch(mode) {
     this.#draft.mode = mode;
+    this.#typing.stop();
     this.#drawMode();
     this.#fill();
   }
@@ -133,6 +141,7 @@ export class Composer {
     if (this.#send.disabled) return;
     const files = mode === "reply" ? this.#tray.files : [];
     const takeOver = this.#human || this.#takeOver.checked;
+    this.#typing.sent();
     this.#actions.write(mode, { content: this.#input.value.trim(), files, takeOver });
     this.#input.value = "";
     if (mode === "reply") this.#tray.clear();

@@ -11,6 +11,7 @@ import { AlertSwitches } from "./alertswitches.js";
 import { Desk } from "./desk.js";
 import { Figures } from "./figures.js";
 import { Inbox } from "./inbox.js";
+import { Live } from "./live.js";
 import { authorName } from "./person.js";
 import { SessionView } from "./sessionview.js";
 import { Settings } from "./settings.js";
@@ -27,6 +28,7 @@ export class Console {
   #me;
   #store;
   #restart;
+  #socket;
   #desk;
   #inbox;
   #session;
@@ -53,7 +55,7 @@ export class Console {
     const operators = new Map(me.operators.map((o) => [o.id, o.name]));
     const agents = new Map(me.agents.map((a) => [a.id, a.name]));
     const author = me.operator ? { kind: "human", ...me.operator } : { kind: "human" };
-    this.#desk = new Desk(api, store, author);
+    this.#desk = new Desk(api, (this.#socket = new Live(api)), store, author);
     this.#alerts = new Alerts({
       api,
       settings: new Settings(),
@@ -65,6 +67,7 @@ export class Console {
       waiting: (count, page) => this.#setWaiting(count, page),
       heldBy: () => (this.#alerts.active ? me.operator?.id : undefined),
       held: (page) => this.#alerts.takeHeld(page),
+      told: () => this.#socket.up,
       explain: (err) => this.#desk.explain(err),
     });
     this.#session = new SessionView({
@@ -95,6 +98,7 @@ export class Console {
   }
 
   start() {
+    this.#socket.start();
     this.#desk.start();
     this.#alerts.start();
     this.#inbox.start();
@@ -104,6 +108,7 @@ export class Console {
 
   leave() {
     this.#leave.abort();
+    this.#socket.leave();
     this.#desk.leave();
     this.#inbox.leave();
     this.#alerts.leave();
@@ -157,6 +162,10 @@ export class Console {
     desk.addEventListener("touched", () => this.#inbox.touch());
     desk.addEventListener("gone", () => this.#goTo(null));
     desk.addEventListener("entry", (e) => this.#arrived(e.detail));
+    desk.addEventListener("seen", ({ detail }) => this.#inbox.saw(detail.session, detail.seen));
+    this.#socket.addEventListener("change", () => this.#inbox.lookNow());
+    for (const told of ["news", "inbox"]) this.#socket.addEventListener(told, ({ detail }) => this.#inbox.tell(detail.state));
+    this.#socket.addEventListener("typing", ({ detail }) => this.#inbox.heard(detail.session, detail.author, detail.endsIn));
     const { signal } = this.#leave;
     addEventListener("hashchange", () => this.#route(), { signal });
     addEventListener("pageshow", (e) => e.persisted && this.#route(), { signal });

@@ -14,19 +14,27 @@ import { text } from "./text.js";
 export class Desk extends Follower {
   #api;
   #store;
+  #live;
   #outbox; // what the store holds, with what only this page knows: underWay
 
   #me;
 
-  /** `me` is the author of what is written here, as entries name it. */
-  constructor(api, store, me) {
+  /** `live` is the console's socket; `me` is the author of what is written here, as entries name it. */
+  constructor(api, live, store, me) {
     super(api, new SessionRecord(null));
     this.#api = api;
+    this.#live = live;
     this.#store = store;
     this.#me = me;
     this.#outbox = store.outbox;
+    live.addEventListener("change", () => this.askNow());
+    live.addEventListener("watching", () => this.askNow()); // what came before it was
+    live.addEventListener("news", ({ detail }) => this.tell(detail));
+    live.addEventListener("typing", ({ detail: { session, author, endsIn } }) => {
+      if (session === this.record.id) this.typist.heard(author ?? null, endsIn);
+    });
     this.addEventListener("entry", ({ detail }) => {
-      this.#touch();
+      if (!this.isTold) this.#touch(); // else the list is told too
       if (isTelling(detail)) this.#refresh();
     });
   }
@@ -36,6 +44,10 @@ export class Desk extends Follower {
     return true;
   }
 
+  get isTold() {
+    return this.#live.up;
+  }
+
   start() {
     this.attend();
     for (const item of this.#outbox) if (!item.problem) this.#deliver(item);
@@ -43,6 +55,7 @@ export class Desk extends Follower {
 
   /** Shows a session; null is none. */
   open(id) {
+    this.#live.watch(id);
     return this.follow(new SessionRecord(id));
   }
 
@@ -105,12 +118,28 @@ export class Desk extends Follower {
     }
   }
 
+  /** Tells the visitor that the operator types, or has stopped. */
+  async setTyping(typing) {
+    const { session } = this.record;
+    if (session?.state !== "open" || session.holder === "ai") return;
+    if (this.#live.say({ typing })) return;
+    try {
+      await this.#api.setTyping(session.id, typing);
+    } catch (err) {
+      if (!(err instanceof Problem)) throw err; // the next word says it again
+    }
+  }
+
   /** Says that the operator has seen everything that is here. */
   async see() {
     const { record } = this;
     const { session, cursor, seen } = record;
     if (cursor <= seen || !session?.last || session.last.seq <= seen) return;
     record.seen = cursor;
+    if (this.#live.say({ seen: cursor })) {
+      this.dispatchEvent(new CustomEvent("seen", { detail: { session: session.id, seen: cursor } }));
+      return;
+    }
     try {
       await this.#api.setSeen(session.id, cursor);
       this.#touch();

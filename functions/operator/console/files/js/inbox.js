@@ -4,6 +4,7 @@ import { Problem } from "../web/call.js";
 import { button, h, icon } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
 import { plainText } from "../web/markdown.js";
+import { Typist } from "../web/typing.js";
 import { Bell, backoff } from "../web/wait.js";
 import { age, badge, leftWords, personName } from "./person.js";
 import { text } from "./text.js";
@@ -21,6 +22,10 @@ const LISTS = {
 /** How often the list is looked at while it is seen, and while only the number of those who wait is, in milliseconds. */
 const SEEN_PACE = 4000;
 const HIDDEN_PACE = 30_000;
+/** The same while news are told by themselves: one may have been lost. */
+const TOLD_PACE = 60_000;
+/** The least time between two looks for what is told, in milliseconds: a busy team has much of it. */
+const TOLD_SETTLE = 2000;
 /** How long to let changes gather before looking again, in milliseconds. */
 const SETTLE = 250;
 
@@ -51,16 +56,21 @@ export class Inbox {
   #more;
   #retry;
   #touched = 0;
+  #told; // whether news are told
+  #lookedAt = 0;
+  #typists = new Map(); // by session
 
   /**
    * `actions`: `open(session)`; `waiting(count, page)` for the number of those who
    * wait, like "3" or "30+", and the first page of them; `heldBy()`, the operator
    * whose sessions are looked at while the tab is in the background, undefined for
-   * nobody's; `held(page)` for the first page of those; `explain(err)`.
+   * nobody's; `held(page)` for the first page of those; `told()`, whether news are told by
+   * themselves; `explain(err)`.
    */
   constructor(api, actions) {
     this.#api = api;
     this.#actions = actions;
+    this.#told = actions.told;
     this.#more = button(text.more, { class: "small", hidden: true, onclick: () => this.#loadMore() });
     this.#retry = button(text.retry, { class: "small", hidden: true, onclick: () => this.#bell.ring() });
     for (const name of Object.keys(LISTS)) {
@@ -92,6 +102,7 @@ export class Inbox {
     for (let tries = 0; !this.#leave.signal.aborted;) {
       let wait = document.hidden ? HIDDEN_PACE : SEEN_PACE;
       try {
+        this.#lookedAt = Date.now();
         await this.#look();
         tries = 0;
       } catch (err) {
@@ -104,6 +115,7 @@ export class Inbox {
           wait = 0; // another list was chosen meanwhile
         }
       }
+      if (wait && this.#told()) wait = Math.max(wait, TOLD_PACE);
       if (wait) await this.#bell.sleep(wait, this.#leave.signal).catch(() => {});
     }
   }
@@ -131,6 +143,41 @@ export class Inbox {
   touch() {
     clearTimeout(this.#touched);
     this.#touched = setTimeout(() => this.#bell.ring(), SETTLE);
+  }
+
+  /** Looks now: it has begun or ended that news are told. */
+  lookNow() {
+    this.#bell.ring();
+  }
+
+  /** Takes the new state of a session that was told. What that does to lists is looked for. */
+  tell(session) {
+    this.#typists.get(session.id)?.heard(null);
+    const item = this.#items.get(session.id);
+    const { state, holder } = LISTS[this.#list];
+    const fits = session.state === state && !session.archived && (!holder || session.holder === holder);
+    if (item && fits && !document.hidden) {
+      const unread = session.last?.kind === "user" && session.last.seq > item.seen;
+      this.#items.set(session.id, { ...item, session, unread });
+      return this.#draw();
+    }
+    clearTimeout(this.#touched);
+    const settle = Math.max(SETTLE, this.#lookedAt + TOLD_SETTLE - Date.now());
+    this.#touched = setTimeout(() => this.#bell.ring(), settle);
+  }
+
+  /** The operator has seen a session up to an entry. */
+  saw(session, seen) {
+    const item = this.#items.get(session);
+    if (!item) return;
+    this.#items.set(session, { ...item, seen, unread: item.unread && item.session.last.seq > seen });
+    this.#draw();
+  }
+
+  /** The visitor of a session types for another `ms` milliseconds; a null `author` has stopped. */
+  heard(session, author, ms) {
+    if (!this.#typists.has(session)) this.#typists.set(session, new Typist(() => this.#draw()));
+    this.#typists.get(session).heard(author?.kind === "user" ? author : null, ms);
   }
 
   /** Marks the session that is open. */
@@ -204,7 +251,7 @@ export class Inbox {
     this.#number.readOnly = true;
     this.#found.hidden = true;
     try {
-      const sessions = await this.#api.byTicket(said, this.#leave.signal);
+      const sessions = await this.#api.byNumber(said, this.#leave.signal);
       if (sessions.length > 0) this.#actions.open(sessions[0].session.id);
       if (sessions.length === 1) this.#number.value = "";
       else this.#tellFound(sessions.length === 0 ? "findNothing" : "findSeveral");
@@ -280,13 +327,14 @@ export class Inbox {
     const open = row.el.firstChild;
     const current = session.id === this.#current;
     const ages = [session.updatedAt, session.waitingSince, session.leftAt].map((time) => time && age(time));
-    const drawn = JSON.stringify([item, current, ages]);
+    const types = Boolean(this.#typists.get(session.id)?.author);
+    const drawn = JSON.stringify([item, current, ages, types]);
     if (row.drawn === drawn) return row;
     row.drawn = drawn;
     open.classList.toggle("unread", item.unread && !current);
     if (current) open.setAttribute("aria-current", "true");
     else open.removeAttribute("aria-current");
-    open.replaceChildren(...inside(item, item.unread && !current));
+    open.replaceChildren(...inside(item, item.unread && !current, types));
     return row;
   }
 
@@ -300,13 +348,14 @@ export class Inbox {
   }
 }
 
-function inside({ session, person, page, unread: isUnread }, unread) {
+function inside({ session, person, page, unread: isUnread }, unread, types) {
   const name = personName(person, session.owner);
   const { last } = session;
   const words = last && (last.kind === "user" ? last.text : plainText(last.text));
   const who = last && { ai: text.preview.ai, human: text.preview.team, team: text.preview.team }[last.kind];
   const preview = last ? (who ?? "") + (words || text.attachmentOnly) : text.noMessages;
   const facts = [
+    types && h("span", { class: "writes types" }, text.typing),
     session.waitingSince && session.state === "open" && h("span", { class: "waits" }, text.waits(age(session.waitingSince))),
     session.leftAt && session.state === "open" && h("span", { class: "left" }, leftWords(session.leftAt)),
     session.run && h("span", { class: "writes" }, text.writes),

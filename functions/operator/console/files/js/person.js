@@ -56,6 +56,6 @@ export function personOf({ visitor, contact }, owner) {
 }
 
 /** A session's number as people read it out: in three groups. */
-export function ticketWords(ticket) {
-  return String(ticket).replace(/(\d{4})(?=\d)/g, "$1 ");
+export function numberWords(number) {
+  return String(number).replace(/(\d{4})(?=\d)/g, "$1 ");
 }

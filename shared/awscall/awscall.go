@@ -60,6 +60,11 @@ type Request struct {
 	// Signing is the service's name in signatures, if it is not the one in host
 	// names; "" means Host.
 	Signing string
+	// Endpoint is the base address of services that have one for each customer; ""
+	// is the service's own in the client's region.
+	Endpoint string
+	// Method is the HTTP method; "" is POST.
+	Method string
 	// Path is escaped; "/" for protocols that name the operation in a header.
 	Path string
 	// Header is sent besides what signing adds.
@@ -109,13 +114,17 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	}
 }
 
+// Once is Do without a second try, for operations that may not be carried out
+// twice. An error that is no *Error leaves open whether it was.
+func (c *Client) Once(ctx context.Context, r Request) ([]byte, error) { return c.send(ctx, r) }
+
 func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 	name := cmp.Or(r.Host, strings.ToLower(strings.ReplaceAll(r.Service, " ", "")))
-	base := c.endpoint(r.Service)
+	base := cmp.Or(r.Endpoint, c.endpoint(r.Service))
 	if base == "" {
 		base = "https://" + name + "." + c.region + "." + suffix(c.region)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+r.Path, bytes.NewReader(r.Body))
+	request, err := http.NewRequestWithContext(ctx, cmp.Or(r.Method, http.MethodPost), strings.TrimSuffix(base, "/")+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"parley/functions/internal/awscall"
+	"parley/shared/awscall"
 	"parley/shared/awstest"
 )
 
@@ -184,6 +184,26 @@ func TestAgain(t *testing.T) {
 			t.Errorf("the third answer: Do = %q, %v", body, err)
 		}
 	})
+}
+
+// TestOnce: nothing is tried again, and an endpoint of one's own wins over others.
+func TestOnce(t *testing.T) {
+	calls := 0
+	c := awscall.New(config(transport(func(r *http.Request) (*http.Response, error) {
+		calls++
+		if r.Method != http.MethodDelete || r.URL.String() != "https://own.example/live/@connections/a%3D" {
+			t.Errorf("sent %s %s", r.Method, r.URL)
+		}
+		if scope := "/us-east-1/execute-api/aws4_request"; !strings.Contains(r.Header.Get("Authorization"), scope) {
+			t.Errorf("signed %s, want for %s", r.Header.Get("Authorization"), scope)
+		}
+		return answer(503, "", ""), nil
+	}), endpoints{"X": "http://elsewhere"}))
+	_, err := c.Once(t.Context(), awscall.Request{Service: "X", Signing: "execute-api", Endpoint: "https://own.example/live", Method: http.MethodDelete, Path: "/@connections/a%3D"})
+	var failed *awscall.Error
+	if !errors.As(err, &failed) || failed.Status != 503 || calls != 1 {
+		t.Errorf("Once = %v after %d calls, want 503 after 1", err, calls)
+	}
 }
 
 // TestLongAnswer: an answer is not read without end.

@@ -1,0 +1,216 @@
+package consolews_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley/functions/consolews"
+	"parley/shared/live"
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/socket"
+)
+
+// wire keeps what connections are sent.
+type wire struct {
+	mu     sync.Mutex
+	frames map[string][]map[string]any
+	closed map[string]bool
+}
+
+func (w *wire) Post(_ context.Context, to socket.Ref, frame []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed[to.ID] {
+		return socket.ErrGone
+	}
+	var f map[string]any
+	if err := json.Unmarshal(frame, &f); err != nil {
+		return err
+	}
+	w.frames[to.ID] = append(w.frames[to.ID], f)
+	return nil
+}
+
+func (w *wire) Close(_ context.Context, to socket.Ref) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed[to.ID] = true
+	return nil
+}
+
+func (w *wire) Active(context.Context, socket.Ref) (time.Time, error) { return time.Time{}, nil }
+
+// take returns what a connection was sent since.
+func (w *wire) take(id string) (types []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.frames[id] {
+		types = append(types, f["type"].(string))
+	}
+	w.frames[id] = nil
+	return types
+}
+
+type desk struct {
+	*testing.T
+	store   *parley.Store
+	live    *live.Live
+	wire    *wire
+	handler socket.Handler
+	key     parley.PrivateKey
+}
+
+func newDesk(t *testing.T) desk {
+	d := desk{T: t, store: parleytest.Store(t, parley.Config{Table: parleytest.Table(t)}),
+		wire: &wire{frames: map[string][]map[string]any{}, closed: map[string]bool{}}}
+	parleytest.Put(t, d.store, parleytest.Settings())
+	if err := d.store.PutOperator(t.Context(), parleytest.Project, parley.Operator{ID: "op", Name: "Ola"}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if d.key, _, err = d.store.AddPrivateKey(t.Context(), parleytest.Project, parley.PrivateKey{Name: "desk", Scopes: parley.Scopes(), Operator: "op"}); err != nil {
+		t.Fatal(err)
+	}
+	if d.live, err = live.New(live.Config{Store: d.store, Poster: d.wire, Speakers: live.Speakers()}); err != nil {
+		t.Fatal(err)
+	}
+	if d.handler, err = consolews.New(consolews.Config{Store: d.store, Live: d.live}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d desk) ticket() string {
+	d.Helper()
+	text, _, err := d.store.NewConsoleTicket(d.Context(), parleytest.Operator(), d.key)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return text
+}
+
+// connect returns the status of a connection that is asked for with a ticket.
+func (d desk) connect(id, ticket string) int {
+	a := d.handler(d.Context(), socket.Event{Kind: socket.Connect, Ref: socket.Ref{API: live.ConsoleAPI, ID: id},
+		Query: url.Values{"ticket": {ticket}}})
+	return a.Status
+}
+
+// say returns the type and the code of the answer to a frame.
+func (d desk) say(id, frame string) string {
+	d.Helper()
+	a := d.handler(d.Context(), socket.Event{Kind: socket.Message, Ref: socket.Ref{API: live.ConsoleAPI, ID: id}, Frame: []byte(frame)})
+	var out struct{ Type, Code string }
+	if err := json.Unmarshal(a.Frame, &out); err != nil {
+		d.Fatalf("%s = %q", frame, a.Frame)
+	}
+	if out.Code != "" {
+		return out.Type + " " + out.Code
+	}
+	return out.Type
+}
+
+// TestAccess: only a ticket that is whole, fresh, unused and of a key that stands opens
+// a socket, and a socket is over for who has lost the key.
+func TestAccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		once := d.ticket()
+		if got := d.connect("a=", once); got != http.StatusOK {
+			t.Fatalf("connect = %d", got)
+		}
+		late := d.ticket()
+		time.Sleep(parley.ConsoleTicketLife)
+		for name, ticket := range map[string]string{"none": "", "used": once, "expired": late, "cut": d.ticket()[1:], "forged": "x", "a key": d.key.ID} {
+			if got := d.connect("b=", ticket); got != http.StatusUnauthorized {
+				t.Errorf("connect with %s = %d", name, got)
+			}
+		}
+		session := parleytest.Turn(t, d.store, parleytest.Visitor(t, d.store), "m1", "")
+		elsewhere := parleytest.Settings()
+		elsewhere.ID, elsewhere.PublicKeys = "other", []string{parley.NewPublicKey(true)}
+		parleytest.Put(t, d.store, elsewhere)
+		foreign := parleytest.Turn(t, d.store, parleytest.VisitorOf(t, d.store, "other"), "m2", "")
+		for frame, want := range map[string]string{
+			`{"watch": "` + string(session.ID) + `"}`: "watching", `{"watch": "nothing"}`: "error not_found",
+			`{"watch": "` + string(foreign.ID) + `"}`: "error not_found", `{"ping": true}`: "pong",
+			`{`: "error invalid_json", `{"seen": -1}`: "error invalid_field", `{}`: "error invalid_field", `[]`: "error invalid_json",
+		} {
+			if got := d.say("a=", frame); got != want {
+				t.Errorf("%s = %s, want %s", frame, got, want)
+			}
+		}
+		if got := d.say("nobody=", `{"watch": ""}`); got != "error connection_over" {
+			t.Errorf("a frame of nobody's = %s", got)
+		}
+		unused := d.ticket()
+		if err := d.store.RemovePrivateKey(t.Context(), parleytest.Project, d.key.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.say("a=", `{"watch": ""}`); got != "error connection_over" || !d.wire.closed["a="] {
+			t.Errorf("a frame after the key = %s, closed: %v", got, d.wire.closed)
+		}
+		if got := d.connect("c=", unused); got != http.StatusUnauthorized {
+			t.Errorf("connect after the key = %d", got)
+		}
+	})
+}
+
+// TestTold: a console is told what happens in the session that it looks at, and of
+// others what its lists show; a key that is removed is told nothing more.
+func TestTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		for _, id := range []string{"a=", "b="} {
+			if got := d.connect(id, d.ticket()); got != http.StatusOK {
+				t.Fatalf("connect = %d", got)
+			}
+		}
+		visitor := parleytest.Visitor(t, d.store)
+		session := parleytest.Turn(t, d.store, visitor, "m1", "")
+		if got := d.say("a=", `{"watch": "`+string(session.ID)+`"}`); got != "watching" {
+			t.Fatalf("watch = %s", got)
+		}
+		tell := func(after parley.Seq, a, b int) {
+			t.Helper()
+			w := live.Window{Project: parleytest.Project, Session: session.ID, After: after, Upto: 99}
+			if err := d.live.Consoles(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+			if watching, listing := d.wire.take("a="), d.wire.take("b="); len(watching) != a || len(listing) != b {
+				t.Errorf("after %d: told %q and %q, want %d and %d", after, watching, listing, a, b)
+			}
+		}
+		tell(0, 1, 0) // what the AI and the visitor say is for who looks
+		by := parley.Operator{ID: "op", Name: "Ola"}.Author()
+		if err := d.store.TakeOver(t.Context(), parleytest.Operator(), session.ID, by); err != nil {
+			t.Fatal(err)
+		}
+		tell(2, 1, 1)
+		now, err := d.store.Session(t.Context(), visitor, session.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.live.Typing(t.Context(), now, visitor.Author(), true)
+		if a, b := d.wire.take("a="), d.wire.take("b="); len(a) != 1 || a[0] != "typing" || len(b) != 1 {
+			t.Errorf("the visitor types: told %q and %q", a, b)
+		}
+		if got := d.say("a=", `{"typing": true}`); got != "done" {
+			t.Errorf("typing = %s", got)
+		}
+		if err := d.live.Dismiss(t.Context(), parleytest.Project, d.key.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		tell(0, 0, 0)
+		if !d.wire.closed["a="] || !d.wire.closed["b="] {
+			t.Errorf("closed %v", d.wire.closed)
+		}
+	})
+}

@@ -1,0 +1,44 @@
+package wire
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"parley/shared/awscall"
+	"parley/shared/socket"
+)
+
+type transport func(r *http.Request) (*http.Response, error)
+
+func (f transport) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestPoster: the environment says where each socket API is.
+func TestPoster(t *testing.T) {
+	var sent string
+	b := &Base{Call: awscall.New(aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
+			sent = r.URL.String()
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
+		})})}
+	t.Setenv("PARLEY_SOCKETS", `{"chathub":"https://a.example/live","console":"https://b.example/live"}`)
+	p, err := b.Poster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for api, want := range map[string]string{"chathub": "https://a.example/live/@connections/x%3D", "console": "https://b.example/live/@connections/x%3D"} {
+		if err := p.Post(t.Context(), socket.Ref{API: api, ID: "x="}, []byte("{}")); err != nil || sent != want {
+			t.Errorf("Post to %s went to %s, %v; want %s", api, sent, err, want)
+		}
+	}
+	for _, text := range []string{"", "https://a.example/live", `{"chathub":""}`, `{"chathub":1}`} {
+		t.Setenv("PARLEY_SOCKETS", text)
+		if _, err := b.Poster(); err == nil {
+			t.Errorf("PARLEY_SOCKETS=%s passes", text)
+		}
+	}
+}

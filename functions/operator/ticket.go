@@ -1,0 +1,22 @@
+package operator
+
+import (
+	"net/http"
+
+	"parley/shared/api"
+)
+
+type newTicket struct {
+	Ticket    string   `json:"ticket"`
+	ExpiresAt api.Time `json:"expiresAt"`
+	Socket    *string  `json:"socket"` // null where there is none
+}
+
+// ticket returns what opens the socket of a console, once.
+func (f function) ticket(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	text, ends, err := f.API.Store.NewConsoleTicket(r.Context(), s.Caller, s.Key)
+	if err != nil {
+		return err
+	}
+	return api.JSON(w, http.StatusCreated, newTicket{text, api.TimeOf(ends), api.OrNull(f.Socket)})
+}

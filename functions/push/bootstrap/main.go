@@ -1,0 +1,35 @@
+// Command bootstrap is the function push on Lambda.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"parley/functions/internal/wire"
+	"parley/functions/push"
+	"parley/shared/live"
+)
+
+func main() { wire.MainWithoutSecret(start) }
+
+func start(_ context.Context, b *wire.Base) error {
+	store, err := b.Store(nil)
+	if err != nil {
+		return err
+	}
+	poster, err := b.Poster()
+	if err != nil {
+		return err
+	}
+	pages, err := live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log})
+	if err != nil {
+		return err
+	}
+	handler, err := push.New(push.Config{Live: pages})
+	if err != nil {
+		return err
+	}
+	lambda.Start(handler)
+	return nil
+}

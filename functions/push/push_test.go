@@ -1,0 +1,349 @@
+package push_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley/functions/push"
+	"parley/shared/agent"
+	"parley/shared/agent/agenttest"
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/socket"
+)
+
+// text is a reply of 1,200 bytes or so in six seconds, as steps of an agent.
+var text = words(250)
+
+func slowly(agent.Conversation) []agenttest.Step { return agenttest.Evenly(text, 60, 6*time.Second) }
+
+func saying(deltas ...string) func(agent.Conversation) []agenttest.Step {
+	return agenttest.Always(agenttest.Say(deltas...)...)
+}
+
+// settle waits until everything that is under way is done.
+func (w *world) settle() {
+	time.Sleep(3 * time.Second)
+	synctest.Wait()
+}
+
+// TestRelay: a reply comes in pieces while it is written, then whole, between a pair of
+// typing indicators; and everything that follows it follows it.
+func TestRelay(t *testing.T) {
+	in(t, slowly, func(w *world) {
+		w.connect()
+		w.send("m1")
+		time.Sleep(3 * time.Second)
+		if m := w.page.messages["r.m1"]; m == nil || len(m.chunks) < 5 || len(m.finals) > 0 {
+			t.Errorf("after 3 s the page has %+v", m)
+		}
+		time.Sleep(4 * time.Second)
+		w.settle()
+		w.page.wants("typing true", "chunks", "final", "typing false")
+		w.page.whole(0, text)
+		if n := len(w.page.messages["r.m1"].chunks); n < 15 || n > 20 {
+			t.Errorf("%d chunks, want one for each flush, about 18", n)
+		}
+	})
+}
+
+// TestShort: a reply that is there at once has a piece too, and so has one of Parley's
+// own sentences.
+func TestShort(t *testing.T) {
+	failing := agenttest.Always(agenttest.Step{Err: errors.New("down")})
+	breaking := agenttest.Always(agenttest.Step{Delta: "one two "}, agenttest.Step{Delay: time.Second, Delta: "three"}, agenttest.Step{Err: errors.New("down")})
+	for _, test := range []struct {
+		name  string
+		steps func(agent.Conversation) []agenttest.Step
+		want  []string
+	}{
+		{"one word", saying("Yes"), []string{"typing true", "chunks", "final", "typing false"}},
+		{"failed before any text", failing, []string{"typing true", "chunks", "final", "error generation_failed", "typing false"}},
+		{"failed in the middle", breaking, []string{"typing true", "chunks", "final", "error generation_failed", "typing false"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in(t, test.steps, func(w *world) {
+				w.connect()
+				w.send("m1")
+				w.settle()
+				w.page.wants(test.want...)
+				stored := parleytest.Entries(t, w.Store, w.visitor, session)
+				w.page.whole(0, stored[len(stored)-1].Text)
+			})
+		})
+	}
+}
+
+// TestCodePoints: no piece ends within a code point, however long or short it is.
+func TestCodePoints(t *testing.T) {
+	long := strings.Repeat("漢字🙂é", 1500) // three pieces
+	short := long[:3600]
+	var bytes []agenttest.Step
+	for i := range len(short) {
+		bytes = append(bytes, agenttest.Step{Delta: short[i : i+1], Delay: time.Duration(i%7) * time.Millisecond / 2})
+	}
+	for _, test := range []struct {
+		name, text string
+		steps      func(agent.Conversation) []agenttest.Step
+	}{{"at once", long, saying(long)}, {"byte by byte", short, agenttest.Always(bytes...)}} {
+		t.Run(test.name, func(t *testing.T) {
+			in(t, test.steps, func(w *world) {
+				w.connect()
+				w.send("m1")
+				time.Sleep(20 * time.Second)
+				w.settle()
+				w.page.whole(0, test.text)
+				w.page.messages = nil // its text is no words
+			})
+		})
+	}
+}
+
+// TestPeople: what a person says has a piece and a final, what the visitor says none,
+// and a close ends the connection for good.
+func TestPeople(t *testing.T) {
+	in(t, saying("Yes"), func(w *world) {
+		ref := w.connect()
+		w.send("m1")
+		w.settle()
+		op := parleytest.Operator()
+		by := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Op"}
+		if err := w.Store.TakeOver(t.Context(), op, session, by); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 {
+			w.reply(fmt.Sprint("h", n), fmt.Sprint("human", n))
+		}
+		w.send("m2")
+		w.settle()
+		told := []string{"typing true", "chunks", "final", "typing false", "chunks", "final", "chunks", "final"}
+		w.page.wants(told...)
+		w.page.whole(1, "human0")
+		w.page.whole(2, "human1")
+		if err := w.Store.CloseNow(t.Context(), op, session, by); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		w.page.wants(append(told, "ended agent_ended", "close")...)
+		if w.gateway.open[ref] != nil {
+			t.Error("the connection is still there")
+		}
+	})
+}
+
+// reply is a message of a person.
+func (w *world) reply(id, text string) {
+	w.Helper()
+	_, err := w.Store.Reply(w.Context(), parleytest.Operator(), parley.Author{Kind: parley.AuthorHuman, ID: "op"},
+		parley.ReplyRequest{ID: parley.EntryID(id), Session: session, Content: text, KeepHolder: true})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// TestStopped: what a visitor cancels or a person takes over grows no further, and its
+// final is what was given of it; what had not begun has none.
+func TestStopped(t *testing.T) {
+	cancel := func(w *world) error {
+		_, err := w.Store.Cancel(w.Context(), w.visitor, session, "")
+		return err
+	}
+	takeOver := func(w *world) error {
+		return w.Store.TakeOver(w.Context(), parleytest.Operator(), session, parley.Author{Kind: parley.AuthorHuman, ID: "op"})
+	}
+	end := func(w *world) error {
+		_, err := w.Store.End(w.Context(), w.visitor, session)
+		return err
+	}
+	for name, stop := range map[string]func(*world) error{"cancelled": cancel, "taken over": takeOver, "ended": end} {
+		for _, slow := range []time.Duration{0, 900 * time.Millisecond} {
+			t.Run(fmt.Sprint(name, " with posts of ", slow), func(t *testing.T) {
+				in(t, slowly, func(w *world) {
+					w.gateway.takes = slow
+					w.connect()
+					w.send("m1")
+					time.Sleep(3 * time.Second)
+					if err := stop(w); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * time.Second) // until the runner meets it
+					m := w.page.messages["r.m1"]
+					given := m.text()
+					time.Sleep(5 * time.Second)
+					w.settle()
+					w.page.wants("typing true", "chunks", "final", "typing false")
+					w.page.whole(0, given)
+				})
+			})
+		}
+		t.Run(name+" before any text", func(t *testing.T) {
+			in(t, agenttest.Always(agenttest.Step{Delay: time.Minute, Delta: "late"}), func(w *world) {
+				w.connect()
+				w.send("m1")
+				time.Sleep(time.Second)
+				if err := stop(w); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Second)
+				w.settle()
+				w.page.wants("typing true", "typing false")
+			})
+		})
+	}
+}
+
+// TestQueue: replies to several messages come one after the other, never mixed.
+func TestQueue(t *testing.T) {
+	in(t, slowly, func(w *world) {
+		w.connect()
+		for n := range 3 {
+			w.send(parley.EntryID(fmt.Sprint("m", n)))
+		}
+		time.Sleep(30 * time.Second)
+		w.settle()
+		for n := range 3 {
+			w.page.whole(n, text)
+			if want := fmt.Sprint("r.m", n); w.page.order[n] != want {
+				t.Errorf("message %d is %s, want %s", n, w.page.order[n], want)
+			}
+		}
+	})
+}
+
+// TestHumanMeanwhile: a person who answers while a reply is written is told after it.
+func TestHumanMeanwhile(t *testing.T) {
+	in(t, slowly, func(w *world) {
+		w.connect()
+		w.send("m1")
+		for n := range 4 {
+			time.Sleep(1700 * time.Millisecond)
+			w.reply(fmt.Sprint("h", n), fmt.Sprint("human", n))
+		}
+		w.settle()
+		w.page.whole(0, text)
+		for n := range 4 {
+			w.page.whole(n+1, fmt.Sprint("human", n))
+		}
+	})
+}
+
+// TestNobody: what nobody was there for is told to whoever comes.
+func TestNobody(t *testing.T) {
+	in(t, slowly, func(w *world) {
+		w.send("m1")
+		time.Sleep(10 * time.Second)
+		w.settle()
+		w.page.wants()
+		if n := w.gateway.posts; n != 0 {
+			t.Errorf("%d posts to nobody", n)
+		}
+		w.leave(w.connect(), true)
+		w.connect()
+		w.settle()
+		w.page.whole(0, text)
+		w.page.wants("chunks", "final", "typing false")
+	})
+}
+
+// TestMoves: a page that comes back in the middle of a reply goes on where the last one
+// was, be its end known or not, be it back at once or after the reply's end.
+func TestMoves(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		for _, away := range []time.Duration{0, time.Second, 10 * time.Second} {
+			t.Run(fmt.Sprint(told, away), func(t *testing.T) {
+				in(t, slowly, func(w *world) {
+					ref := w.connect()
+					w.send("m1")
+					time.Sleep(2 * time.Second)
+					w.leave(ref, told)
+					time.Sleep(away)
+					w.connect()
+					time.Sleep(10 * time.Second)
+					w.settle()
+					w.page.whole(0, text)
+				})
+			})
+		}
+	}
+}
+
+// TestFaults: frames that are refused, or of which nobody knows, harm nothing but
+// pieces that are lost on the way: the final has all.
+func TestFaults(t *testing.T) {
+	type fault struct {
+		arrives bool
+		err     error
+	}
+	broken := errors.New("502")
+	for name, f := range map[string]fault{"busy": {false, socket.ErrBusy}, "lost": {false, broken}, "lost answer": {true, broken}} {
+		t.Run(name, func(t *testing.T) {
+			in(t, slowly, func(w *world) {
+				w.gateway.fault = func(n int, _ socket.Ref, _ []byte) (bool, error) {
+					if n%3 == 0 {
+						return f.arrives, f.err
+					}
+					return true, nil
+				}
+				w.connect()
+				w.send("m1")
+				time.Sleep(10 * time.Second)
+				w.settle()
+				m := w.page.messages["r.m1"]
+				if len(m.finals) == 0 || m.finals[0] != text {
+					t.Errorf("finals %q", m.finals)
+				}
+				if whole := m.text() == text; whole == (name == "lost") {
+					t.Errorf("chunks %q", m.chunks)
+				}
+				if w.page.typing {
+					t.Error("the page still shows that something is written")
+				}
+			})
+		})
+	}
+}
+
+// TestBusyForLong: what a gateway refuses for long is told when it takes frames again.
+func TestBusyForLong(t *testing.T) {
+	in(t, saying("one two"), func(w *world) {
+		until := time.Now().Add(2 * time.Minute)
+		w.gateway.fault = func(int, socket.Ref, []byte) (bool, error) {
+			if time.Now().Before(until) {
+				return false, socket.ErrBusy
+			}
+			return true, nil
+		}
+		w.connect()
+		w.send("m1")
+		w.sweep(4 * time.Minute)
+		w.page.whole(0, "one two")
+	})
+}
+
+func TestNew(t *testing.T) {
+	if _, err := push.New(push.Config{}); err == nil {
+		t.Error("New without what it needs succeeded")
+	}
+	in(t, saying("x"), func(w *world) {
+		l, _ := w.process(nil).live()
+		h, err := push.New(push.Config{Live: l})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []push.Event{{}, {Project: "demo"}, {Session: session}} {
+			if h(context.Background(), e) == nil {
+				t.Errorf("event %+v was taken", e)
+			}
+		}
+		for _, e := range []push.Event{{Project: "demo", Session: "nobody"}, {Project: "other", Session: session}} {
+			if err := h(context.Background(), e); err != nil {
+				t.Errorf("event %+v: %v", e, err)
+			}
+		}
+	})
+}

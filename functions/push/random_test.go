@@ -1,0 +1,128 @@
+package push_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/socket"
+)
+
+// TestRandom plays sessions in which anything fails at any time: posts, connections,
+// and the processes that tell. In the end every message has its last frame, no piece of
+// text has come twice, nothing is left that the page shows as being written, and nobody
+// holds anything. SEEDS is how many, SEED the first.
+func TestRandom(t *testing.T) {
+	seeds, first := 60, 1
+	for name, n := range map[string]*int{"SEEDS": &seeds, "SEED": &first} {
+		if text := os.Getenv(name); text != "" {
+			var err error
+			if *n, err = strconv.Atoi(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for seed := first; seed < first+seeds; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { in(t, slowly, func(w *world) { w.random(uint64(seed)) }) })
+	}
+}
+
+func (w *world) random(seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0)) // of the test's own goroutine
+	faults := rand.New(rand.NewPCG(seed, 1))
+	w.lag = time.Duration(r.IntN(1500)) * time.Millisecond
+	w.gateway.takes = time.Duration(r.IntN(300)) * time.Millisecond
+	quiet := false
+	w.gateway.fault = func(int, socket.Ref, []byte) (bool, error) {
+		switch kind := faults.IntN(12); {
+		case quiet:
+		case kind == 0:
+			return false, socket.ErrBusy
+		case kind == 1:
+			return false, errors.New("500, not sent")
+		case kind == 2:
+			return true, errors.New("500, sent")
+		}
+		return true, nil
+	}
+	mortal := func(p float64, calls int) func() *process {
+		return func() *process {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if quiet || faults.Float64() > p {
+				return nil
+			}
+			return &process{w: w, diesAt: 1 + faults.IntN(calls), after: faults.IntN(2) == 0}
+		}
+	}
+	w.responder, w.pusher = mortal(0.3, 130), mortal(0.3, 14)
+	ref := w.connect()
+	for n := range 3 {
+		w.send(parley.EntryID(fmt.Sprint("m", n)))
+		for range r.IntN(3) {
+			time.Sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
+			switch r.IntN(5) {
+			case 0, 1:
+				w.leave(ref, r.IntN(2) == 0)
+				time.Sleep(time.Duration(r.IntN(2)*r.IntN(9000)) * time.Millisecond)
+				ref = w.connect()
+			case 2:
+				w.reply(fmt.Sprint("h", n, r.IntN(1000)), fmt.Sprint("human", n))
+			case 3:
+				stopped, err := w.Store.Cancel(w.Context(), w.visitor, session, "")
+				if err != nil {
+					w.Error(err)
+				}
+				w.ask(stopped.Next)
+			}
+		}
+		if r.IntN(3) == 0 {
+			w.sweep(time.Minute)
+		}
+	}
+	w.sweep(4 * time.Minute)
+	w.mu.Lock()
+	quiet = true
+	w.mu.Unlock()
+	w.connect() // a page that nobody tells anything may be one that is not known any more
+	w.sweep(6 * time.Minute)
+	w.allTold()
+}
+
+// allTold fails the test unless every message of the session has its final.
+func (w *world) allTold() {
+	w.page.mu.Lock()
+	defer w.page.mu.Unlock()
+	for _, e := range parleytest.Entries(w, w.Store, w.visitor, session) {
+		if !e.IsMessage() || e.Author.Kind == parley.AuthorUser {
+			continue
+		}
+		name := string(e.ID)
+		if e.Run != "" {
+			name = "r." + string(e.Run)
+		}
+		m := w.page.messages[name]
+		stopped := e.Status == parley.StatusCancelled || e.Status == parley.StatusTakenOver
+		switch {
+		case stopped && (m == nil || len(m.chunks) == 0): // nothing had been given, as far as anybody knows
+		case m == nil || len(m.finals) == 0:
+			w.Errorf("%s (%s) has no final: %+v", name, e.Status, m)
+		case !stopped && m.finals[0] != e.Text:
+			w.Errorf("%s (%s) has the final %q", name, e.Status, m.finals[0])
+		}
+	}
+	if w.page.typing {
+		w.Error("the page still shows that something is written")
+	}
+	for k, item := range parleytest.Everything(w, w.Table) {
+		if item.Int("until") > 0 && k.SK == "mark/follow/push" {
+			w.Errorf("%v is held: %v", k, item)
+		}
+	}
+}

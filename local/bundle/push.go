@@ -1,0 +1,24 @@
+package bundle
+
+import (
+	"context"
+
+	"parley/functions/push"
+	"parley/shared/live"
+	"parley/shared/parley"
+)
+
+// openPush makes who tells pages over their sockets, and the function push.
+func (b *Bundle) openPush(c Config, store *parley.Store) (err error) {
+	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Log: b.log, Now: c.Now}); err != nil {
+		return err
+	}
+	b.pushes, err = push.New(push.Config{Live: b.pages})
+	return err
+}
+
+// push tells a session's page in the background.
+func (b *Bundle) push(ctx context.Context, e push.Event) error {
+	b.background(ctx, "push", e.Project, func(ctx context.Context) error { return b.pushes(ctx, e) })
+	return nil
+}

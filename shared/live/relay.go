@@ -1,0 +1,133 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+// relay says a reply to the page of its session while it is being written; it is a
+// run.Live. It takes the lease with the first text, when somebody is there, and gives
+// it back when the reply has been said. What it cannot say, or leaves behind when it
+// dies, the function push says: it is woken by the end of the run, by the lease's due
+// entry, or by the client that comes back.
+type relay struct {
+	teller
+	name string // of the reply
+	text strings.Builder
+	// hold is nil where it has to be read anew, held whether the lease is taken.
+	hold *parley.Hold
+	held bool
+	// typing says that the page was told that a reply is being written.
+	typing bool
+}
+
+// Run returns who says a run to the page of its session, nil where the session is held
+// in a dialect that needs nobody for that. It is a run.Config.Live.
+func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
+	speaker := l.Speakers[session.Channel]
+	if speaker == nil {
+		return nil
+	}
+	return &relay{teller: l.teller(ref.Project, ref.Session, speaker), name: replyName(ref.Run)}
+}
+
+// Begin implements run.Live.
+func (r *relay) Begin(ctx context.Context) {
+	if r.reach(ctx) && r.hold.Free() {
+		r.begun(ctx)
+	}
+}
+
+// Text implements run.Live.
+func (r *relay) Text(ctx context.Context, text string) {
+	r.text.WriteString(text)
+	if !r.take(ctx) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.hold.Left())
+	defer cancel()
+	r.begun(ctx)
+	r.log(ctx, r.pieces(ctx, r.name, r.text.String(), time.Now()))
+}
+
+// End implements run.Live. What came while the lease was held may have found it held,
+// so that everything is looked at again afterwards.
+func (r *relay) End(ctx context.Context) {
+	if r.take(ctx) {
+		r.log(ctx, r.hold.Follow(ctx, r.stretch))
+	}
+	if r.attended(ctx) {
+		r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
+	}
+}
+
+// begun says once that a reply is being written.
+func (r *relay) begun(ctx context.Context) {
+	if r.typing {
+		return
+	}
+	_, err := r.post(ctx, r.Project, r.Session, r.speaker.Typing(true))
+	r.typing = err == nil
+	r.log(ctx, err)
+}
+
+// reach reads how far the session's page has been told.
+func (r *relay) reach(ctx context.Context) bool {
+	if r.hold == nil {
+		var err error
+		r.hold, err = r.Store.Reach(ctx, r.Following)
+		r.log(ctx, err)
+	}
+	return r.hold != nil
+}
+
+// take takes the lease, where somebody is there, after everything was said that comes
+// before the reply. It reports whether this relay has it.
+func (r *relay) take(ctx context.Context) bool {
+	if r.held || !r.attended(ctx) {
+		return r.held
+	}
+	for tries := 0; tries < 2 && !r.held && r.reach(ctx); tries++ {
+		if !slices.ContainsFunc(r.hold.Entries(), says) {
+			var err error
+			r.held, err = r.hold.Take(ctx, r.claim())
+			r.log(ctx, err)
+		}
+		if !r.held {
+			r.hold = nil
+			r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
+		}
+	}
+	return r.held
+}
+
+// claim is the note under which the lease is taken: if this relay dies, nobody knows
+// how much of the reply was given. It knows that itself.
+func (r *relay) claim() string {
+	r.given[r.name] = max(r.given[r.name], 0)
+	note := maps.Clone(r.given)
+	note[r.name] = inDoubt
+	return noteOf(note)
+}
+
+// attended reports whether somebody is there.
+func (r *relay) attended(ctx context.Context) bool {
+	_, err := r.current(ctx, r.Project, r.Session, r.Store.LineOf)
+	r.log(ctx, err)
+	return err == nil
+}
+
+// log notes what stops the relay. That nobody is there is nobody's fault.
+func (r *relay) log(ctx context.Context, err error) {
+	if err == nil || errors.Is(err, parley.ErrUnattended) || errors.Is(err, parley.ErrNotFound) {
+		return
+	}
+	r.Log.WarnContext(ctx, "relay", "project", r.Project, "error", err)
+}

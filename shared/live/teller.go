@@ -1,0 +1,304 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"parley/shared/parley"
+	"parley/shared/socket"
+)
+
+const (
+	// MaxPiece is the longest piece of a message that one frame has, in bytes of
+	// UTF-8. As JSON it is never longer than the whole message may be; see
+	// parley.Channel.MaxReplyBytes.
+	MaxPiece = 8 << 10
+	// FinalGap is how long after the last piece was taken the last frame of a message
+	// follows. Pages of React empty the bubble where both come at once, up to 5 ms
+	// apart on a slow machine. Our choice: the rest is for networks that bunch frames.
+	FinalGap = 200 * time.Millisecond
+)
+
+// tries is how often what must arrive is sent, each time with send's own pauses, and
+// pause how long it waits in between. Our choice: after that the sweep comes back.
+const (
+	tries = 4
+	pause = 500 * time.Millisecond
+)
+
+// teller tells the page of one session what happens there, while it has the lease
+// of the session's follower push. It is for one goroutine.
+type teller struct {
+	*Live
+	speaker Speaker // of the session's dialect
+	parley.Following
+	// given is how many bytes of the messages that were begun the page has been given,
+	// by their names; inDoubt where nobody knows. Between two workers it is the note at
+	// the follower's mark.
+	given map[string]int
+	// taken is when the last piece of text was.
+	taken time.Time
+}
+
+// inDoubt is of a message that a worker had begun who died: some of its text may have
+// been given, and is not given again. whole is of one that was told out of its turn.
+const (
+	inDoubt = -1
+	whole   = -2
+)
+
+func (l *Live) teller(p parley.ProjectID, id parley.SessionID, s Speaker) teller {
+	return teller{Live: l, speaker: s, given: map[string]int{},
+		Following: parley.Following{Project: p, Session: id, Follower: parley.FollowerPush}}
+}
+
+// replyName is how pages know the reply of a run. It has a name before it has an entry.
+func replyName(r parley.RunID) string { return "r." + string(r) }
+
+// nameOf is how pages know a message, "" where an entry is none that they are told.
+func nameOf(e parley.Entry) string {
+	switch {
+	case !e.IsMessage() || e.Internal || e.Author.Kind == parley.AuthorUser:
+		return ""
+	case e.Run != "":
+		return replyName(e.Run)
+	}
+	return string(e.ID)
+}
+
+// says reports whether a page is told anything of an entry.
+func says(e parley.Entry) bool {
+	if e.Internal || e.Erased {
+		return false
+	}
+	switch e.Event {
+	case parley.EventNoReply, parley.EventClosed, parley.EventResolved:
+		return true
+	}
+	return nameOf(e) != ""
+}
+
+// Push tells a session's page what it has not been told, if somebody is there. ended
+// names the run whose end it is called for, "" if there was none: whoever relays that
+// run looks himself at what there is after its end.
+func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID, ended parley.RunID) error {
+	_, err := l.current(ctx, p, id, l.Store.LineOf)
+	if errors.Is(err, parley.ErrUnattended) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t := l.teller(p, id, nil)
+	if ended != "" {
+		relayed, err := l.Store.HeldFor(ctx, t.Following, noteOf(map[string]int{replyName(ended): inDoubt}))
+		if relayed || err != nil {
+			return err
+		}
+	}
+	return l.Store.Follow(ctx, t.Following, t.stretch)
+}
+
+// stretch tells what follows the mark, up to one message: what a worker that dies had
+// begun is then known, for it can only be the first message after the mark. Before that
+// it ends what was begun, such as a reply during which a person wrote.
+func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, error) {
+	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
+		return s.Entries[len(s.Entries)-1].Seq, nil
+	}
+	t.recall(*s.Note, s.Died)
+	defer func() { *s.Note = t.note() }()
+	if err := t.endBegun(ctx, s); err != nil {
+		return s.After, t.retried(err)
+	}
+	done, told := s.After, false
+	for _, e := range s.Entries {
+		name := nameOf(e)
+		given, begun := t.given[name]
+		if given != whole && says(e) {
+			if told {
+				break
+			}
+			told = true
+			if name != "" && s.Died && !begun {
+				t.given[name] = inDoubt
+			}
+			if err := t.tell(ctx, s.Session, e, name); err != nil {
+				return done, t.retried(err)
+			}
+		}
+		done = e.Seq
+		delete(t.given, name)
+		delete(t.given, replyName(e.Run)) // it may have ended without a message
+	}
+	return done, nil
+}
+
+// endBegun tells the rest of what was begun.
+func (t *teller) endBegun(ctx context.Context, s parley.Stretch) error {
+	for _, e := range s.Entries {
+		name := nameOf(e)
+		if given, begun := t.given[name]; !begun || given == whole {
+			continue
+		}
+		if err := t.tell(ctx, s.Session, e, name); err != nil {
+			return err
+		}
+		t.given[name] = whole
+	}
+	return nil
+}
+
+// again is how soon the sweep wakes the follower after a frame was refused.
+const again = 10 * time.Second
+
+// retried has what was refused tried again with the next sweep, however often it was.
+func (t *teller) retried(err error) error {
+	if errors.Is(err, parley.ErrUnattended) || errors.Is(err, parley.ErrNotFound) {
+		return err
+	}
+	return &parley.Later{At: t.Now().Add(again), Err: err}
+}
+
+// recall takes from the note what this worker does not know better itself. After a
+// worker that died it may have been given more.
+func (t *teller) recall(note string, died bool) {
+	var noted map[string]int
+	if json.Unmarshal([]byte(note), &noted) != nil {
+		return
+	}
+	for name, n := range noted {
+		if _, known := t.given[name]; known {
+			continue
+		}
+		if died && n != whole {
+			n = inDoubt
+		}
+		t.given[name] = n
+	}
+}
+
+func (t *teller) note() string { return noteOf(t.given) }
+
+func noteOf(given map[string]int) string {
+	if len(given) == 0 {
+		return ""
+	}
+	note, _ := json.Marshal(given) // strings and numbers always encode
+	return string(note)
+}
+
+// tell tells of one entry. name is nameOf's.
+func (t *teller) tell(ctx context.Context, session *parley.Session, e parley.Entry, name string) error {
+	switch {
+	case !says(e):
+		return nil
+	case e.Event == parley.EventNoReply:
+		return t.last(ctx, Final{Reply: true, Failed: e.Status == parley.StatusFailed})
+	case e.Event != "":
+		return t.end(ctx, session, e)
+	case e.Run == "":
+		return t.message(ctx, Final{Message: name, Text: e.Text, At: e.Time()})
+	}
+	f := Final{Message: name, Text: e.Text, At: e.Time(), Reply: true,
+		Failed: e.Status == parley.StatusFailed || e.Status == parley.StatusIncomplete}
+	if given := t.given[name]; given >= 0 && (e.Status == parley.StatusCancelled || e.Status == parley.StatusTakenOver) {
+		f.Text = f.Text[:min(given, len(f.Text))] // it grows no further
+	}
+	return t.message(ctx, f)
+}
+
+// message gives what is left of a message's text, and then its last frame.
+func (t *teller) message(ctx context.Context, f Final) error {
+	if f.Text == "" {
+		return t.last(ctx, f)
+	}
+	err := patiently(ctx, func() error { return t.pieces(ctx, f.Message, f.Text, f.At) })
+	if err == nil {
+		err = sleep(ctx, FinalGap-time.Since(t.taken))
+	}
+	if err != nil {
+		return err
+	}
+	return t.last(ctx, f)
+}
+
+// pieces gives the page what it has not been given yet of a message that has this
+// text so far. A piece of which nobody knows whether it arrived counts as given: the
+// last frame has it too, and a page would show it twice.
+func (t *teller) pieces(ctx context.Context, name, text string, at time.Time) error {
+	for given := t.given[name]; given >= 0 && given < len(text); given = t.given[name] {
+		n := cutAt(text[given:], MaxPiece)
+		to, err := t.post(ctx, t.Project, t.Session, t.speaker.Piece(name, text[given:given+n], at))
+		var unknown *unknownError
+		if errors.As(err, &unknown) {
+			t.Log.WarnContext(ctx, "a piece may be lost", "project", t.Project, "api", to.API, "error", err)
+		} else if err != nil {
+			return err
+		}
+		t.given[name], t.taken = given+n, time.Now()
+	}
+	return nil
+}
+
+// last sends the last frame of a message.
+func (t *teller) last(ctx context.Context, f Final) error {
+	_, err := t.surely(ctx, t.speaker.Final(f))
+	return err
+}
+
+// surely sends a frame that must arrive, though it may then come twice.
+func (t *teller) surely(ctx context.Context, frame []byte) (to socket.Ref, err error) {
+	if len(frame) == 0 {
+		return to, nil
+	}
+	err = patiently(ctx, func() error {
+		to, err = t.post(ctx, t.Project, t.Session, frame)
+		return err
+	})
+	return to, err
+}
+
+// patiently does again what was refused for too many frames, or may not have arrived.
+func patiently(ctx context.Context, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil || try == tries || !errors.As(err, new(*unknownError)) && !errors.Is(err, socket.ErrBusy) {
+			return err
+		}
+		if sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+// end tells that the session has ended, unless it goes on by now, and ends the
+// connection after it: a client that is only cut off comes back.
+func (t *teller) end(ctx context.Context, session *parley.Session, e parley.Entry) error {
+	frame := t.speaker.Ended(t.Session, e)
+	if len(frame) == 0 || !session.Over() {
+		return nil
+	}
+	to, err := t.surely(ctx, frame)
+	if err != nil {
+		return err
+	}
+	if err := t.Poster.Close(ctx, to); err != nil {
+		t.Log.WarnContext(ctx, "a connection was not closed", "project", t.Project, "api", to.API, "error", err)
+	}
+	return nil
+}
+
+// cutAt returns the longest prefix length of at most n bytes that ends at a code point.
+func cutAt(s string, n int) int {
+	if len(s) <= n {
+		return len(s)
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return n
+}
