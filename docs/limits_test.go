@@ -150,6 +150,12 @@ var constants = map[string]any{
 	"parley.MaxPollSeconds":         parley.MaxPollSeconds,
 	"parley.MaxIdleSeconds":         parley.MaxIdleSeconds,
 	"parley.MaxBudget":              parley.MaxBudget,
+	"parley.HeardEvery":             parley.HeardEvery,
+	"parley.MaxSignsPerDay":         parley.MaxSignsPerDay,
+	"parley.MaxTrackingBytes":       parley.MaxTrackingBytes,
+	"parley.MaxTimezoneBytes":       parley.MaxTimezoneBytes,
+	"parley.MaxKeptBytes":           parley.MaxKeptBytes,
+	"parley.MaxRecent":              parley.MaxRecent,
 	"live.MaxPiece":                 live.MaxPiece,
 	"live.FinalGap":                 live.FinalGap,
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"parley/functions/cossistant/cossistanttest"
 	"parley/functions/hissuno/hissunotest"
 	"parley/functions/opencx/opencxtest"
 	"parley/shared/api"
@@ -197,6 +198,11 @@ func (s *stack) host(f front) apitest.Host {
 func (s *stack) hissuno(f front) hissunotest.Host {
 	return hissunotest.Host{URL: s.addresses["hissuno"], Store: s.store, Master: s.master, Model: s.model, Dump: s.dump, HTTPAPI: f == httpAPI,
 		Begun: s.functions["hissuno"].Begun, Restart: func(testing.TB) { s.functions["hissuno"].Kill() }}
+}
+
+// cossistant is the stack as the suite of Cossistant's protocol takes it.
+func (s *stack) cossistant() cossistanttest.Host {
+	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master}
 }
 
 // openCX is the stack as the suite of OpenCX's protocol takes it.

@@ -208,7 +208,8 @@ func (f function) markSeen(w http.ResponseWriter, r *http.Request) error {
 // characters, of at most four bytes each).
 const maxPreviewBytes = 4 * 2000
 
-// typing takes what the visitor is about to write, which nobody stores.
+// typing tells the team that the visitor types. Nothing is stored, and what the visitor
+// is about to write is not passed on.
 func (f function) typing(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		IsTyping  *bool            `json:"isTyping"`
@@ -225,6 +226,9 @@ func (f function) typing(w http.ResponseWriter, r *http.Request) error {
 	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
 		return err
+	}
+	if f.Typing != nil {
+		f.Typing(r.Context(), s, c.Author(), *in.IsTyping)
 	}
 	return api.JSON(w, http.StatusOK, struct {
 		ConversationID parley.SessionID `json:"conversationId"`

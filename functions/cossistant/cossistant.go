@@ -2,6 +2,7 @@
 // releases 0.1.2 and 0.2.0: the routes under /cossistant/v1, which pages set as
 // apiUrl. It only translates; the rules are in package parley, and the protocol's
 // words for sessions and visitors in package shape.
+// Tested by functions/cossistant/cossistanttest.
 package cossistant
 
 import (
@@ -16,11 +17,14 @@ import (
 	"parley/shared/run"
 )
 
-// Config is what the function needs; both fields are required, and the API's store
+// Config is what the function needs; API and Runs are required, and the API's store
 // needs a bucket.
 type Config struct {
 	API  *api.API
 	Runs *run.Dispatcher
+	// Typing tells whoever of the team is connected that a visitor types, or has
+	// stopped; nil tells nobody.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
 }
 
 // base begins the path of every route.

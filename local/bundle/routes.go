@@ -68,12 +68,14 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	mount(h, err, "/config", "/identify", "/identify/", "/openapi.yaml")
 	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
 	mount(h, err, "/backend/", "/widget/")
-	h, err = cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher})
-	mount(h, err, "/cossistant/")
 	if err := b.openHub(mux, calls); err != nil {
 		return nil, err
 	}
 	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
+	if err != nil {
+		return nil, err
+	}
+	support, err := cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher, Typing: b.pages.Typing})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	mount(h, err, "/")
 	mux.Handle("GET "+articlesPath, article(h))
-	return oneSlash(under("hissuno", b.untilStop(widget), mux)), failed
+	return oneSlash(under("hissuno", b.untilStop(widget), under("cossistant", support, mux))), failed
 }
 
 // under gives a handler every path below a name, as it is: http.ServeMux would

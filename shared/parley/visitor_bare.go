@@ -115,8 +115,8 @@ func unrefused(err error) error {
 
 // MaxSignsPerDay is how often in a day what pages of bare visitors say of themselves,
 // where they are and that they are there, is stored for one address. Our choice: an
-// office of a hundred people who click all day. What is above it is not stored.
-const MaxSignsPerDay = 50_000
+// office of a hundred people with a hundred pages each. What is above it is not stored.
+const MaxSignsPerDay = 10_000
 
 // takeSign counts what is stored of a page's signs against its address.
 func (s *Store) takeSign(ctx context.Context, c Caller) error {
