@@ -202,7 +202,7 @@ func (s *stack) hissuno(f front) hissunotest.Host {
 
 // cossistant is the stack as the suite of Cossistant's protocol takes it.
 func (s *stack) cossistant() cossistanttest.Host {
-	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master}
+	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master, Origin: awstest.Origin}
 }
 
 // openCX is the stack as the suite of OpenCX's protocol takes it.

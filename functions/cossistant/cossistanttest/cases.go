@@ -210,6 +210,34 @@ func c17(t *testing.T, s *suite) {
 	p.patch(at, object{"metadata": object{"a": object{}}}).fails(400)
 }
 
+// c19: who names a contact for whom somebody vouched, by id and by e-mail, is shown
+// none of its conversations, and none of those who named it before.
+func c19(t *testing.T, s *suite) {
+	p := s.visitors(t)
+	proven, named := p.arrive(), p.arrive()
+	if _, err := s.Store.Prove(t.Context(), parley.Caller{Project: p.project, Channel: parley.ChannelCossistant, Bare: true, Visitor: parley.VisitorID(proven.visitor)},
+		parley.Identity{External: "u1", Email: "ann@shop.example", Name: "Ann of the shop"}); err != nil {
+		t.Fatal(err)
+	}
+	who := object{"externalId": "u1", "email": "ann@shop.example"}
+	named.post("/contacts/identify", who).ok()
+	theirs := []string{chat(), chat()}
+	proven.begin(theirs[0], ulid()).ok()
+	named.begin(theirs[1], ulid()).ok()
+	p.post("/contacts/identify", who).ok().is(object{"contact.name": nil})
+	if got := p.get("/conversations").ok().ids("conversations"); len(got) != 0 {
+		t.Errorf("by a plain identify there are %q", got)
+	}
+	for _, id := range theirs {
+		p.get("/conversations/" + id).fails(404)
+		p.get("/conversations/" + id + "/timeline").fails(404)
+		p.send(id, p.said(ulid(), "hello")).fails(404)
+	}
+	if got := proven.get("/conversations").ok().ids("conversations"); !slices.Equal(got, theirs[:1]) {
+		t.Errorf("the proven one has %q", got)
+	}
+}
+
 func c20(t *testing.T, s *suite) {
 	p := s.visitors(t)
 	if err := s.Store.BlockVisitor(t.Context(), p.project, parley.VisitorID(p.visitor), true); err != nil {
@@ -409,11 +437,6 @@ func c32(t *testing.T, s *suite) {
 		want = append(want, ulid())
 		p.send(id, p.said(want[len(want)-1], "more")).ok()
 	}
-	const secret = "a note for the team"
-	if _, err := s.Store.Reply(t.Context(), p.staff(), parley.Author{Kind: parley.AuthorHuman, ID: "ann"},
-		parley.ReplyRequest{ID: parley.EntryID(ulid()), Session: parley.SessionID(id), Content: secret, Internal: true}); err != nil {
-		t.Fatal(err)
-	}
 	var got []string
 	for cursor, pages := "", 0; pages < 9; pages++ {
 		a := p.get("/conversations/" + id + "/timeline?limit=4&cursor=" + cursor).ok()
@@ -435,12 +458,48 @@ func c32(t *testing.T, s *suite) {
 	if !slices.Equal(messages, want) || len(slices.Compact(all)) != len(got) || len(got) == len(want) { // and that Ann has joined
 		t.Errorf("pages = %q, want %q and an event, each once", got, want)
 	}
-	for _, path := range []string{"/conversations", "/conversations/" + id, "/conversations/" + id + "/timeline"} {
-		if a := p.get(path).ok(); strings.Contains(a.body, secret) || !strings.Contains(a.body, want[len(want)-1]) {
-			t.Errorf("%s = %s", path, a.body)
+	p.get("/conversations/" + id + "/timeline?limit=101").fails(400)
+}
+
+// c33: notes for the team are in no answer, neither while they are the newest entry nor
+// after it.
+func c33(t *testing.T, s *suite) {
+	p := s.visitors(t)
+	id, first, asked := chat(), ulid(), ulid()
+	p.begin(id, first).ok()
+	p.taken(id)
+	p.send(id, p.said(asked, "anybody there?")).ok()
+	const secret = "a note for the team"
+	note := func() {
+		t.Helper()
+		if _, err := s.Store.Reply(t.Context(), p.staff(), parley.Author{Kind: parley.AuthorHuman, ID: "ann"},
+			parley.ReplyRequest{ID: parley.EntryID(ulid()), Session: parley.SessionID(id), Content: secret, Internal: true}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	p.get("/conversations/" + id + "/timeline?limit=101").fails(400)
+	hidden := func(newest string) {
+		t.Helper()
+		for _, a := range []*answer{p.get("/conversations").ok(), p.get("/conversations/" + id).ok(), p.get("/conversations/" + id + "/timeline").ok(),
+			p.get("/conversations/" + id + "/timeline?limit=1").ok(), p.get("/conversations/" + id + "/seen").ok(), p.begin(id, first).ok()} {
+			if strings.Contains(a.body, secret) || strings.Contains(a.body, "private") {
+				t.Errorf("%s = %s", a.what, a.body)
+			}
+		}
+		if got := p.get("/conversations").ok().text("conversations", 0, "lastTimelineItem", "id"); got != newest {
+			t.Errorf("lastTimelineItem = %s, want %s", got, newest)
+		}
+		if got := p.get("/conversations/" + id + "/timeline").ok().ids("items"); !slices.Contains(got, newest) {
+			t.Errorf("timeline = %q, want %s in it", got, newest)
+		}
+	}
+	note()
+	hidden(asked)
+	more := ulid()
+	if a := p.send(id, p.said(more, "more")).ok(); strings.Contains(a.body, secret) {
+		t.Errorf("%s = %s", a.what, a.body)
+	}
+	note()
+	hidden(more)
 }
 
 func c34(t *testing.T, s *suite) {
@@ -470,8 +529,9 @@ func c34(t *testing.T, s *suite) {
 	p.post(at+"/seen", object{"visitorId": p.visitor}).ok()
 	p.post(at+"/seen", object{"visitorId": ulid()}).fails(404)
 	rows := p.get(at + "/seen").ok()
-	if n := len(rows.ids("seenData")); n != 1 || rows.text("seenData", 0, "visitorId") != p.visitor || rows.text("seenData", 0, "lastSeenAt") != seen {
-		t.Errorf("seen = %s, want %s", rows.body, seen)
+	mine := slices.DeleteFunc(rows.at("seenData").([]any), func(row any) bool { return row.(object)["visitorId"] == nil })
+	if len(mine) != 1 || mine[0].(object)["visitorId"] != p.visitor || mine[0].(object)["lastSeenAt"] != seen {
+		t.Errorf("seen = %s, want one row of the visitor at %s", rows.body, seen)
 	}
 	p.get(at).ok().is(object{"conversation.visitorLastSeenAt": seen})
 	p.post(at+"/typing", object{"isTyping": true, "visitorPreview": "I wan"}).ok().is(object{"conversationId": chats[0], "isTyping": true, "visitorPreview": "I wan"})
@@ -517,7 +577,7 @@ func c38(t *testing.T, s *suite) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", "text/plain")
-		r.Header.Set("Origin", origin)
+		r.Header.Set("Origin", s.Origin)
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)

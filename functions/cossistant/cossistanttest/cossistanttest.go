@@ -28,6 +28,8 @@ type Host struct {
 	// of both.
 	Store  *parley.Store
 	Master string
+	// Origin is a website whose pages may use the bucket.
+	Origin string
 }
 
 // Run tests the host. Its tests leave projects of their own behind.
@@ -43,9 +45,9 @@ func Run(t *testing.T, host Host) {
 	}{
 		{"C1Preflights", c1}, {"C2C3Refusals", c2}, {"C5Keys", c5}, {"C6C7Origins", c6},
 		{"C8C9C10Arrival", c8}, {"C11C12C54Tracking", c11}, {"C13OneVisitor", c13},
-		{"C14C15C16C51Identify", c14}, {"C17Metadata", c17}, {"C20Blocked", c20},
+		{"C14C15C16C51Identify", c14}, {"C17Metadata", c17}, {"C19PlainIdentify", c19}, {"C20Blocked", c20},
 		{"C21C22C23Create", c21}, {"C24C25C58Welcome", c24}, {"C26C27C29Messages", c26}, {"C28Refused", c28},
-		{"C30Closed", c30}, {"C31Foreign", c31}, {"C32C33Timeline", c32}, {"C34C35List", c34},
+		{"C30Closed", c30}, {"C31Foreign", c31}, {"C32Timeline", c32}, {"C33Private", c33}, {"C34C35List", c34},
 		{"C36C37Rating", c36}, {"C38Uploads", c38}, {"C52Proven", c52}, {"C53Support", c53},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
