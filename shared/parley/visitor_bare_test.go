@@ -390,6 +390,9 @@ func TestCostOfBareVisitors(t *testing.T) {
 			{"a sign that is known", func() error { return s.store.Track(ctx, c, large(0)) }, 0, 2},
 			{"the longest page", func() error { return s.store.Track(ctx, c, large(1)) }, 12, 2},
 			{"a sign after a while", func() error { await(parley.HeardEvery); return s.store.Track(ctx, c, parley.Tracking{}) }, 1, 2},
+			{"the longest introduction that counts no bytes", func() error {
+				return s.store.Introduce(ctx, c, parley.Introduction{External: strings.Repeat("e", 128), Email: strings.Repeat("m", 250), Name: strings.Repeat("n", 400)})
+			}, 8, 2},
 			{"what is kept", func() error { _, err := s.store.Kept(ctx, c); return err }, 0, 2},
 			{"an empty list", func() error { _, err := s.store.Recent(ctx, c); return err }, 0, 2},
 		} {
