@@ -159,6 +159,12 @@ var constants = map[string]any{
 	"chathub.MaxMetadataBytes":       chathub.MaxMetadataBytes,
 	"chathub.ResumeWithin":           chathub.ResumeWithin,
 	"chathub.SilentFor":              chathub.SilentFor,
+	"parley.HeardEvery":              parley.HeardEvery,
+	"parley.MaxSignsPerDay":          parley.MaxSignsPerDay,
+	"parley.MaxTrackingBytes":        parley.MaxTrackingBytes,
+	"parley.MaxTimezoneBytes":        parley.MaxTimezoneBytes,
+	"parley.MaxKeptBytes":            parley.MaxKeptBytes,
+	"parley.MaxRecent":               parley.MaxRecent,
 }
 
 // quantity is a number and its unit.

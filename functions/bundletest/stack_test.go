@@ -16,6 +16,7 @@ import (
 
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
+	"parley/functions/cossistant/cossistanttest"
 	"parley/functions/hissuno/hissunotest"
 	"parley/functions/opencx/opencxtest"
 	"parley/local/gateway"
@@ -207,6 +208,11 @@ func (s *stack) host(f front) apitest.Host {
 func (s *stack) hissuno(f front) hissunotest.Host {
 	return hissunotest.Host{URL: s.addresses["hissuno"], Store: s.store, Master: s.master, Model: s.model, Dump: s.dump, HTTPAPI: f == httpAPI,
 		Begun: s.functions["hissuno"].Begun, Restart: func(testing.TB) { s.functions["hissuno"].Kill() }}
+}
+
+// cossistant is the stack as the suite of Cossistant's protocol takes it.
+func (s *stack) cossistant() cossistanttest.Host {
+	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master, Origin: awstest.Origin}
 }
 
 // openCX is the stack as the suite of OpenCX's protocol takes it.

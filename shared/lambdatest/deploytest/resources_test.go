@@ -91,7 +91,7 @@ func TestBucket(t *testing.T) {
 		t.Error("objects are not encrypted")
 	}
 	cors := p.list("CorsConfiguration", "CorsRules")
-	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
+	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST", "PUT"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
 		t.Errorf("CorsRules = %v", cors)
 	}
 	expires, aborts := false, false
@@ -175,8 +175,8 @@ func TestRights(t *testing.T) {
 		mayCall(t, name, variables, may["lambda:InvokeFunction"])
 		mayPost(t, name, variables, may["execute-api:ManageConnections"])
 		erases := name == "history" || name == "sweep"
-		revokes := name == "operator"               // keys and operators
-		posts := variables["PARLEY_SOCKETS"] != nil // and takes connections away that are gone
+		revokes := name == "operator" || name == "cossistant" // keys and operators; whose a visitor was
+		posts := variables["PARLEY_SOCKETS"] != nil           // and takes connections away that are gone
 		if items, objects := may["dynamodb:DeleteItem"] != nil, may["s3:DeleteObject"] != nil; items != (erases || revokes || posts) || objects != erases {
 			t.Errorf("%s may delete items: %v, objects: %v", name, items, objects)
 		}
