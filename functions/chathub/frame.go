@@ -168,9 +168,26 @@ func (f *frame) attach(ctx context.Context, c *parley.Connection) error {
 		f.say(raise(code, texts[code]))
 	}
 	if c.Begun {
+		f.noteSilent(ctx, *c, was)
 		f.resume(ctx, *c, was)
 	}
 	return nil
+}
+
+// noteSilent notes when the client was last heard on the connection before, where that
+// had not left: it may have vanished without a word, with what was sent since.
+func (f *frame) noteSilent(ctx context.Context, c parley.Connection, was parley.Line) {
+	before, there := was.Current()
+	if !there || was.Silent.ID != "" { // then an earlier one counts
+		return
+	}
+	heard, err := f.Sockets.Active(ctx, before)
+	if err == nil || errors.Is(err, socket.ErrGone) {
+		err = f.API.Store.NoteSilent(ctx, c, heard)
+	}
+	if err != nil {
+		f.log(ctx, "silent", err) // whoever tells the client something asks again
+	}
 }
 
 // resume has a client that has come back given what it has missed. If nothing is being

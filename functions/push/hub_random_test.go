@@ -86,10 +86,13 @@ func (w *world) hubRandom(seed uint64) {
 			time.Sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
 			switch r.IntN(8) {
 			case 0, 1, 2, 3:
-				u.api.Drop()
+				u.drop()
 			case 4:
-				u.api.HalfOpen()
+				u.vanish()
 				silent = true
+				w.page.mu.Lock()
+				w.page.deaf = true
+				w.page.mu.Unlock()
 				time.Sleep(time.Duration(r.IntN(60)) * time.Second)
 			case 5:
 				u.call("CancelAsync")
@@ -115,7 +118,7 @@ func (w *world) hubRandom(seed uint64) {
 	quiet = true
 	w.mu.Unlock()
 	u.api.Inject(socketapi.Faults{Delay: delay})
-	u.api.Drop() // a page that nobody tells anything may be one that is not known any more
+	u.drop() // a page that nobody tells anything may be one that is not known any more
 	w.sweep(6 * time.Minute)
 	for !u.send("Are you there?") && w.ctx.Err() == nil && !w.Failed() {
 		time.Sleep(time.Minute)
@@ -148,6 +151,22 @@ type hubUser struct {
 	calls    map[string]chan []byte
 	sessions []parley.SessionID
 	over     bool // the hub has ended the connection for good
+
+	vanished []string // connections that are half-open
+}
+
+// vanish makes the connections half-open.
+func (u *hubUser) vanish() {
+	u.vanished = u.api.Connections()
+	u.api.HalfOpen()
+}
+
+// drop breaks the connections that are not half-open, of which nobody knows.
+func (u *hubUser) drop() {
+	known := slices.DeleteFunc(u.api.Connections(), func(id string) bool { return slices.Contains(u.vanished, id) })
+	if len(known) > 0 {
+		u.api.Drop(known...)
+	}
 }
 
 func (w *world) hubUser(named bool) *hubUser {

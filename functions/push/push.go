@@ -18,13 +18,17 @@ type Event struct {
 	// Ended is the run whose end this is for, if it is for one: a relay that is alive
 	// sees to what there is then.
 	Ended parley.RunID `json:"ended,omitempty"`
+	// Due says that the sweep has found something left undone.
+	Due bool `json:"due,omitempty"`
 	// Consoles is what the team's consoles are told, nil for nothing. An event is for
 	// them or for the session's page.
 	Consoles *live.Window `json:"consoles,omitempty"`
 }
 
 // EventOf returns the event that wakes the follower parley.FollowerPush.
-func EventOf(f parley.Following) Event { return Event{Project: f.Project, Session: f.Session} }
+func EventOf(f parley.Following) Event {
+	return Event{Project: f.Project, Session: f.Session, Due: true}
+}
 
 // Config is what the function needs: Live is required.
 type Config struct {
@@ -51,7 +55,7 @@ func (c Config) handle(ctx context.Context, e Event) error {
 	if e.Consoles != nil {
 		return c.Live.Consoles(ctx, *e.Consoles)
 	}
-	err := c.Live.Push(ctx, e.Project, e.Session, e.Ended)
+	err := c.Live.Push(ctx, e.Project, e.Session, e.Ended, e.Due)
 	var later *parley.Later
 	if errors.As(err, &later) && !errors.Is(err, parley.ErrUnavailable) {
 		return nil

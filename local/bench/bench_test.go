@@ -37,6 +37,7 @@ var tiers = []struct {
 	{"Dollars", true, measureDollars},
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
+	{"ChatHub", true, measureChatHub},
 	{"Smooth", true, measureSmooth},
 	{"SmoothProcess", false, measureSmoothProcess},
 	{"FirstText", false, measureFirstText},

@@ -65,7 +65,7 @@ func (r *relay) End(ctx context.Context) {
 		r.log(ctx, r.hold.Follow(ctx, r.stretch))
 	}
 	if r.attended(ctx) {
-		r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
+		r.log(ctx, r.follow(ctx))
 	}
 }
 

@@ -83,11 +83,15 @@ func says(e parley.Entry) bool {
 
 // Push tells a session's page what it has not been told, if somebody is there. ended
 // names the run whose end it is called for, "" if there was none: whoever relays that
-// run looks himself at what there is after its end.
-func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID, ended parley.RunID) error {
+// run looks himself at what there is after its end. due says that the sweep asks, which
+// stops where nobody is there.
+func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID, ended parley.RunID, due bool) error {
 	_, err := l.current(ctx, p, id, l.Store.LineOf)
 	if errors.Is(err, parley.ErrUnattended) {
-		return nil
+		if !due {
+			return nil
+		}
+		err = nil // what a worker that died has left is taken off the sweep's list
 	}
 	if err != nil {
 		return err
@@ -99,7 +103,7 @@ func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID
 			return err
 		}
 	}
-	return l.Store.Follow(ctx, t.Following, t.stretch)
+	return t.follow(ctx)
 }
 
 // stretch tells what follows the mark, up to one message: what a worker that dies had

@@ -87,3 +87,13 @@ func (s *Store) HeldFor(ctx context.Context, f Following, note string) (bool, er
 	m := progressFrom(items[0])
 	return m.begun && m.note == note && m.held(s.clock(), f.Follower.lease()), nil
 }
+
+// Followed returns how far a follower has come in a session, exactly. free is false where
+// somebody has the lease, whom the mark does not say the last of.
+func (s *Store) Followed(ctx context.Context, f Following) (upto Seq, free bool, err error) {
+	w := &follow{store: s, Following: f}
+	if err := w.read(ctx, true); err != nil {
+		return 0, false, err
+	}
+	return w.mark.seq, w.mark.until.IsZero(), nil
+}

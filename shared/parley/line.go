@@ -24,6 +24,11 @@ type Line struct {
 	// its client said so before.
 	Left  time.Time
 	Meant bool
+	// Silent is a connection that was replaced while it was taken to be there: what it
+	// was given last its client may never have got. Heard is when that was last heard of,
+	// zero where NoteSilent has not said. See SaidAgain.
+	Silent socket.Ref
+	Heard  time.Time
 	// Run is the newest reply of which a part has been given without the whole, and
 	// Bytes how much of its text. "" if there is none.
 	Run   RunID
@@ -41,6 +46,7 @@ type lineAbout struct {
 	Channel   Channel    `json:"channel,omitempty"`
 	Visitor   VisitorID  `json:"visitor,omitempty"`
 	Token     string     `json:"token,omitempty"`
+	Silent    socket.Ref `json:"silent,omitzero"`
 }
 
 // Current returns the connection to which everything goes; ok is false where nobody
@@ -60,6 +66,13 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 		return l, fmt.Errorf("decode line: %w", err)
 	}
 	l.Connection, l.Connected, l.nonce = l.about.Ref, l.about.Connected, item.String("nonce")
+	heard := item.Int("heard")
+	if heard >= 0 {
+		l.Silent = l.about.Silent
+	}
+	if heard > 0 {
+		l.Heard = time.UnixMilli(heard).UTC()
+	}
 	l.Run, l.Bytes, l.Meant = RunID(item.String("run")), int(item.Int("bytes")), item.Bool("meant")
 	if left := item.Int("left"); left > 0 {
 		l.Left = time.UnixMilli(left).UTC()
@@ -71,13 +84,20 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 
 // item is the line with a connection that has just come.
 func (l Line) item(c Connection, nonce string, now time.Time) (table.Item, error) {
-	data, err := encode(lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token})
+	silent := l.Silent
+	if current, there := l.Current(); there && silent.ID == "" {
+		silent = current
+	}
+	data, err := encode(lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token, silent})
 	if err != nil {
 		return nil, fmt.Errorf("encode line: %w", err)
 	}
 	k := lineKey(c.Project, c.Session)
 	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": nonce, "connection": refName(c.Ref),
 		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
+	if l.Silent.ID != "" && !l.Heard.IsZero() {
+		item["heard"] = l.Heard.UnixMilli()
+	}
 	if l.Run != "" {
 		item["run"], item["bytes"] = string(l.Run), int64(l.Bytes)
 	}
@@ -273,6 +293,38 @@ func (s *Store) Park(ctx context.Context, ref RunRef, from socket.Ref, bytes int
 		return err
 	}
 	return errSessionConnected()
+}
+
+// NoteSilent says of the connection that a line had when c was attached, and that had
+// not left, when its client was last heard of; a zero time if it is gone, so that
+// nothing was sent to it in vain. 1 write unit.
+func (s *Store) NoteSilent(ctx context.Context, c Connection, heard time.Time) error {
+	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
+	up.Set = table.Item{"heard": int64(-1), "nonce": s.newID()}
+	if !heard.IsZero() {
+		up.Set["heard"] = heard.UnixMilli()
+	}
+	if err := s.write(ctx, []table.Action{up}); !refused(err) {
+		return err
+	}
+	return nil // another has come
+}
+
+// SaidAgain notes that a line's client has been given again what its Silent connection
+// may have lost. It does nothing where the line is another by now. 1 write unit.
+func (s *Store) SaidAgain(ctx context.Context, p ProjectID, id SessionID, l Line) error {
+	l.about.Silent = socket.Ref{}
+	data, err := encode(l.about)
+	if err != nil {
+		return fmt.Errorf("encode line: %w", err)
+	}
+	up := table.Update(lineKey(p, id), table.Equal("nonce", l.nonce))
+	up.Set = table.Item{"data": string(data), "nonce": s.newID()}
+	up.Remove = []string{"heard"}
+	if err := s.write(ctx, []table.Action{up}); !refused(err) {
+		return err
+	}
+	return nil
 }
 
 // Newest returns the newest session that a connection of a token was for, by
