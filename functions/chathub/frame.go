@@ -175,13 +175,17 @@ func (f *frame) attach(ctx context.Context, c *parley.Connection) error {
 }
 
 // noteSilent notes when the client was last heard on the connection before, where that
-// had not left: it may have vanished without a word, with what was sent since.
+// had not left: it may have vanished without a word, with what was sent since. One that
+// was heard just now had not.
 func (f *frame) noteSilent(ctx context.Context, c parley.Connection, was parley.Line) {
 	before, there := was.Current()
 	if !there || was.Silent.ID != "" { // then an earlier one counts
 		return
 	}
 	heard, err := f.Sockets.Active(ctx, before)
+	if f.Now().Sub(heard) <= SilentFor {
+		heard = time.Time{}
+	}
 	if err == nil || errors.Is(err, socket.ErrGone) {
 		err = f.API.Store.NoteSilent(ctx, c, heard)
 	}

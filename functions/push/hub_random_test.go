@@ -36,7 +36,7 @@ import (
 // on a connection that stood was answered, the client has been told nothing that it
 // throws at, and the session can be ended.
 func TestHubRandom(t *testing.T) {
-	seeds(t, 60, func(t *testing.T, seed uint64) {
+	seeds(t, 20, func(t *testing.T, seed uint64) {
 		in(t, slowly, func(w *world) { w.hubRandom(seed) })
 	})
 }

@@ -346,3 +346,44 @@ func TestNew(t *testing.T) {
 		}
 	})
 }
+
+// TestVanished: a client that was gone without a word, so that its connection took
+// everything, is sent the last frame of what it has missed when it comes back, and
+// nothing of it twice.
+func TestVanished(t *testing.T) {
+	in(t, saying("Yes"), func(w *world) {
+		old := w.connect()
+		w.gateway.fault = func(_ int, to socket.Ref, _ []byte) (bool, error) { return to != old, nil }
+		w.send("m1")
+		w.settle()
+		w.page.wants()
+		w.connect()
+		w.settle()
+		w.page.wants("final")
+		w.connect()
+		w.settle()
+		w.page.wants("final", "final") // the one before had not been said to have left either
+	})
+}
+
+// TestNobodyComes: what a dead responder has left is not looked at for ever where its
+// page does not come back, and still told without a piece twice when it does.
+func TestNobodyComes(t *testing.T) {
+	in(t, slowly, func(w *world) {
+		ref := w.connect()
+		w.responder = func() *process { return &process{w: w, diesAt: 60} }
+		w.send("m1")
+		time.Sleep(4 * time.Second)
+		w.leave(ref, true)
+		w.responder = nil
+		w.sweep(15 * time.Minute)
+		pushes := w.invoked["push"]
+		w.sweep(time.Hour)
+		if n := w.invoked["push"] - pushes; n > 0 {
+			t.Errorf("push was woken %d times in an hour for nobody", n)
+		}
+		w.connect()
+		w.settle()
+		w.allTold(session)
+	})
+}

@@ -17,15 +17,15 @@ import (
 // TestRandom plays sessions in which anything fails at any time: posts, connections,
 // and the processes that tell. In the end every message has its last frame, no piece of
 // text has come twice, nothing is left that the page shows as being written, and nobody
-// holds anything. SEEDS is how many, SEED the first.
+// holds anything.
 func TestRandom(t *testing.T) {
 	seeds(t, 60, func(t *testing.T, seed uint64) { in(t, slowly, func(w *world) { w.random(seed) }) })
 }
 
-// seeds runs a test as often as SEEDS says, from the seed SEED.
+// seeds runs a test as often as PARLEY_PUSH_SEEDS says, from the seed PARLEY_PUSH_SEED.
 func seeds(t *testing.T, seeds int, test func(*testing.T, uint64)) {
 	first := 1
-	for name, n := range map[string]*int{"SEEDS": &seeds, "SEED": &first} {
+	for name, n := range map[string]*int{"PARLEY_PUSH_SEEDS": &seeds, "PARLEY_PUSH_SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			var err error
 			if *n, err = strconv.Atoi(text); err != nil {

@@ -296,8 +296,8 @@ func (s *Store) Park(ctx context.Context, ref RunRef, from socket.Ref, bytes int
 }
 
 // NoteSilent says of the connection that a line had when c was attached, and that had
-// not left, when its client was last heard of; a zero time if it is gone, so that
-// nothing was sent to it in vain. 1 write unit.
+// not left, when its client was last heard of; a zero time if nothing
+// was sent to it in vain. 1 write unit.
 func (s *Store) NoteSilent(ctx context.Context, c Connection, heard time.Time) error {
 	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
 	up.Set = table.Item{"heard": int64(-1), "nonce": s.newID()}
