@@ -222,7 +222,7 @@ func (s *stack) openCX(f front) opencxtest.Host {
 
 // chatHub is the stack as the suite of the SignalR hub takes it.
 func (s *stack) chatHub() chathubtest.Host {
-	return chathubtest.Host{Base: s.addresses["chathub"], Socket: s.sockets[chathub.API].Endpoint, Gateway: s.gateways[chathub.API],
+	return chathubtest.Host{Base: s.addresses["chathub"], Socket: s.sockets[chathub.API].Endpoint, Gateway: func() *gateway.API { return s.gateways[chathub.API] },
 		Store: s.store, Master: s.master, Model: s.model, Dump: s.dump}
 }
 

@@ -126,7 +126,7 @@ func appConnects(t *testing.T, s *suite, e *engine) {
 func appStateful(t *testing.T, s *suite, e *engine) {
 	a := e.connect(e.page(t, s), options{Stateful: true, Reconnects: true})
 	a.answers()
-	s.Gateway.Drop()
+	s.Gateway().Drop()
 	a.hearsEvent("reconnected", 1)
 	if n := len(a.events("reconnecting")); n != 1 {
 		t.Errorf("it reconnected %d times", n)
@@ -244,7 +244,7 @@ func appReconnects(t *testing.T, s *suite, e *engine) {
 			a.hearsText("One")
 			close(gates[1])
 			a.hearsText("One, two")
-			s.Gateway.Drop()
+			s.Gateway().Drop()
 			a.hearsEvent("reconnected", 1)
 			close(gates[2])
 			close(gates[3])
@@ -285,7 +285,7 @@ func appTimers(t *testing.T, s *suite, e *engine) {
 // each reply, which arrives whole all the same.
 func appsUnderJitter(t *testing.T, s *suite, e *engine, replies int) {
 	p := e.page(t, s)
-	s.Gateway.Inject(gateway.Faults{Delay: func(socket.Event) time.Duration { return rand.N(150 * time.Millisecond) }})
+	s.Gateway().Inject(gateway.Faults{Delay: func(socket.Event) time.Duration { return rand.N(150 * time.Millisecond) }})
 	all := make([]*app, replies)
 	gates := make([][]chan struct{}, replies)
 	for i := range all {
@@ -303,7 +303,7 @@ func appsUnderJitter(t *testing.T, s *suite, e *engine, replies int) {
 		for i := range all {
 			close(gates[i][round])
 		}
-		s.Gateway.Drop()
+		s.Gateway().Drop()
 		for i := range all {
 			all[i].hearsEvent("reconnected", round)
 		}

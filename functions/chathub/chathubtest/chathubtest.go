@@ -5,6 +5,7 @@
 package chathubtest
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -24,8 +25,8 @@ type Host struct {
 	// Base is the address below which negotiate is, Socket that to which clients
 	// connect, with http in place of ws.
 	Base, Socket string
-	// Gateway holds the connections, and does what is to go wrong.
-	Gateway *gateway.API
+	// Gateway returns what holds the connections now, and does what is to go wrong.
+	Gateway func() *gateway.API
 	// Store is another store over the functions' table, and Master its secret.
 	Store  *parley.Store
 	Master string
@@ -43,7 +44,7 @@ type Host struct {
 	Pass func(t testing.TB, d time.Duration)
 	// Restart stops the hub as whoever runs it does, and starts it again at the same
 	// addresses; nil where the host cannot. The Gateway is another one then.
-	Restart func(t testing.TB) *gateway.API
+	Restart func(t testing.TB)
 }
 
 // Run tests the host, as far as it can do what a test needs. Its tests leave projects of their own behind.
@@ -133,7 +134,7 @@ func newSuite(t *testing.T, host Host) *suite {
 func (s *suite) of(t *testing.T) *suite {
 	one := *s
 	one.own = parleytest.Own{}
-	t.Cleanup(func() { s.Gateway.Inject(gateway.Faults{}) })
+	t.Cleanup(func() { s.Gateway().Inject(gateway.Faults{}) })
 	return &one
 }
 
@@ -152,14 +153,16 @@ func (s *suite) standing(t testing.TB) map[table.Key]table.Item {
 	}
 }
 
+// underWay returns what of the test's projects is under way. Other tests have lost the
+// end of connections, which the hub never hears of.
 func (s *suite) underWay(all map[table.Key]table.Item) string {
-	open := s.Gateway.Connections()
+	open := s.Gateway().Connections()
 	for k, item := range all {
-		_, id, isConnection := strings.Cut(item.String("data"), `"api":"chathub","id":"`)
-		id, _, _ = strings.Cut(id, `"`)
+		var c parley.Connection
+		isConnection := strings.HasPrefix(k.PK, "~/connection/") && json.Unmarshal([]byte(item.String("data")), &c) == nil
 		switch {
 		case k.SK == "mark/follow/push" && item["until"] != nil,
-			isConnection && strings.HasPrefix(k.PK, "~/connection/") && item["ready"] == true && !slices.Contains(open, id):
+			isConnection && s.own[c.Project] && item["ready"] == true && !slices.Contains(open, c.ID):
 			return k.PK + " " + k.SK
 		}
 	}

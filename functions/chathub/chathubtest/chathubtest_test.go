@@ -48,7 +48,7 @@ func TestAppsInProcess(t *testing.T) {
 }
 
 func (h *host) host() chathubtest.Host {
-	return chathubtest.Host{Base: h.front.URL, Socket: h.front.URL + chathub.Path, Gateway: h.gateway.Load(), Store: h.store, Master: master, Model: h.model,
+	return chathubtest.Host{Base: h.front.URL, Socket: h.front.URL + chathub.Path, Gateway: h.gateway.Load, Store: h.store, Master: master, Model: h.model,
 		Dump:  func(t testing.TB) map[table.Key]table.Item { return parleytest.Everything(t, h.table) },
 		Break: func() { h.broken.Store(true) }, Kill: h.kill, Pass: h.pass, Restart: h.restart}
 }
@@ -151,10 +151,9 @@ func (h *host) open() {
 	h.gateway.Store(gateway.New(gateway.Config{Name: chathub.API, Log: quiet, Invoke: gateway.InProcess(h.hub.Socket, chathub.API, quiet)}))
 }
 
-func (h *host) restart(testing.TB) *gateway.API {
+func (h *host) restart(testing.TB) {
 	h.gateway.Load().Stop(context.Background())
 	h.open()
-	return h.gateway.Load()
 }
 
 func (h *host) respond(ctx context.Context, ref parley.RunRef) error {

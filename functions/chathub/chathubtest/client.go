@@ -543,7 +543,7 @@ func (c *client) quiet() {
 
 // id is the connection's at the gateway, the newest that is there.
 func (s *suite) newest(before []string) string {
-	for _, id := range s.Gateway.Connections() {
+	for _, id := range s.Gateway().Connections() {
 		if !slices.Contains(before, id) {
 			return id
 		}

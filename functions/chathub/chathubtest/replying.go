@@ -90,7 +90,7 @@ func (p *posts) note(_ socket.Ref, frame []byte) gateway.PostFault {
 func testGap(t *testing.T, s *suite) {
 	c := s.page(t, nil).connect()
 	var noted posts
-	s.Gateway.Inject(gateway.Faults{Post: noted.note})
+	s.Gateway().Inject(gateway.Faults{Post: noted.note})
 	for i := range 5 {
 		c.say(fresh("Hello"))
 		c.hears(i + 1)
@@ -287,7 +287,7 @@ func testCancelQueue(t *testing.T, s *suite) {
 // testDuplicates: each event reaches the hub twice; nothing is stored or said twice.
 func testDuplicates(t *testing.T, s *suite) {
 	c := s.page(t, nil).connect()
-	s.Gateway.Inject(gateway.Faults{Twice: func(e socket.Event) bool { return e.Kind == socket.Message }})
+	s.Gateway().Inject(gateway.Faults{Twice: func(e socket.Event) bool { return e.Kind == socket.Message }})
 	q := fresh("Once")
 	s.Model.Script(q, steps("Only once."))
 	c.write(invocation("a", "SendMessageAsync", message(q)) + invocation("b", "SendMessageAsync", message(fresh("Then"))))
@@ -301,7 +301,7 @@ func testDuplicates(t *testing.T, s *suite) {
 	if n := s.Model.Asked(q); n != 1 {
 		t.Errorf("the model was asked %d times", n)
 	}
-	s.Gateway.Inject(gateway.Faults{})
+	s.Gateway().Inject(gateway.Faults{})
 	if c.quiet(); len(c.messages()) != 2 {
 		t.Errorf("messages = %+v", c.messages())
 	}

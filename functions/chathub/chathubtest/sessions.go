@@ -119,7 +119,7 @@ func testEndElsewhere(t *testing.T, s *suite) {
 		id := c.say(fresh("Hello")).ConversationID
 		c.hears(1)
 		c.settles(1)
-		s.Gateway.Inject(gateway.Faults{Post: func(socket.Ref, []byte) gateway.PostFault { return gateway.PostFault{Status: 500} }})
+		s.Gateway().Inject(gateway.Faults{Post: func(socket.Ref, []byte) gateway.PostFault { return gateway.PostFault{Status: 500} }})
 		if err := s.Store.CloseNow(t.Context(), c.operator(), parley.SessionID(id), ola); err != nil {
 			t.Fatal(err)
 		}
@@ -237,10 +237,10 @@ func testDroppedUnnamed(t *testing.T, s *suite) {
 			p := s.page(t, nil)
 			c, id, gates := p.midReply()
 			if lost {
-				s.Gateway.Inject(gateway.Faults{Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect }})
+				s.Gateway().Inject(gateway.Faults{Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect }})
 			}
 			c.dropped()
-			p.eventually("the gateway's notice", func() bool { return len(s.Gateway.Connections()) == 0 })
+			p.eventually("the gateway's notice", func() bool { return len(s.Gateway().Connections()) == 0 })
 			if !lost {
 				p.eventually("the hub's notice", func() bool {
 					line, err := s.Store.LineOf(t.Context(), p.project.ID, parley.SessionID(id))
@@ -253,7 +253,7 @@ func testDroppedUnnamed(t *testing.T, s *suite) {
 			if got := again.say(fresh("Still here")); got.ConversationID != id {
 				t.Errorf("conversation %s, want %s", got.ConversationID, id)
 			}
-			s.Gateway.Inject(gateway.Faults{})
+			s.Gateway().Inject(gateway.Faults{})
 		})
 	}
 	t.Run("another token", func(t *testing.T) {
@@ -261,7 +261,7 @@ func testDroppedUnnamed(t *testing.T, s *suite) {
 		c := p.connect()
 		id := c.say(fresh("Hello")).ConversationID
 		c.dropped()
-		p.eventually("the gateway's notice", func() bool { return len(s.Gateway.Connections()) == 0 })
+		p.eventually("the gateway's notice", func() bool { return len(s.Gateway().Connections()) == 0 })
 		for name, other := range map[string]*page{
 			"somebody else":   p.with("access_token", p.signed(user("bob"))),
 			"a token's jti":   p.with("access_token", p.signed(object{"sub": "ann", "jti": "2", "exp": in(time.Hour)})),
@@ -296,9 +296,9 @@ func testLeftOnPurpose(t *testing.T, s *suite) {
 func testGone(t *testing.T, s *suite) {
 	p := s.page(t, nil)
 	c, id, gates := p.midReply()
-	ids := s.Gateway.Connections()
+	ids := s.Gateway().Connections()
 	var refused atomic.Int64
-	s.Gateway.Inject(gateway.Faults{
+	s.Gateway().Inject(gateway.Faults{
 		Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect },
 		Post: func(to socket.Ref, _ []byte) gateway.PostFault {
 			if slices.Contains(ids, to.ID) {
@@ -326,7 +326,7 @@ func testDisconnects(t *testing.T, s *suite) {
 	open := sync.OnceFunc(func() { close(gate) })
 	defer open()
 	late := make(chan struct{}, 1)
-	s.Gateway.Inject(gateway.Faults{Delay: func(e socket.Event) time.Duration {
+	s.Gateway().Inject(gateway.Faults{Delay: func(e socket.Event) time.Duration {
 		if e.Kind == socket.Disconnect {
 			<-gate
 			late <- struct{}{}
@@ -342,7 +342,7 @@ func testDisconnects(t *testing.T, s *suite) {
 	<-late
 	again.say(fresh("After it is told"))
 	again.hears(2)
-	s.Gateway.Inject(gateway.Faults{Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect }})
+	s.Gateway().Inject(gateway.Faults{Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect }})
 	again.dropped()
 	third := named.connect()
 	if got := third.say(fresh("Never told")); got.ConversationID != id {
@@ -356,12 +356,12 @@ func testDisconnects(t *testing.T, s *suite) {
 func testFirstRecord(t *testing.T, s *suite) {
 	p := s.page(t, nil)
 	c, id, gates := p.midReply()
-	before := s.Gateway.Connections()
+	before := s.Gateway().Connections()
 	named := p.with("sessionId", id)
 	again := named.open() // which sends no ping yet
 	fresh := s.newest(before)
 	var early atomic.Int64
-	s.Gateway.Inject(gateway.Faults{Post: func(to socket.Ref, _ []byte) gateway.PostFault {
+	s.Gateway().Inject(gateway.Faults{Post: func(to socket.Ref, _ []byte) gateway.PostFault {
 		if to.ID == fresh {
 			early.Add(1)
 		}
@@ -393,7 +393,7 @@ func (c *client) continuesFrom(was *client, gates []chan struct{}) {
 // reply, which arrives whole all the same.
 func testJitter(t *testing.T, s *suite) {
 	p := s.page(t, nil)
-	s.Gateway.Inject(gateway.Faults{Delay: func(socket.Event) time.Duration { return rand.N(150 * time.Millisecond) }})
+	s.Gateway().Inject(gateway.Faults{Delay: func(socket.Event) time.Duration { return rand.N(150 * time.Millisecond) }})
 	for range 20 {
 		t.Run("reply", func(t *testing.T) {
 			p := p.with("access_token", p.signed(user(fresh("user")))).of(t)
@@ -457,14 +457,17 @@ func testRestart(t *testing.T, s *suite) {
 	id := c.say(fresh("Hello")).ConversationID
 	c.hears(1)
 	c.settles(1)
-	stopped := make(chan *gateway.API)
-	go func() { stopped <- s.Host.Restart(t) }()
+	restarted := make(chan struct{})
+	go func() {
+		defer close(restarted)
+		s.Host.Restart(t)
+	}()
 	for c.frame() != nil {
 	}
 	if c.ended != 1001 {
 		t.Errorf("the connection ended with %d", c.ended)
 	}
-	s.Gateway = <-stopped
+	<-restarted
 	again := p.connect()
 	if got := again.say(fresh("Hello again")); got.ConversationID != id {
 		t.Errorf("conversation %s, want %s", got.ConversationID, id)
