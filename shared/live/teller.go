@@ -115,13 +115,11 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	}
 	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = t.note() }()
-	if s.Died {
-		t.doubt(s.Entries)
-	}
+	doubted := s.Died && t.doubt(s.Entries)
 	if err := t.endBegun(ctx, s); err != nil {
 		return s.After, t.retried(err)
 	}
-	done, told := s.After, s.Held // what it is held for was just told
+	done, told := s.After, s.Held || doubted // by endBegun
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		if t.given[name] != whole && says(e) {
@@ -141,8 +139,9 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 }
 
 // doubt notes what a worker that died may have begun without a note: the first that is
-// not begun. It is noted before anything is told, for that can fail.
-func (t *teller) doubt(entries []parley.Entry) {
+// not begun. It is noted before anything is told, for that can fail. It reports whether
+// there is one.
+func (t *teller) doubt(entries []parley.Entry) bool {
 	for _, e := range entries {
 		if !says(e) {
 			continue
@@ -152,9 +151,10 @@ func (t *teller) doubt(entries []parley.Entry) {
 			if name != "" {
 				t.given[name] = inDoubt
 			}
-			return
+			return name != ""
 		}
 	}
+	return false
 }
 
 // endBegun tells the rest of what was begun.
