@@ -1,4 +1,5 @@
 # make run      Parley on this machine: needs Go and nothing else
+# make token    a token of somebody for the hub under make run: SUB=user_1
 # make test     all tests; gets what they need first
 # make check    what the tests do not see: format, vet, linters, template, builds
 # make bench    measures costs and times; CHECK=1 fails if a goal is missed
@@ -9,12 +10,15 @@
 
 sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
 
-.PHONY: run test check bench mutants build deploy project
+.PHONY: run token test check bench mutants build deploy project
 
 # Settings: PORT, HOST, RESET, AGENT, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL.
 run:
 	@test -e .cache/bin/parley || echo 'Compiling, which takes a minute or two the first time.'
 	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley
+
+token:
+	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley token '$(SUB)'
 
 test:
 	@.ci/test

@@ -337,6 +337,10 @@ var otherNames = map[string]bool{
 	// Of OpenCX's protocol.
 	"exit_mode_prompt": true, "query_params": true, "body_properties": true, "http_action_overrides": true, "path_params": true,
 	"body_params": true, "required_form_submission": true, "chat_context": true,
+	// Of ChatHub's protocol.
+	"access_token": true, "user_ended": true, "agent_ended": true, "idle_timeout": true,
+	"invalid_request": true, "message_too_large": true, "session_ended": true, "unknown_method": true, "unknown_agent": true,
+	"session_not_found": true, "invalid_metadata": true, "generation_failed": true, "internal_error": true,
 	// Of the tools of control.
 	string(parley.HandOver): true, string(parley.EndConversation): true, string(parley.MarkSolved): true,
 	// Of the table, of the texts and of SAM.

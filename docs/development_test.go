@@ -58,6 +58,9 @@ func TestSuitesOfFunctions(t *testing.T) {
 		if !slices.Contains(suites, "functions/bundletest") || len(suites) < 2 {
 			t.Errorf("development.md says that %s is tested by %q", name, suites)
 		}
+		if len(suites) == 0 {
+			continue
+		}
 		for _, suite := range suites {
 			if suite == "functions/bundletest" || suite == "functions/"+name+"/console" {
 				continue

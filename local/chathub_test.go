@@ -6,28 +6,26 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
-	"github.com/golang-jwt/jwt/v5"
+
+	"parley/functions/chathub/chathubtest"
 )
 
 // TestChatHub: a client of a SignalR hub connects to make run as it negotiates, hears
 // the reply in pieces and whole, and is told to come back when Parley stops.
 func TestChatHub(t *testing.T) {
-	p := start(t, t.TempDir())
-	var key struct{ Kid, Secret string }
-	p.call(p.private, "POST", "/project/signing-keys", object{}, &key)
-	claims := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "user_1", "exp": time.Now().Add(time.Hour).Unix()})
-	claims.Header["kid"] = key.Kid
-	token, err := claims.SignedString([]byte(key.Secret))
+	folder := t.TempDir()
+	p := start(t, folder)
+	token, err := demoToken(folder, "user_1").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	query := "agentId=demo.guide&access_token=" + url.QueryEscape(token)
+	query := "agentId=demo.guide&access_token=" + url.QueryEscape(strings.TrimSpace(string(token)))
 	var negotiated struct{ ConnectionToken string }
 	response, err := http.Post(p.page+"/hubs/chat/negotiate?negotiateVersion=1&"+query, "", nil)
 	if err != nil {
@@ -100,5 +98,35 @@ func TestChatHub(t *testing.T) {
 	}
 	if got := websocket.CloseStatus(err); got != websocket.StatusGoingAway {
 		t.Errorf("the connection ends with %d, want 1001: %v", got, err)
+	}
+}
+
+// TestSignalRClient: that client itself is answered there.
+func TestSignalRClient(t *testing.T) {
+	folder := t.TempDir()
+	p := start(t, folder)
+	token, err := demoToken(folder, "user_1").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{"agentId": {"demo.guide"}, "access_token": {strings.TrimSpace(string(token))}}
+	if reply := chathubtest.Ask(t, p.page, query, "Do I need docker to try it?"); !strings.Contains(strings.ToLower(reply), "docker") {
+		t.Errorf("the reply is %q", reply)
+	}
+}
+
+// demoToken prints a token for the demo project of a folder.
+func demoToken(folder, sub string) *exec.Cmd {
+	cmd := command(folder)
+	cmd.Args = append(cmd.Args, "token", sub)
+	return cmd
+}
+
+// TestTokenRefused: there is none of nobody, and none where no Parley has been.
+func TestTokenRefused(t *testing.T) {
+	for sub, want := range map[string]string{"": "SUB=user_1", "user_1": "make run"} {
+		if line := refused(t, demoToken(t.TempDir(), sub)); !strings.Contains(line, want) {
+			t.Errorf("for %q it says %q, want %q in it", sub, line, want)
+		}
 	}
 }

@@ -1,4 +1,5 @@
-// Command local runs all of Parley on this machine: see `make run`.
+// Command local runs all of Parley on this machine: see `make run`. With the argument
+// token and somebody's id it prints a token of theirs instead: see `make token`.
 package main
 
 import (
@@ -11,7 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
+	"parley/functions/chathub"
 	"parley/local/bundle"
 )
 
@@ -19,10 +22,24 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends it at once
-	if err := run(ctx, os.Getenv, os.Stdout, os.Stderr); err != nil {
+	start := func() error { return run(ctx, os.Getenv, os.Stdout, os.Stderr) }
+	if len(os.Args) == 3 && os.Args[1] == "token" {
+		start = func() error { return printToken(os.Stdout, os.Args[2]) }
+	}
+	if err := start(); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", strings.ReplaceAll(err.Error(), "\n", "; "))
 		os.Exit(1)
 	}
+}
+
+// printToken prints what the demo project's backend, if it had one, would sign for
+// somebody.
+func printToken(out io.Writer, sub string) error {
+	text, err := bundle.DemoIdentity(folder, sub, time.Now())
+	if err == nil {
+		_, err = fmt.Fprintln(out, text)
+	}
+	return err
 }
 
 // run starts Parley with the settings of an environment and serves until ctx
@@ -57,13 +74,14 @@ func greet(out io.Writer, c bundle.Config, b *bundle.Bundle) {
   page     %s/
   console  %[1]s/console/
   API      %[1]s
+  hub      %[1]s%s?agentId=%s.guide&access_token=… (make token SUB=user_1)
   key      %s
   private  %s
   files    %s
   agent    %s
   data     %s
 
-`, b.Page, b.Key, b.PrivateKey, b.Files, answers, folder)
+`, b.Page, chathub.Path, bundle.DemoProject, b.Key, b.PrivateKey, b.Files, answers, folder)
 	if c.Host != "" && c.Host != "localhost" {
 		fmt.Fprintf(out, "  HOST=%s: whoever reaches this machine can chat and upload here, from any site.\n\n", c.Host)
 	}

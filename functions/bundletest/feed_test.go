@@ -1,6 +1,7 @@
 package bundletest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,9 +101,27 @@ func changesIn(t *testing.T, log string) map[string]float64 {
 	return changes
 }
 
-// streamRecords returns the table's stream as Lambda delivers it
+// streamRecords returns the table's stream so far as Lambda delivers it
 // (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-example.html).
 func (s *stack) streamRecords(t *testing.T) []object {
+	t.Helper()
+	var records []object
+	for r := s.stream(t); ; {
+		page := r.next(t)
+		if len(page) == 0 {
+			return records
+		}
+		records = append(records, page...)
+	}
+}
+
+// tableStream reads a table's stream. DynamoDB Local has one shard until it is four hours old.
+type tableStream struct {
+	client *dynamodbstreams.Client
+	at     *string
+}
+
+func (s *stack) stream(t *testing.T) *tableStream {
 	t.Helper()
 	client := awstest.DynamoDB(t)
 	described, err := client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(s.table.Name())})
@@ -110,32 +129,68 @@ func (s *stack) streamRecords(t *testing.T) []object {
 		t.Fatal(err)
 	}
 	o := client.Options()
-	streams := dynamodbstreams.New(dynamodbstreams.Options{Region: o.Region, BaseEndpoint: o.BaseEndpoint, Credentials: o.Credentials})
-	stream, err := streams.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: described.Table.LatestStreamArn})
+	r := &tableStream{client: dynamodbstreams.New(dynamodbstreams.Options{Region: o.Region, BaseEndpoint: o.BaseEndpoint, Credentials: o.Credentials})}
+	stream, err := r.client.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: described.Table.LatestStreamArn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(stream.StreamDescription.Shards); n != 1 {
+		t.Fatalf("the stream has %d shards", n)
+	}
+	from, err := r.client.GetShardIterator(t.Context(), &dynamodbstreams.GetShardIteratorInput{StreamArn: described.Table.LatestStreamArn,
+		ShardId: stream.StreamDescription.Shards[0].ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.at = from.ShardIterator
+	return r
+}
+
+// next returns the next records, none if there are no more for now.
+func (r *tableStream) next(t *testing.T) []object {
+	t.Helper()
+	page, err := r.client.GetRecords(context.Background(), &dynamodbstreams.GetRecordsInput{ShardIterator: r.at})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var records []object
-	for _, shard := range stream.StreamDescription.Shards {
-		from, err := streams.GetShardIterator(t.Context(), &dynamodbstreams.GetShardIteratorInput{StreamArn: described.Table.LatestStreamArn,
-			ShardId: shard.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for next := from.ShardIterator; next != nil; {
-			page, err := streams.GetRecords(t.Context(), &dynamodbstreams.GetRecordsInput{ShardIterator: next})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range page.Records {
-				records = append(records, recordOf(t, r))
-			}
-			if next = page.NextShardIterator; len(page.Records) == 0 {
-				break
-			}
-		}
+	for _, record := range page.Records {
+		records = append(records, recordOf(t, record))
+	}
+	if r.at = page.NextShardIterator; r.at == nil {
+		t.Fatal("the shard has ended")
 	}
 	return records
+}
+
+// follow hands the stream to the function feed, as Lambda does, until the test ends.
+func (s *stack) follow(t *testing.T) {
+	t.Helper()
+	r := s.stream(t)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			for batch := range slices.Chunk(s.filtered(t, r.next(t)), 10) {
+				event, err := json.Marshal(object{"Records": batch})
+				if err == nil {
+					var out []byte
+					if out, err = s.functions["feed"].Invoke(context.Background(), event); err == nil && string(out) != `{"batchItemFailures":[]}` {
+						err = errors.New(string(out))
+					}
+				}
+				if err != nil {
+					t.Errorf("feed: %v", err)
+				}
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond): // Lambda asks four times a second
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
 }
 
 func recordOf(t *testing.T, r types.Record) object {

@@ -14,8 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"parley/functions/chathub"
+	"parley/functions/chathub/chathubtest"
+	"parley/functions/cossistant/cossistanttest"
 	"parley/functions/hissuno/hissunotest"
 	"parley/functions/opencx/opencxtest"
+	"parley/local/gateway"
+	"parley/local/gateway/gatewaytest"
 	"parley/shared/api"
 	"parley/shared/api/apitest"
 	"parley/shared/awstest"
@@ -54,6 +59,9 @@ type stack struct {
 	functions map[string]*lambdatest.Function
 	urls      api.URLs
 	addresses map[string]string // of the functions that have one, by name
+	// sockets is where the WebSocket APIs are, and gateways what they do, by name.
+	sockets  map[string]*gatewaytest.Address
+	gateways map[string]*gateway.API
 
 	// What a test does to the same table and bucket.
 	table  *dynamo.Table
@@ -128,7 +136,8 @@ func (s *stack) agent(f front) {
 // serve starts the functions and what stands in front of them.
 func (s *stack) serve(f front) {
 	servers, addresses := map[string]*httptest.Server{}, map[string]string{}
-	gateway, public := listen(s.t)
+	front, public := listen(s.t)
+	s.listenSockets()
 	invoke, invokeAddress := listen(s.t)
 	for _, name := range s.template.functions() {
 		s.template.values[logicalID(name)] = functionName(name)
@@ -157,8 +166,9 @@ func (s *stack) serve(f front) {
 	for name, server := range servers {
 		run(server, lambdatest.URLHandler(s.functions[name]))
 	}
-	run(gateway, s.gateway())
+	run(front, s.gateway())
 	run(invoke, awstest.Signed(s.t, "lambda", s.keys, lambdatest.InvokeAPI(s.functions["respond"], s.functions["hooks"], s.functions["review"], s.functions["push"])))
+	s.serveSockets()
 	s.addresses = addresses
 	b, err := json.Marshal(addresses)
 	if err == nil {
@@ -176,6 +186,7 @@ func functionName(name string) string { return "parley-" + logicalID(name) }
 func (s *stack) start(t *testing.T, name string, change func(env map[string]string)) *lambdatest.Function {
 	t.Helper()
 	env := s.template.environment(name)
+	s.rewireSockets(env)
 	change(env)
 	maps.Copy(env, s.aws)
 	return lambdatest.Start(t, lambdatest.Config{
@@ -199,9 +210,20 @@ func (s *stack) hissuno(f front) hissunotest.Host {
 		Begun: s.functions["hissuno"].Begun, Restart: func(testing.TB) { s.functions["hissuno"].Kill() }}
 }
 
+// cossistant is the stack as the suite of Cossistant's protocol takes it.
+func (s *stack) cossistant() cossistanttest.Host {
+	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master, Origin: awstest.Origin}
+}
+
 // openCX is the stack as the suite of OpenCX's protocol takes it.
 func (s *stack) openCX(f front) opencxtest.Host {
 	return opencxtest.Host{URL: s.addresses["opencx"], Store: s.store, Master: s.master, Model: s.model, Dump: s.dump, HTTPAPI: f == httpAPI}
+}
+
+// chatHub is the stack as the suite of the SignalR hub takes it.
+func (s *stack) chatHub() chathubtest.Host {
+	return chathubtest.Host{Base: s.addresses["chathub"], Socket: s.sockets[chathub.API].Endpoint, Gateway: s.gateways[chathub.API],
+		Store: s.store, Master: s.master, Model: s.model, Dump: s.dump}
 }
 
 // dump returns all items of the table.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"parley/shared/api"
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/run"
 	"parley/shared/socket"
@@ -56,6 +57,8 @@ type Hub struct {
 	Negotiate http.Handler
 	// Socket answers the events of the socket API.
 	Socket socket.Handler
+
+	typists live.TypingPace
 }
 
 // New returns the hub.

@@ -25,10 +25,13 @@ const MaxContent = 8000
 // method is what a client may call. What it returns is the result.
 type method func(f *frame, ctx context.Context, c parley.Connection, r signalr.Record) (any, error)
 
+// methodTyping is the only one that clients call without end.
+const methodTyping = "TypingAsync"
+
 // methods are all of them. Their names are told apart by case.
 var methods = map[string]method{
 	"SendMessageAsync": (*frame).sendMessage,
-	"TypingAsync":      (*frame).typing,
+	methodTyping:       (*frame).typing,
 	"CancelAsync":      (*frame).cancel,
 	"EndSessionAsync":  (*frame).endSession,
 }
@@ -49,6 +52,9 @@ func (f *frame) call(ctx context.Context, r signalr.Record) (any, error) {
 	do, known := methods[r.Target]
 	if !known {
 		return nil, &parley.Error{Kind: parley.ErrInvalid, Code: codeUnknownMethod, Text: "the hub has no such method"}
+	}
+	if r.Target == methodTyping && !f.typists.Take(f.event.Ref, f.Now()) {
+		return nil, nil
 	}
 	c, err := f.join(ctx)
 	if err != nil {

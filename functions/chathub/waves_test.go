@@ -15,6 +15,7 @@ import (
 	"parley/functions/chathub"
 	"parley/functions/internal/functiontest"
 	"parley/shared/api"
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 	"parley/shared/run"
@@ -69,8 +70,9 @@ func testCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	hub, err := chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: nobody{}, Now: func() time.Time { return now }})
+	now, typed := time.Now(), 0
+	hub, err := chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: nobody{}, Now: func() time.Time { return now },
+		Typing: func(context.Context, *parley.Session, parley.Author, bool) { typed++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,5 +134,20 @@ func testCalls(t *testing.T) {
 	now = now.Add(30 * time.Second)
 	if c := frame(`{"type":6}`); c.Calls != 0 {
 		t.Errorf("a later ping makes %d calls", c.Calls)
+	}
+	types := `{"type":1,"target":"TypingAsync"}`
+	for i := range live.TypingPerSecond {
+		if c := frame(types); c.WriteUnits() != 0 || typed != i+1 {
+			t.Errorf("typing costs %+v, told %d times", c, typed)
+		}
+	}
+	for range 20 {
+		if c := frame(types); c.Calls != 0 || typed != live.TypingPerSecond {
+			t.Errorf("too much typing makes %d calls, and is told %d times", c.Calls, typed)
+		}
+	}
+	now = now.Add(time.Second)
+	if frame(types); typed != live.TypingPerSecond+1 {
+		t.Errorf("a second later it is told %d times", typed)
 	}
 }

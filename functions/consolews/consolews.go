@@ -35,12 +35,15 @@ func New(c Config) (socket.Handler, error) {
 	broken := func(socket.Event) socket.Answer {
 		return said(answer{Type: "error", Code: "internal"})
 	}
-	return socket.Recovered(function{c}.handle, broken, c.Log), nil
+	return socket.Recovered((&function{Config: c}).handle, broken, c.Log), nil
 }
 
-type function struct{ Config }
+type function struct {
+	Config
+	typists live.TypingPace
+}
 
-func (f function) handle(ctx context.Context, e socket.Event) socket.Answer {
+func (f *function) handle(ctx context.Context, e socket.Event) socket.Answer {
 	switch e.Kind {
 	case socket.Connect:
 		return socket.Answer{Status: f.connect(ctx, e)}
@@ -54,7 +57,7 @@ func (f function) handle(ctx context.Context, e socket.Event) socket.Answer {
 }
 
 // connect returns the status that lets a console in, or refuses it.
-func (f function) connect(ctx context.Context, e socket.Event) int {
+func (f *function) connect(ctx context.Context, e socket.Event) int {
 	c, err := f.Store.UseConsoleTicket(ctx, e.Query.Get("ticket"))
 	if err == nil {
 		c.Ref, c.Connected = e.Ref, e.Connected
@@ -96,13 +99,16 @@ func said(a answer) socket.Answer {
 	return socket.Answer{Frame: b}
 }
 
-func (f function) message(ctx context.Context, e socket.Event) answer {
+func (f *function) message(ctx context.Context, e socket.Event) answer {
 	var in frame
 	if err := json.Unmarshal(e.Frame, &in); err != nil {
 		return answer{Type: "error", Code: "invalid_json"}
 	}
 	if in.Ping {
 		return answer{Type: "pong"}
+	}
+	if in.Typing != nil && !f.typists.Take(e.Ref, f.Live.Now()) {
+		return answer{Type: "done"}
 	}
 	c, err := f.Store.ConsoleOf(ctx, e.Ref)
 	if errors.Is(err, parley.ErrNotFound) {
@@ -129,14 +135,14 @@ func (f function) message(ctx context.Context, e socket.Event) answer {
 }
 
 // dismiss ends a connection that stands for nobody any more.
-func (f function) dismiss(ctx context.Context, ref socket.Ref) {
+func (f *function) dismiss(ctx context.Context, ref socket.Ref) {
 	if err := errors.Join(f.Store.Disconnect(ctx, ref, false), f.Live.Poster.Close(ctx, ref)); err != nil {
 		f.Log.WarnContext(ctx, "a connection was not closed", "api", ref.API, "error", err)
 	}
 }
 
 // typing tells the visitor that the operator types in the session that they look at.
-func (f function) typing(ctx context.Context, c parley.Connection, typing bool) error {
+func (f *function) typing(ctx context.Context, c parley.Connection, typing bool) error {
 	if !c.Key.May(parley.ScopeReply) {
 		return &parley.Error{Kind: parley.ErrDenied, Code: "scope_missing", Text: "the key does not have the scope reply"}
 	}
@@ -152,7 +158,7 @@ func (f function) typing(ctx context.Context, c parley.Connection, typing bool) 
 }
 
 // author is who a console writes as.
-func (f function) author(ctx context.Context, c parley.Connection) (parley.Author, error) {
+func (f *function) author(ctx context.Context, c parley.Connection) (parley.Author, error) {
 	if c.Caller.Operator == "" {
 		p, err := f.Store.Project(ctx, c.Project)
 		if err != nil {
@@ -165,7 +171,7 @@ func (f function) author(ctx context.Context, c parley.Connection) (parley.Autho
 }
 
 // refusal is what a console is told of an error, which is logged where it is ours.
-func (f function) refusal(ctx context.Context, err error) answer {
+func (f *function) refusal(ctx context.Context, err error) answer {
 	code := parley.Code(err)
 	if code == "" {
 		f.Log.ErrorContext(ctx, "frame", "api", live.ConsoleAPI, "error", err)

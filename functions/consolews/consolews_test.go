@@ -3,6 +3,8 @@ package consolews_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 	"parley/shared/socket"
+	"parley/shared/table/meter"
 )
 
 // wire keeps what connections are sent.
@@ -61,6 +64,7 @@ func (w *wire) take(id string) (types []string) {
 type desk struct {
 	*testing.T
 	store   *parley.Store
+	meter   *meter.Table
 	live    *live.Live
 	wire    *wire
 	handler socket.Handler
@@ -68,7 +72,8 @@ type desk struct {
 }
 
 func newDesk(t *testing.T) desk {
-	d := desk{T: t, store: parleytest.Store(t, parley.Config{Table: parleytest.Table(t)}),
+	m := meter.New(meter.Config{Table: parleytest.Table(t)})
+	d := desk{T: t, store: parleytest.Store(t, parley.Config{Table: m}), meter: m,
 		wire: &wire{frames: map[string][]map[string]any{}, closed: map[string]bool{}}}
 	parleytest.Put(t, d.store, parleytest.Settings())
 	if err := d.store.PutOperator(t.Context(), parleytest.Project, parley.Operator{ID: "op", Name: "Ola"}); err != nil {
@@ -89,7 +94,12 @@ func newDesk(t *testing.T) desk {
 
 func (d desk) ticket() string {
 	d.Helper()
-	text, _, err := d.store.NewConsoleTicket(d.Context(), parleytest.Operator(), d.key)
+	return d.ticketOf(parleytest.Operator(), d.key)
+}
+
+func (d desk) ticketOf(c parley.Caller, key parley.PrivateKey) string {
+	d.Helper()
+	text, _, err := d.store.NewConsoleTicket(d.Context(), c, key)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -211,6 +221,196 @@ func TestTold(t *testing.T) {
 		tell(0, 0, 0)
 		if !d.wire.closed["a="] || !d.wire.closed["b="] {
 			t.Errorf("closed %v", d.wire.closed)
+		}
+	})
+}
+
+// TestOtherProject: a ticket of another project opens a console of that one, which can
+// look at nothing here and is told nothing of it; and no ticket is made with a key of
+// another project.
+func TestOtherProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		elsewhere := parleytest.Settings()
+		elsewhere.ID, elsewhere.PublicKeys = "other", []string{parley.NewPublicKey(true)}
+		parleytest.Put(t, d.store, elsewhere)
+		foreign, _, err := d.store.AddPrivateKey(t.Context(), "other", parley.PrivateKey{Name: "desk", Scopes: parley.Scopes()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.store.NewConsoleTicket(t.Context(), parleytest.Operator(), foreign); !errors.Is(err, parley.ErrDenied) {
+			t.Errorf("a ticket by another project's key: %v", err)
+		}
+		if got := d.connect("a=", d.ticket()); got != http.StatusOK {
+			t.Fatalf("connect = %d", got)
+		}
+		if got := d.connect("f=", d.ticketOf(parley.Caller{Project: "other", Server: true}, foreign)); got != http.StatusOK {
+			t.Fatalf("connect = %d", got)
+		}
+		visitor := parleytest.Visitor(t, d.store)
+		session := parleytest.Turn(t, d.store, visitor, "m1", "")
+		if err := d.store.TakeOver(t.Context(), parleytest.Operator(), session.ID, parley.Author{Kind: parley.AuthorHuman, ID: "op"}); err != nil {
+			t.Fatal(err)
+		}
+		for frame, want := range map[string]string{`{"watch": "` + string(session.ID) + `"}`: "error not_found",
+			`{"typing": true}`: "error not_found", `{"seen": 1}`: "error not_found"} {
+			if got := d.say("f=", frame); got != want {
+				t.Errorf("%s of another project's = %s, want %s", frame, got, want)
+			}
+		}
+		now, err := d.store.Session(t.Context(), visitor, session.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.live.Typing(t.Context(), now, visitor.Author(), true)
+		if err := d.live.Consoles(t.Context(), live.Window{Project: parleytest.Project, Session: session.ID, Upto: now.Seq, Moved: true}); err != nil {
+			t.Fatal(err)
+		}
+		if ours, theirs := d.wire.take("a="), d.wire.take("f="); len(ours) != 2 || len(theirs) != 0 {
+			t.Errorf("told %q, another project %q", ours, theirs)
+		}
+	})
+}
+
+// TestBlocked: people may look at the session of a visitor whom they have blocked, and
+// are told what happens in it.
+func TestBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		if got := d.connect("a=", d.ticket()); got != http.StatusOK {
+			t.Fatalf("connect = %d", got)
+		}
+		visitor := parleytest.Visitor(t, d.store)
+		session := parleytest.Turn(t, d.store, visitor, "m1", "")
+		if err := d.store.BlockVisitor(t.Context(), parleytest.Project, visitor.Visitor, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.say("a=", `{"watch": "`+string(session.ID)+`"}`); got != "watching" {
+			t.Errorf("watch = %s", got)
+		}
+		if err := d.live.Consoles(t.Context(), live.Window{Project: parleytest.Project, Session: session.ID, Upto: session.Seq}); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.wire.take("a="); len(got) != 1 || got[0] != "news" {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
+// TestTypingIsPaced: what a console says too often of typing is answered, and nothing
+// is read or told for it; others are heard.
+func TestTypingIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		session := parleytest.Turn(t, d.store, parleytest.Visitor(t, d.store), "m1", "")
+		for _, id := range []string{"a=", "b="} {
+			if got := d.connect(id, d.ticket()); got != http.StatusOK {
+				t.Fatalf("connect = %d", got)
+			}
+			if got := d.say(id, `{"watch": "`+string(session.ID)+`"}`); got != "watching" {
+				t.Fatalf("watch = %s", got)
+			}
+		}
+		reads := func(id string) bool {
+			d.meter.Reset()
+			if got := d.say(id, `{"typing": true}`); got != "done" {
+				t.Errorf("typing = %s", got)
+			}
+			return d.meter.Counts().Calls > 0
+		}
+		heard := func(times int) (n int) {
+			for range times {
+				if reads("a=") {
+					n++
+				}
+			}
+			return n
+		}
+		if n := heard(50); n != live.TypingPerSecond {
+			t.Errorf("%d of 50 are heard", n)
+		}
+		if !reads("b=") {
+			t.Error("another is not heard")
+		}
+		time.Sleep(time.Second)
+		if n := heard(50); n != live.TypingPerSecond {
+			t.Errorf("%d of 50 are heard a second later", n)
+		}
+	})
+}
+
+// What an open console asks in an hour while nothing happens, with a session of its
+// operator's open: as the paces of inbox.js, follow.js and updates say. unit.js counts it.
+const (
+	looksBefore, looksNow     = 900, 60  // at the list that is shown, and again at those who wait
+	updatesBefore, updatesNow = 2400, 60 // of the session, without news
+)
+
+// TestCostOfAnHour pins that what consoles are told writes nothing, and that an hour of
+// an open console costs at most a quarter of one that asks for everything: in requests,
+// and in read units of lists of 30 sessions, with everything that it is told in a
+// lively hour.
+func TestCostOfAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		by := parley.Operator{ID: "op", Name: "Ola"}.Author()
+		var session *parley.Session
+		var visitor parley.Caller
+		for n := range 30 {
+			visitor = parleytest.Visitor(t, d.store)
+			session = parleytest.Turn(t, d.store, visitor, parley.EntryID(fmt.Sprint("m", n)), "")
+			if err := d.store.TakeOver(t.Context(), parleytest.Operator(), session.ID, by); err != nil {
+				t.Fatal(err)
+			}
+		}
+		session, err := d.store.Session(t.Context(), visitor, session.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		units := func(what string, do func() error) float64 {
+			t.Helper()
+			d.meter.Reset()
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+			c := d.meter.Counts()
+			if c.WriteUnits() != 0 {
+				t.Errorf("%s takes %d write units", what, c.WriteUnits())
+			}
+			return c.ReadUnits()
+		}
+		inbox := func(h parley.Holder) float64 {
+			return units("the inbox", func() error {
+				_, _, err := d.store.Inbox(t.Context(), parleytest.Operator(), parley.InboxRequest{State: parley.StateOpen, Holder: h, PageRequest: parley.PageRequest{Limit: 30}})
+				return err
+			})
+		}
+		look := inbox(parley.HolderHuman) + inbox(parley.HolderWaiting)
+		updates := units("updates", func() error {
+			_, err := d.store.Peek(t.Context(), parleytest.Operator(), session.ID, session.Seq)
+			return err
+		})
+		before := looksBefore*look + updatesBefore*updates
+
+		if got := d.connect("a=", d.ticket()); got != http.StatusOK {
+			t.Fatalf("connect = %d", got)
+		}
+		if got := d.say("a=", `{"watch": "`+string(session.ID)+`"}`); got != "watching" {
+			t.Fatalf("watch = %s", got)
+		}
+		w := live.Window{Project: parleytest.Project, Session: session.ID, After: session.Seq, Upto: session.Seq, Moved: true}
+		told := units("telling", func() error { return d.live.Consoles(t.Context(), w) })
+		types := units("typing", func() error { d.live.Typing(t.Context(), session, visitor.Author(), true); return nil })
+		if got := d.wire.take("a="); len(got) != 2 {
+			t.Errorf("told %q", got)
+		}
+		const changes, typed = 120, 120 // of the team's sessions in an hour: a lively one
+		now := looksNow*look + updatesNow*updates
+		lively := now + changes*told + typed*types
+		t.Logf("an hour before: %d requests, %.0f read units; now: %d requests, %.0f read units, and %.1f for each change and %.1f for typing that is told: %.0f in a lively one",
+			2*looksBefore+updatesBefore, before, 2*looksNow+updatesNow, now, told, types, lively)
+		if 4*lively > before || 4*(2*looksNow+updatesNow) > 2*looksBefore+updatesBefore {
+			t.Errorf("a lively hour costs %.0f read units, before %.0f", lively, before)
 		}
 	})
 }

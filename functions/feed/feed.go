@@ -50,8 +50,8 @@ type Change struct {
 	// Run is the reply that is being written, "" if none is. Ended is the one that was
 	// until this change, of several the last.
 	Run, Ended parley.RunID
-	// Moved says that its state, or whether it is archived, differs, of which there may
-	// be no entry.
+	// Moved says that its state differs, or whether it is archived, or whether its
+	// visitor has left the page, of which there may be no entry.
 	Moved bool
 	// Closed says that a close of the session has become final.
 	Closed bool
@@ -208,7 +208,7 @@ func changeOf(c table.Change) (out Change, ok bool) {
 	if was.Run != nil && was.Run.ID != out.Run {
 		out.Ended = was.Run.ID
 	}
-	out.Moved = is.State != was.State || is.Archived != was.Archived
+	out.Moved = is.State != was.State || is.Archived != was.Archived || (is.Left > 0) != (was.Left > 0)
 	out.Waits = is.Waits() && !(was.Waits() && was.WaitingSince == is.WaitingSince)
 	out.Unmet = is.Unmet > 0
 	out.Closed = is.Closes > was.Closes

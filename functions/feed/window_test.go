@@ -43,7 +43,7 @@ func TestWindows(t *testing.T) {
 	changes, err := k.Table.Changes(ctx, 0, 1000)
 	must(err)
 	// Alone, each says what it was about.
-	want := []string{"opened 0-1 run m1 moved", "changed 1-2", "changed 2-2 moved", "changed 2-2 moved", "changed 2-3", "changed 3-4", "changed 4-5 run m2", "changed 5-7 moved closed"}
+	want := []string{"opened 0-1 run m1 moved", "changed 1-2 ended m1", "changed 2-2 moved", "changed 2-2 moved", "changed 2-3", "changed 3-4", "changed 4-5 run m2", "changed 5-7 ended m2 moved closed"}
 	for _, size := range []int{1, 2, 3, 5, 1000} {
 		var told []feed.Change
 		h := feed.New(feed.Config{Bells: []feed.Bell{func(_ context.Context, c feed.Change) error {
@@ -84,6 +84,9 @@ func lines(changes []feed.Change) (out []string) {
 		line := fmt.Sprintf("%s %d-%d", c.Kind, c.After, c.Upto)
 		if c.Run != "" {
 			line += " run " + string(c.Run)
+		}
+		if c.Ended != "" {
+			line += " ended " + string(c.Ended)
 		}
 		if c.Moved {
 			line += " moved"

@@ -12,7 +12,7 @@ import (
 
 // openHub serves the SignalR hub: negotiate, and the address of its sockets.
 func (b *Bundle) openHub(mux *http.ServeMux, calls *api.API) error {
-	hub, err := chathub.New(chathub.Config{API: calls, Runs: b.engine.Dispatcher, Sockets: b.sockets, Now: b.now,
+	hub, err := chathub.New(chathub.Config{API: calls, Runs: b.engine.Dispatcher, Sockets: b.sockets, Typing: b.pages.Typing, Now: b.now,
 		Wake: func(ctx context.Context, p parley.ProjectID, id parley.SessionID) error {
 			return b.push(ctx, push.Event{Project: p, Session: id})
 		}})

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // TestConsoleSocket: what a visitor writes reaches a console by the feed, push and the
@@ -93,4 +95,50 @@ func TestConsoleSocket(t *testing.T) {
 	call("POST", "/chat", visitor.Token, `{"messageId": "m-2", "content": "Anybody?", "sessionId": "`+sent.Session.ID+`"}`, &sent)
 	until("news", "Anybody?")
 	t.Logf("told %v after the request began", time.Since(began))
+
+	// So is what a user of ChatHub types, in the session that their first message began.
+	var key struct{ Kid, Secret string }
+	call("POST", "/operator/project/signing-keys", b.PrivateKey, "{}", &key)
+	claims := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
+	claims.Header["kid"] = key.Kid
+	token, err := claims.SignedString([]byte(key.Secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, _, err := websocket.Dial(patient, "ws"+strings.TrimPrefix(b.Page, "http")+"/hubs/chat?agentId=demo.guide&access_token="+token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.CloseNow()
+	said := func(record string) {
+		t.Helper()
+		if err := hub.Write(patient, websocket.MessageText, []byte(record+"\x1e")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said(`{"protocol":"json","version":1}`)
+	said(`{"type":1,"target":"SendMessageAsync","invocationId":"0","arguments":[{"content":"Hello"}]}`)
+	var begun struct {
+		Result struct{ ConversationID string }
+	}
+	for begun.Result.ConversationID == "" {
+		_, frame, err := hub.Read(patient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for record := range bytes.SplitSeq(bytes.TrimSuffix(frame, []byte("\x1e")), []byte("\x1e")) {
+			if bytes.Contains(record, []byte("conversationId")) {
+				if err := json.Unmarshal(record, &begun); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	id := begun.Result.ConversationID
+	if err := ws.Write(patient, websocket.MessageText, []byte(`{"watch": "`+id+`"}`)); err != nil {
+		t.Fatal(err)
+	}
+	until("watching", id)
+	said(`{"type":1,"target":"TypingAsync"}`)
+	until("typing", `"session":"`+id+`"`)
 }

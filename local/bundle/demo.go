@@ -29,7 +29,8 @@ func newDemo() parley.Project {
 }
 
 // keepDemo returns the demo project, made if it is missing. Pages of other
-// origins than this machine's may use it only if open says so.
+// origins than this machine's may use it only if open says so. It gets the signing
+// key of DemoIdentity, unless it has as many as a project may have.
 func keepDemo(ctx context.Context, store *parley.Store, open bool) (*parley.Project, error) {
 	var origins []string
 	if open {
@@ -39,12 +40,16 @@ func keepDemo(ctx context.Context, store *parley.Store, open bool) (*parley.Proj
 	if err != nil && !errors.Is(err, parley.ErrNotFound) {
 		return nil, err
 	}
-	if known != nil && slices.Equal(known.Origins, origins) {
-		return known, nil
-	}
 	p := newDemo()
 	if known != nil {
 		p = *known
+	}
+	signs := slices.Contains(p.SigningKeys, demoKid) || len(p.SigningKeys) == parley.MaxSigningKeys
+	if known != nil && signs && slices.Equal(known.Origins, origins) {
+		return known, nil
+	}
+	if !signs {
+		p.SigningKeys = append(slices.Clone(p.SigningKeys), demoKid)
 	}
 	p.Origins = origins
 	if err := store.PutProject(ctx, p); err != nil {

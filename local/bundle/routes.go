@@ -9,6 +9,7 @@ import (
 	"parley/functions/chat"
 	closing "parley/functions/close"
 	"parley/functions/consolews"
+	"parley/functions/cossistant"
 	"parley/functions/csat"
 	"parley/functions/hissuno"
 	"parley/functions/history"
@@ -74,6 +75,10 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	support, err := cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher, Typing: b.pages.Typing})
+	if err != nil {
+		return nil, err
+	}
 	desk, err := console.New(console.Config{Origins: []string{b.Files}})
 	if err != nil {
 		return nil, err
@@ -89,7 +94,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	mount(h, err, "/")
 	mux.Handle("GET "+articlesPath, article(h))
-	return oneSlash(under("hissuno", b.untilStop(widget), mux)), failed
+	return oneSlash(under("hissuno", b.untilStop(widget), under("cossistant", support, mux))), failed
 }
 
 // under gives a handler every path below a name, as it is: http.ServeMux would

@@ -110,7 +110,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Access-Control-Expose-Headers", "ETag")
 	if r.Method == http.MethodOptions {
-		w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
+		w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT")
 		w.Header().Set("Access-Control-Allow-Headers", "*")
 		return
 	}
@@ -130,7 +130,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case r.Method == http.MethodPut && r.Header.Get("X-Amz-Copy-Source") != "":
 		return s.copy(w, r)
-	case r.Method == http.MethodPut && r.URL.RawQuery == "x-id=PutObject":
+	case r.Method == http.MethodPut && r.URL.Query().Get("x-id") == "PutObject":
 		return s.put(w, r)
 	case r.Method == http.MethodGet, r.Method == http.MethodHead,
 		r.Method == http.MethodPost && r.URL.Query().Has("delete"):

@@ -25,12 +25,22 @@ func (a *API) Project(r *http.Request) (*parley.Project, error) {
 }
 
 func (a *API) projectOf(r *http.Request, key string) (*parley.Project, error) {
+	return a.ProjectBy(r, key, checkOrigin)
+}
+
+// OriginRule returns an origin_refused error unless the request may use the key of the
+// project, by where it comes from.
+type OriginRule func(r *http.Request, p *parley.Project, key string) error
+
+// ProjectBy is Project for a dialect whose clients send the key in another place, and
+// which has a rule of its own for who may use it.
+func (a *API) ProjectBy(r *http.Request, key string, rule OriginRule) (*parley.Project, error) {
 	p, err := a.Store.ProjectByKey(r.Context(), key)
 	if err != nil {
 		return nil, err
 	}
 	logLineOf(r).project = p.ID
-	if err := checkOrigin(r, p, key); err != nil {
+	if err := rule(r, p, key); err != nil {
 		return p, err
 	}
 	return p, a.Store.TakeCall(p, parley.Caller{Project: p.ID, Address: address(r)})

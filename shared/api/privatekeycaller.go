@@ -37,6 +37,12 @@ func (s Staff) Author() parley.Author {
 // Staff returns who makes the request, with a private key that has the scope.
 // The error is unknown_key, origin_refused, scope_missing or operator_unknown.
 func (a *API) Staff(r *http.Request, scope parley.Scope) (Staff, error) {
+	return a.StaffNaming(r, scope, parley.OperatorID(r.Header.Get(OperatorHeader)))
+}
+
+// StaffNaming is Staff for a dialect in which a server names the operator who acts in
+// another place; "" names nobody.
+func (a *API) StaffNaming(r *http.Request, scope parley.Scope, named parley.OperatorID) (Staff, error) {
 	key, err := a.PrivateKey(r)
 	if err != nil {
 		return Staff{}, err
@@ -49,7 +55,6 @@ func (a *API) Staff(r *http.Request, scope parley.Scope) (Staff, error) {
 		return Staff{}, denied("scope_missing", "the key does not have the scope "+string(scope))
 	}
 	s := Staff{Project: p, Key: key, Caller: parley.Caller{Project: p.ID, Operator: key.Operator, Server: key.Operator == "", Address: address(r)}}
-	named := parley.OperatorID(r.Header.Get(OperatorHeader))
 	if named != "" && key.Operator != "" && named != key.Operator {
 		return Staff{}, errOperatorUnknown()
 	}

@@ -39,7 +39,7 @@ func S3(t testing.TB) (*s3.Client, string) {
 	}
 	rules := []types.CORSRule{{
 		AllowedOrigins: []string{Origin},
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut},
 		AllowedHeaders: []string{"*"},
 		ExposeHeaders:  []string{"ETag"},
 	}}

@@ -50,6 +50,24 @@ func (b *Bucket) GrantUpload(ctx context.Context, key, contentType string, min, 
 	return parley.UploadGrant{URL: signed.URL, Fields: signed.Values, Expires: expires}, nil
 }
 
+// GrantPut permits a browser to PUT an object of exactly this content type, and of any
+// size, to exactly this key, until ttl, 1 s to 7 days, has passed.
+func (b *Bucket) GrantPut(ctx context.Context, key, contentType string, ttl time.Duration) (parley.UploadGrant, error) {
+	if err := checkTTL(ttl); err != nil {
+		return parley.UploadGrant{}, fmt.Errorf("grant put of %s: %w", key, err)
+	}
+	expires := time.Now().Add(ttl).Truncate(time.Second)
+	signed, err := b.presign.PresignPutObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key, ContentType: &contentType},
+		s3.WithPresignExpires(ttl), s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
+			// The bytes are not known yet, and browsers send no checksum of them.
+			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		}))
+	if err != nil {
+		return parley.UploadGrant{}, fmt.Errorf("grant put of %s: %w", key, err)
+	}
+	return parley.UploadGrant{URL: signed.URL, Expires: expires}, nil
+}
+
 // Origin returns the origin ("https://host") of every grant and link, without a
 // request.
 func (b *Bucket) Origin(ctx context.Context) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync"
 
 	"parley/shared/api"
 	"parley/shared/parley"
@@ -13,9 +12,6 @@ import (
 
 // ConsoleAPI is the name of the socket API that the consoles of operators connect to.
 const ConsoleAPI = "console"
-
-// posting is how many frames to different connections are under way at a time. Our choice.
-const posting = 8
 
 // consoleFrame is what a console is told. Type is news, inbox or typing.
 type consoleFrame struct {
@@ -207,23 +203,7 @@ func others(all []parley.Connection, operator parley.OperatorID) (rest []parley.
 	return rest
 }
 
-// tell sends one frame to several connections. Those that are gone are forgotten; what
-// fails otherwise is lost.
+// tell sends one frame to several connections.
 func (l *Live) tell(ctx context.Context, to []parley.Connection, frame []byte) {
-	var all sync.WaitGroup
-	turns := make(chan struct{}, posting)
-	for _, c := range to {
-		turns <- struct{}{}
-		all.Go(func() {
-			defer func() { <-turns }()
-			err := l.send(ctx, c.Ref, frame)
-			if errors.Is(err, socket.ErrGone) {
-				err = l.gone(ctx, c.Ref)
-			}
-			if err != nil {
-				l.Log.WarnContext(ctx, "a console was not told", "error", err)
-			}
-		})
-	}
-	all.Wait()
+	l.Deliver(ctx, to, func(parley.Connection) [][]byte { return [][]byte{frame} })
 }

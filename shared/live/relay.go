@@ -19,7 +19,8 @@ import (
 // entry, or by the client that comes back.
 type relay struct {
 	teller
-	name string // of the reply
+	run  parley.RunID
+	name string // of its reply
 	text strings.Builder
 	// hold is nil where it has to be read anew, held whether the lease is taken.
 	hold *parley.Hold
@@ -35,7 +36,7 @@ func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
 	if speaker == nil {
 		return nil
 	}
-	return &relay{teller: l.teller(ref.Project, ref.Session, speaker), name: replyName(ref.Run)}
+	return &relay{teller: l.teller(ref.Project, ref.Session, speaker), run: ref.Run, name: replyName(ref.Run)}
 }
 
 // Begin implements run.Live.
@@ -89,19 +90,21 @@ func (r *relay) reach(ctx context.Context) bool {
 }
 
 // take takes the lease, where somebody is there, after everything was said that comes
-// before the reply. It reports whether this relay has it.
+// before the reply. It reports whether this relay has it. A reply that somebody else has
+// ended may have been told meanwhile, and then is not begun.
 func (r *relay) take(ctx context.Context) bool {
 	if r.held || !r.attended(ctx) {
 		return r.held
 	}
 	for tries := 0; tries < 2 && !r.held && r.reach(ctx); tries++ {
-		if !slices.ContainsFunc(r.hold.Entries(), says) {
+		if r.hold.Writes(r.run) && !slices.ContainsFunc(r.hold.Entries(), says) {
 			var err error
 			r.held, err = r.hold.Take(ctx, r.claim())
 			r.log(ctx, err)
 		}
 		if !r.held {
 			r.hold = nil
+			delete(r.given, r.name) // that nothing was given only who has the lease knows
 			r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
 		}
 	}

@@ -15,6 +15,10 @@ type Bucket interface {
 	// this content type to exactly this key until ttl has passed.
 	GrantUpload(ctx context.Context, key, contentType string, min, max int64, ttl time.Duration) (UploadGrant, error)
 
+	// GrantPut allows a browser to PUT one object with exactly this content type to
+	// exactly this key until ttl has passed, of any size. The grant has no Fields.
+	GrantPut(ctx context.Context, key, contentType string, ttl time.Duration) (UploadGrant, error)
+
 	// Put stores an object that the function itself was sent, in place of what
 	// is there.
 	Put(ctx context.Context, key, contentType string, data []byte) error
@@ -37,7 +41,8 @@ type Bucket interface {
 }
 
 // UploadGrant is what a browser needs to send a file: a form POST to URL with
-// the Fields first and the field "file" last.
+// the Fields first and the field "file" last; of GrantPut a PUT of the bytes to URL
+// with the content type as its header.
 type UploadGrant struct {
 	URL     string
 	Fields  map[string]string

@@ -16,12 +16,12 @@ const callsOfAddress = 10
 // is refused costs no read of the table.
 type callPace struct {
 	mu sync.Mutex
-	// Apart, so that no crowd of visitors, whom anybody may invent, has the addresses
-	// forgotten.
-	visitors, addresses paces
+	// Apart, so that no crowd of visitors, whom anybody may invent, has addresses and
+	// keys forgotten.
+	visitors, others paces
 }
 
-// paces are, of each visitor or network, the time in microseconds up to which calls
+// paces are, of each visitor, network or key, the time in microseconds up to which calls
 // have been spent. One that has passed is as good as none.
 type paces map[paced]int64
 
@@ -29,10 +29,11 @@ type paced struct {
 	project ProjectID
 	visitor VisitorID
 	address string
+	key     string // the id of a private key
 }
 
-// callLimit is the pace of a visitor, or of one of an address's networks: as many calls
-// as there are in a minute.
+// callLimit is the pace of a visitor, of one of an address's networks, or of a private
+// key: as many calls as there are in a minute.
 type callLimit struct {
 	paced
 	most int64
@@ -76,12 +77,12 @@ func (c *callPace) take(limits []callLimit, now int64) error {
 // of returns the paces among which a limit's is.
 func (c *callPace) of(l callLimit) paces {
 	if c.visitors == nil {
-		c.visitors, c.addresses = paces{}, paces{}
+		c.visitors, c.others = paces{}, paces{}
 	}
 	if l.visitor != "" {
 		return c.visitors
 	}
-	return c.addresses
+	return c.others
 }
 
 // spend counts a call at a time. Where that takes memory beyond its bound, what has

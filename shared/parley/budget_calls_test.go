@@ -166,3 +166,21 @@ func TestPaceOutlastsACrowd(t *testing.T) {
 		}
 	})
 }
+
+// TestTicketsArePaced: a key that asks for tickets without pause is refused, and stores
+// nothing then; the keys of others are not.
+func TestTicketsArePaced(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ask := func(key string) error {
+			_, _, err := s.store.NewConsoleTicket(context.Background(), parleytest.Operator(), parley.PrivateKey{ID: key, Project: parleytest.Project})
+			return err
+		}
+		for range parley.ConsoleTicketsPerMinute {
+			s.want("a ticket", ask("mine"), "")
+		}
+		s.unchanged("too many tickets", func() { s.want("another", ask("mine"), "calls_limit") })
+		s.want("another's", ask("theirs"), "")
+		await(time.Minute / parley.ConsoleTicketsPerMinute)
+		s.want("a while later", ask("mine"), "")
+	})
+}

@@ -16,6 +16,11 @@ import (
 // key must not. Our choice: long enough for a slow network.
 const ConsoleTicketLife = time.Minute
 
+// ConsoleTicketsPerMinute is how many tickets a private key gets in a minute from one
+// process, which counts in memory. Our choice: a team that shares a key of its server's,
+// after the network has come back, with a few tries each.
+const ConsoleTicketsPerMinute = 300
+
 // consoleTicket is what a ticket stands for.
 type consoleTicket struct {
 	Project ProjectID  `json:"project"`
@@ -25,10 +30,14 @@ type consoleTicket struct {
 
 // NewConsoleTicket returns a ticket that opens one socket of a console, once, for
 // whoever has the key and acts as the caller says, and when it ends. The table has
-// only its hash. 1 write unit.
+// only its hash. calls_limit, of kind ErrLimit, if the key had too many. 1 write unit.
 func (s *Store) NewConsoleTicket(ctx context.Context, c Caller, key PrivateKey) (ticket string, ends time.Time, err error) {
 	if !c.staff() || c.Project != key.Project {
 		return "", ends, errOperatorsOnly()
+	}
+	limit := callLimit{paced{project: c.Project, key: key.ID}, ConsoleTicketsPerMinute}
+	if err := s.calls.take([]callLimit{limit}, s.now().UnixMicro()); err != nil {
+		return "", ends, err
 	}
 	b := make([]byte, 32)
 	rand.Read(b)

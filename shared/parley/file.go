@@ -27,7 +27,10 @@ type File struct {
 	Operator OperatorID `json:"operator,omitempty"`
 	// Loose says that none of them did, but a page that held neither a token nor a
 	// session: whoever knows the file's id and holds a session may attach it.
-	Loose bool      `json:"loose,omitempty"`
+	Loose bool `json:"loose,omitempty"`
+	// Lazy says that no call completes the upload: it is completed when the file is
+	// used first. Until then Size is the most that it may have.
+	Lazy  bool      `json:"lazy,omitempty"`
 	State FileState `json:"-"`
 }
 
@@ -118,6 +121,26 @@ func (s *Store) GrantUpload(ctx context.Context, c Caller, name, mediaType strin
 		return Grant{}, err
 	}
 	upload, err := s.bucket.GrantUpload(ctx, quarantineKey(p.ID, f.ID), f.Type, f.Size, f.Size, UploadLife)
+	if err != nil {
+		return Grant{}, fmt.Errorf("%w: grant upload: %w", ErrUnavailable, err)
+	}
+	return Grant{f, upload}, nil
+}
+
+// GrantPut lets the caller upload one file of exactly this type by a PUT, for clients
+// that say nothing of its size before and nothing when it is done. What is larger than
+// most bytes, or than the project takes, is refused when it is used: the bucket cannot
+// tell. So it counts as a file of that size. Errors as GrantUpload.
+func (s *Store) GrantPut(ctx context.Context, c Caller, name, mediaType string, most int64) (Grant, error) {
+	p, err := s.Project(ctx, c.Project)
+	if err != nil {
+		return Grant{}, err
+	}
+	f, err := s.announce(ctx, p, c, File{Name: name, Type: mediaType, Size: min(most, p.Uploads.Max()), Lazy: true})
+	if err != nil {
+		return Grant{}, err
+	}
+	upload, err := s.bucket.GrantPut(ctx, quarantineKey(p.ID, f.ID), f.Type, UploadLife)
 	if err != nil {
 		return Grant{}, fmt.Errorf("%w: grant upload: %w", ErrUnavailable, err)
 	}
@@ -266,13 +289,19 @@ func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, 
 	if f.State != FileGranted {
 		return f, nil
 	}
+	return s.complete(ctx, p, f)
+}
+
+// complete makes a granted file ready.
+func (s *Store) complete(ctx context.Context, p *Project, f File) (File, error) {
 	if err := f.checkName(p.Uploads); err != nil {
 		return File{}, err
 	}
-	if err := s.inspect(ctx, p, f); err != nil {
+	size, err := s.inspect(ctx, p, f)
+	if err != nil {
 		return File{}, err
 	}
-	f.State = FileReady
+	f.State, f.Size = FileReady, size
 	item, err := f.item(p.ID, FileReady, s.clock())
 	if err != nil {
 		return File{}, err
@@ -285,32 +314,34 @@ func (s *Store) CompleteUpload(ctx context.Context, c Caller, id FileID) (File, 
 	return f, err
 }
 
-// inspect checks an uploaded object and copies exactly what it checked.
-func (s *Store) inspect(ctx context.Context, p *Project, f File) error {
+// inspect checks an uploaded object and copies exactly what it checked. It returns
+// how large that is.
+func (s *Store) inspect(ctx context.Context, p *Project, f File) (int64, error) {
 	from := quarantineKey(p.ID, f.ID)
 	object, err := s.bucket.Inspect(ctx, from)
 	if errors.Is(err, ErrNoObject) {
-		return conflict("upload_incomplete", "nothing has been uploaded yet")
+		return 0, conflict("upload_incomplete", "nothing has been uploaded yet")
 	}
 	if err != nil {
-		return fmt.Errorf("%w: inspect upload: %w", ErrUnavailable, err)
+		return 0, fmt.Errorf("%w: inspect upload: %w", ErrUnavailable, err)
 	}
-	if object.Size != f.Size || object.Size > p.Uploads.Max() || !looksLike(f.Type, object.Head) {
-		return errRefusedUpload()
+	fits := object.Size == f.Size || f.Lazy && object.Size > 0 && object.Size < f.Size
+	if !fits || object.Size > p.Uploads.Max() || !looksLike(f.Type, object.Head) {
+		return 0, errRefusedUpload()
 	}
 	// Ordered before there is a copy, so that none is forgotten.
 	job := dueItem(fileJobKey(p.ID, f.ID), s.clock().Add(FileLife+time.Hour), p.ID, string(f.ID), "")
 	if err := s.write(ctx, []table.Action{table.Put(job)}); err != nil {
-		return err
+		return 0, err
 	}
 	err = s.bucket.Copy(ctx, from, object.ETag, checkedKey(p.ID, f.ID), f.Type, f.Name)
 	switch {
 	case errors.Is(err, ErrObjectChanged), errors.Is(err, ErrNoObject):
-		return conflict("upload_changed", "the file was replaced while it was checked; complete it again")
+		return 0, conflict("upload_changed", "the file was replaced while it was checked; complete it again")
 	case err != nil:
-		return fmt.Errorf("%w: copy upload: %w", ErrUnavailable, err)
+		return 0, fmt.Errorf("%w: copy upload: %w", ErrUnavailable, err)
 	}
-	return nil
+	return object.Size, nil
 }
 
 func errRefusedUpload() error {
@@ -355,7 +386,8 @@ func (s *Store) IsFileSecret(p ProjectID, id FileID, secret string) bool {
 }
 
 // FileLink returns a short-lived download address for whoever knows a file's
-// lasting address. ErrNotFound for everybody else, and until the file is ready.
+// lasting address; of one that is lazy it is the first use. ErrNotFound for everybody
+// else, and until the file is ready.
 func (s *Store) FileLink(ctx context.Context, id FileID, secret string) (string, error) {
 	project, _, found := strings.Cut(string(id), "-")
 	p := ProjectID(project)
@@ -371,13 +403,32 @@ func (s *Store) FileLink(ctx context.Context, id FileID, secret string) (string,
 		return "", err
 	}
 	if f.State == FileGranted {
-		return "", notFound("file")
+		if err := s.used(ctx, p, f); err != nil {
+			return "", err
+		}
 	}
 	link, err := s.bucket.Link(ctx, checkedKey(p, id), LinkLife)
 	if err != nil {
 		return "", fmt.Errorf("%w: link file: %w", ErrUnavailable, err)
 	}
 	return link, nil
+}
+
+// used makes a granted file ready if that is done when it is used first. ErrNotFound
+// for others, and for what is not there yet or not what was announced.
+func (s *Store) used(ctx context.Context, id ProjectID, f File) error {
+	if !f.Lazy {
+		return notFound("file")
+	}
+	p, err := s.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	var e *Error
+	if _, err = s.complete(ctx, p, f); errors.As(err, &e) {
+		return notFound("file")
+	}
+	return err
 }
 
 func errAttachment(code string) error {
@@ -409,6 +460,14 @@ func (b *sendBuild) attach(ctx context.Context) error {
 			return errAttachment("attachment_unknown")
 		case err != nil:
 			return err
+		case f.State == FileGranted && f.Lazy:
+			f, err = b.store.complete(ctx, b.project, f)
+			if Code(err) == "upload_incomplete" {
+				err = errAttachment("attachment_incomplete")
+			}
+			if err != nil {
+				return err
+			}
 		case f.State == FileGranted:
 			return errAttachment("attachment_incomplete")
 		}

@@ -90,7 +90,8 @@ type Stretch struct {
 	// Tries is how often a worker has failed, or died, since the mark last moved.
 	Tries int
 	// Note is what the follower has noted for itself of what follows the mark; what it
-	// is when the work returns is kept. At most a few hundred bytes.
+	// is when the work returns is kept. At most a few hundred bytes. Another note is
+	// progress too, though the mark stays.
 	Note *string
 	// Died says that the worker before was not heard of again: it may have done some
 	// of what follows the mark, of which it noted nothing. It is told once.
@@ -347,7 +348,7 @@ func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq,
 		Note: &note, Died: w.died, Held: w.mark.begun})
 	w.died = false
 	upto = max(w.mark.seq, min(upto, entries[len(entries)-1].Seq))
-	if err == nil && upto == w.mark.seq && !w.mark.begun {
+	if err == nil && upto == w.mark.seq && note == w.mark.note && !w.mark.begun {
 		err = errNoProgress
 	}
 	return upto, note, err

@@ -53,6 +53,13 @@ func (h *Hold) Take(ctx context.Context, note string) (bool, error) {
 	return err == nil, err
 }
 
+// Writes reports whether a run was going on when the mark was read, so that its reply
+// is still to be told: once Take has succeeded nobody else has told it.
+func (h *Hold) Writes(run RunID) bool {
+	s := h.w.session
+	return s.Run != nil && s.Run.ID == run && h.w.mark.seq <= s.Seq // else a replica's word of the session is the older one
+}
+
 // Free reports whether nobody had the lease when the mark was read.
 func (h *Hold) Free() bool { return h.w.mark.until.IsZero() }
 

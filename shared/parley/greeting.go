@@ -13,6 +13,9 @@ type Said struct {
 	// ID is the page's own, "" if it has none.
 	ID   EntryID `json:"id,omitempty"`
 	Text string  `json:"text"`
+	// By is whose words the page showed it as: an agent's or an operator's of the
+	// project by id, the team's or the visitor's own. The zero value says nothing of it.
+	By Author `json:"by,omitzero"`
 }
 
 // Limits of a greeting. Our choices.

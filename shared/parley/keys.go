@@ -29,6 +29,10 @@ import (
 //	newest session of a token and agent, by hash      P/resume/HASH           -
 //	visitor by id                                     P/visitor/V             -
 //	what a browser said of its visitor                P/visitor/V             about
+//	who the visitor of a page says they are           P/visitor/V             said
+//	where such a visitor is, and came from            P/visitor/V             track
+//	what a dialect's page keeps of its visitor        P/visitor/V             kept
+//	a visitor's feedback on no session                P/visitor/V             feedback/ID
 //	the job that moves a visitor's sessions           P/visitor/V             job/claim
 //	contact by id                                     P/contact/C             -
 //	a contact's linked visitors                       P/contact/C             visitor/V
@@ -40,6 +44,7 @@ import (
 //	session by id, after its newest entries           P/session/S             entry~
 //	a session's metadata, page, checkpoint            P/session/S             about
 //	a session's rating                                P/session/S             rating
+//	a visitor's feedback on a session                 P/session/S             feedback/ID
 //	jobs on a session                                 P/session/S             job/KIND
 //	who has seen or received a session, and how far   P/session/S             mark/KIND/WHO
 //	how far a follower of its order has come          P/session/S             mark/KIND/WHO
@@ -68,6 +73,7 @@ import (
 //	              an unproven contact's, by device    P/scope/C/ID                    TIME/S
 //	index work    a project's sessions by state       P/inbox/STATE-HOLDER/SHARD      TIME/S
 //	              a project's ratings, newest first   P/ratings                       TIME/S
+//	              a project's feedback, newest first  P/feedback                      TIME/ID
 //	              webhooks given up, newest first     P/hook/ID/failed                TIME/S
 //	              what is due in a minute             ~/due/MINUTE/SHARD              TIME/P/ID
 //
@@ -182,6 +188,29 @@ func visitorKey(p ProjectID, v VisitorID) table.Key {
 // visitorAboutKey is what a browser said of an anonymous visitor.
 func visitorAboutKey(p ProjectID, v VisitorID) table.Key {
 	return table.Key{PK: visitorKey(p, v).PK, SK: skAbout}
+}
+
+// visitorSaidKey is who a bare visitor says they are, visitorTrackKey where they are,
+// visitorKeptKey what their page wants kept.
+func visitorSaidKey(p ProjectID, v VisitorID) table.Key {
+	return table.Key{PK: visitorKey(p, v).PK, SK: "said"}
+}
+
+func visitorTrackKey(p ProjectID, v VisitorID) table.Key {
+	return table.Key{PK: visitorKey(p, v).PK, SK: "track"}
+}
+
+func visitorKeptKey(p ProjectID, v VisitorID) table.Key {
+	return table.Key{PK: visitorKey(p, v).PK, SK: "kept"}
+}
+
+// feedbackKey is a visitor's feedback; on a session it goes when that is erased.
+func feedbackKey(p ProjectID, v VisitorID, s SessionID, id string) table.Key {
+	pk := visitorKey(p, v).PK
+	if s != "" {
+		pk = sessionPK(p, s)
+	}
+	return table.Key{PK: pk, SK: "feedback/" + escape(id)}
 }
 
 // claimJobKey is the job that moves a visitor's sessions to a contact.
@@ -395,6 +424,8 @@ func inboxPartition(p ProjectID, state State, holder Holder, shard int) string {
 }
 
 func ratingsPartition(p ProjectID) string { return path(string(p), "ratings") }
+
+func feedbackPartition(p ProjectID) string { return path(string(p), "feedback") }
 
 // dueShards spreads what is due in one minute: an index partition takes 1,000
 // writes per second (DynamoDB's limit), so this carries 4,000 sends per second.

@@ -78,6 +78,15 @@ var builders = []builder{
 	{"resumeKey", func(i input) table.Key { return resumeKey(i.project, i.a) }, projectA, "P/resume/HASH -"},
 	{"visitorKey", func(i input) table.Key { return visitorKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V -"},
 	{"visitorAboutKey", func(i input) table.Key { return visitorAboutKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V about"},
+	{"visitorSaidKey", func(i input) table.Key { return visitorSaidKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V said"},
+	{"visitorTrackKey", func(i input) table.Key { return visitorTrackKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V track"},
+	{"visitorKeptKey", func(i input) table.Key { return visitorKeptKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V kept"},
+	{"feedbackKey", func(i input) table.Key {
+		if odd(i.n) {
+			return feedbackKey(i.project, "v", SessionID(i.a), i.b)
+		}
+		return feedbackKey(i.project, VisitorID(i.a), "", i.b)
+	}, func(i input) input { return input{i.project, i.a, i.b, i.n % 2} }, "P/visitor/V feedback/ID"},
 	{"blockJobKey", func(i input) table.Key { return blockJobKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C job/block"},
 	{"claimJobKey", func(i input) table.Key { return claimJobKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V job/claim"},
 	{"contactKey", func(i input) table.Key { return contactKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C -"},
@@ -128,6 +137,7 @@ var builders = []builder{
 		return index(inboxPartition(i.project, states[i.n%4], holders[i.n/4%3], int(i.n/12)), "")
 	}, projectN, "P/inbox/STATE-HOLDER/SHARD TIME/S"},
 	{"ratingsPartition", func(i input) table.Key { return index(ratingsPartition(i.project), "") }, project, "P/ratings TIME/S"},
+	{"feedbackPartition", func(i input) table.Key { return index(feedbackPartition(i.project), "") }, project, "P/feedback TIME/ID"},
 	{"failedHooksPartition", func(i input) table.Key { return index(failedHooksPartition(i.project, HookID(i.a)), "") }, projectA, "P/hook/ID/failed TIME/S"},
 	{"duePartition", func(i input) table.Key { return index(duePartition(i.n, 3), "") }, justN, "~/due/MINUTE/SHARD"},
 	{"timeAndSession", func(i input) table.Key { return index("", timeAndSession(at(i.n), SessionID(i.a))) }, aAndN, "TIME/S"},

@@ -17,7 +17,13 @@ const (
 type PageRequest struct {
 	Limit  int
 	Cursor string
+	// Shown, of a page of entries, leaves out those of which it is false; nil leaves
+	// out none. A page is as long as without it.
+	Shown func(Entry) bool
 }
+
+// CursorBefore is the cursor of the page of entries that ends before one.
+func CursorBefore(n Seq) string { return cursor(n) }
 
 func (r *PageRequest) check() error {
 	if r.Limit == 0 {

@@ -17,6 +17,7 @@
 //	keys.go, table_*.go              every key of the table; reading and writing it
 //	project*.go, private_key.go      a project's settings, texts, modes and keys
 //	visitor.go, contact*.go          who writes, and whether somebody vouches for it
+//	visitor_bare.go, _said, _track, _kept  visitors known by their id alone, and what they say
 //	hint.go                          what pages say beside, which refuses no message
 //	challenge.go                     what it costs a stranger to become a visitor
 //	operator.go                      a project's people
@@ -43,6 +44,7 @@
 //	run_log.go, _read, _end, _watch  the log of one reply, how it ends, who is told at once
 //	action*.go                       calls that an agent has made
 //	file*.go, bucket.go              attachments; file_name.go: how they may be called
+//	feedback.go                      what visitors think besides
 //	rating*.go, review.go, figures.go  what became of sessions
 //	follow.go, hook*.go              who does something for what happens: webhooks, reviews
 //	notify*.go                       telling people that somebody waits

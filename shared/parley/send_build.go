@@ -73,15 +73,15 @@ func (b *sendBuild) build(c *change) error {
 		return errStale
 	}
 	if b.seen.session == nil && c.was != nil {
-		if c.was.Owner.Visitor != b.caller.Visitor || b.caller.Capability && c.was.Channel != b.caller.Channel {
+		if c.was.Owner.Visitor != b.caller.Visitor || b.caller.Channel != "" && c.was.Channel != b.caller.Channel {
 			return errSessionTaken()
 		}
 		if b.request.Begins {
 			return errStood
 		}
 	}
-	if !c.session.Channel.carries(b.request.Content) {
-		return tooLarge("content", MaxMessageBytes)
+	if most := c.session.Channel.MaxMessageBytes(); exceeds(b.request.Content, most) || !c.session.Channel.carries(b.request.Content) {
+		return tooLarge("content", most)
 	}
 	greeting := c.session.greeted(b.request.Greeting)
 	if err := c.writtenTo(b.caller.Author()); err != nil {

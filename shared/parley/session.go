@@ -104,6 +104,20 @@ func (c Channel) reopens() bool { return c == ChannelNative || c == ChannelHissu
 // people only, as OpenCX's client promises its users, and not told to agents.
 func (c Channel) HidesMetadata() bool { return c == ChannelOpenCX }
 
+// MaxMessageBytes is the longest message of a visitor in the channel, in bytes of
+// UTF-8. Cossistant's widget is sent each message twice over in a frame of at most 32
+// KB (API Gateway quota), with up to 10 attachments: 14,000 leave room for both.
+func (c Channel) MaxMessageBytes() int {
+	if c == ChannelCossistant {
+		return 14_000
+	}
+	return MaxMessageBytes
+}
+
+// unarchives reports whether a visitor's message brings an archived session back; in
+// the other dialect it is refused, for its client shows the session as closed.
+func (c Channel) unarchives() bool { return c != ChannelCossistant }
+
 // endsForGood reports whether a visitor who was told that the session has ended
 // begins another: what they write to it is refused, whatever ended it.
 func (c Channel) endsForGood() bool { return c == ChannelChatHub }
@@ -114,14 +128,17 @@ func (c Channel) MaxHumanBytes() int {
 	if c == ChannelHissuno {
 		return 4096
 	}
-	return MaxMessageBytes
+	return c.MaxMessageBytes()
 }
 
 // MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:
 // our choice, well under DynamoDB's 400 KB item. ChatHub: see MaxJSONBytes.
 func (c Channel) MaxReplyBytes() int {
-	if c == ChannelChatHub {
+	switch c {
+	case ChannelChatHub:
 		return 20_000
+	case ChannelCossistant:
+		return c.MaxMessageBytes()
 	}
 	return 128 << 10
 }
@@ -129,9 +146,13 @@ func (c Channel) MaxReplyBytes() int {
 // MaxJSONBytes is the longest text of any message in the channel as a string in
 // JSON, in bytes as EncodedBytes counts them; 0 is no bound. A ChatHub client gets a
 // whole message in one frame, of at most socket.MaxFrame with what stands around it.
+// Cossistant's page needs room beside it for attachments.
 func (c Channel) MaxJSONBytes() int {
-	if c == ChannelChatHub {
+	switch c {
+	case ChannelChatHub:
 		return 30_000
+	case ChannelCossistant:
+		return 20_000
 	}
 	return 0
 }

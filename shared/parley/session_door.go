@@ -114,7 +114,7 @@ func (s *Store) owns(ctx context.Context, c Caller, session *Session) error {
 		return nil
 	case c.Only != "" && c.Only != session.ID:
 		return notFound("session")
-	case c.Capability && c.Channel != session.Channel:
+	case c.Channel != "" && c.Channel != session.Channel:
 		return notFound("session")
 	case c.Capability && o.Visitor == c.Visitor:
 		if c.Contact != "" && o.Contact != "" && c.Contact != o.Contact {

@@ -263,6 +263,7 @@ func (c *change) reopen(by Author) error {
 func (c *change) writtenTo(by Author) error {
 	session := c.session
 	if session.State == StateSpam || session.State == StateResolved && !session.Channel.reopens() ||
+		session.Archived && !session.Channel.unarchives() ||
 		session.Over() && session.Channel.endsForGood() {
 		return conflict("session_closed", "this session is closed")
 	}

@@ -23,7 +23,7 @@ func (s *Store) Transcript(ctx context.Context, c Caller, id SessionID, r PageRe
 		}
 		to = min(max(to, 1), session.Seq+1) - 1
 	}
-	entries, err := s.downFrom(ctx, c.Project, id, to, r.Limit+1, func(e Entry) bool { return !e.Internal || c.staff() })
+	entries, err := s.downFrom(ctx, c.Project, id, to, r.Limit+1, func(e Entry) bool { return (!e.Internal || c.staff()) && (r.Shown == nil || r.Shown(e)) })
 	if err != nil {
 		return nil, nil, "", err
 	}

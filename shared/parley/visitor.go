@@ -26,9 +26,12 @@ type Caller struct {
 	// of that session and comes into being with it. Contact is set if a signature
 	// came along.
 	Capability bool `json:"capability,omitempty"`
-	// Channel is, where Capability is set, the dialect in which the caller holds the
-	// id. A session of another dialect is unknown to it: ids are kept as secret as
-	// the dialect needs that gave them.
+	// Bare says that the caller holds nothing but the id of a bare visitor, as Arrive
+	// makes them. Contact is then set if somebody vouched for it.
+	Bare bool `json:"bare,omitempty"`
+	// Channel is, where Capability or Bare is set, the dialect in which the caller
+	// holds the id. A session of another dialect is unknown to it: ids are kept as
+	// secret as the dialect needs that gave them.
 	Channel Channel `json:"channel,omitempty"`
 	// Only, if set, is the one session that the caller may read and answer: who came
 	// by the link of a mail. All others are unknown to it.
@@ -92,7 +95,12 @@ type Visitor struct {
 	Generation int64     `json:"-"`
 	Contact    ContactID `json:"-"`
 	Blocked    bool      `json:"-"`
-	Created    int64     `json:"created"` // milliseconds
+	// Bare says that the id is the visitor's credential; see Arrive.
+	Bare bool `json:"-"`
+	// Heard is when the page of a bare visitor gave its last sign, in milliseconds,
+	// within HeardEvery.
+	Heard   int64 `json:"-"`
+	Created int64 `json:"created"` // milliseconds
 	// Name, Email, Language and Metadata are what the browser said: a hint, no identity.
 	// Metadata has an item of its own, since the visitor's is written with every
 	// message; only ReadSession tells it.
@@ -109,8 +117,12 @@ func (v Visitor) item(p ProjectID, now time.Time) (table.Item, error) {
 		return nil, fmt.Errorf("encode visitor: %w", err)
 	}
 	k := visitorKey(p, v.ID)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "gen": v.Generation, "day": day(now),
-		"spent": int64(0), "data": string(data)}, nil
+	item := table.Item{table.PK: k.PK, table.SK: k.SK, "gen": v.Generation, "day": day(now),
+		"spent": int64(0), "data": string(data)}
+	if v.Bare {
+		item[bare], item[heard] = true, v.Heard
+	}
+	return item, nil
 }
 
 // aboutItem keeps a visitor's Metadata.
@@ -135,7 +147,8 @@ func (v *Visitor) learn(about table.Item) error {
 }
 
 func visitorFrom(id VisitorID, item table.Item) (Visitor, error) {
-	v := Visitor{ID: id, Generation: item.Int("gen"), Contact: ContactID(item.String("contact")), Blocked: item.Bool("blocked")}
+	v := Visitor{ID: id, Generation: item.Int("gen"), Contact: ContactID(item.String("contact")), Blocked: item.Bool("blocked"),
+		Bare: item.Bool(bare), Heard: item.Int(heard)}
 	if err := json.Unmarshal([]byte(item.String("data")), &v); err != nil {
 		return v, fmt.Errorf("decode visitor: %w", err)
 	}
@@ -151,6 +164,12 @@ func standingOf(item table.Item, c Caller) error {
 	switch {
 	case c.Capability && item == nil:
 		return nil // the session may be about to begin
+	case c.Bare && !item.Bool(bare):
+		return notFound("visitor")
+	case c.Bare && isBlocked(item):
+		return errBlocked()
+	case c.Bare:
+		return nil
 	case item == nil || item.Int("gen") != c.generation():
 		return errRevoked()
 	case !c.Capability && item.String("contact") != string(c.Contact):
@@ -169,6 +188,8 @@ func checkVisitor(c Caller) table.Action {
 func standingConditions(c Caller) []table.Condition {
 	stands := []table.Condition{table.Equal("gen", c.generation()), table.Missing("blocked"), table.Missing(barred)}
 	switch {
+	case c.Bare:
+		return append(stands[1:], table.Equal(bare, true))
 	case c.Capability:
 		return stands
 	case c.Contact != "":

@@ -65,6 +65,9 @@ func greeting(p *parley.Project, c *Claim) []string {
 	for _, e := range append(c.Entries[:len(c.Entries):len(c.Entries)], c.Question) {
 		if len(e.Greeting) > 0 && texts == nil {
 			for _, said := range e.Greeting {
+				if said.By.Kind == parley.AuthorUser {
+					continue // what the page has the visitor say is not what they were greeted with
+				}
 				texts = append(texts, said.Text)
 			}
 		}

@@ -30,8 +30,8 @@ type Config struct {
 	// Prefix is the path of the other files, such as "/page/"; the shared files
 	// are under it in "web/". Required.
 	Prefix string
-	// Origins are other origins ("https://host[:port]") that the page may call and
-	// load images from.
+	// Origins are other origins ("https://host[:port]", or wss) that the page may call
+	// and load images from.
 	Origins []string
 }
 

@@ -27,5 +27,9 @@ func handler(ctx context.Context, b *wire.Base) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return chat.New(chat.Config{API: a, Engine: e})
+	pages, err := b.Live(a.Store)
+	if err != nil {
+		return nil, err
+	}
+	return chat.New(chat.Config{API: a, Engine: e, Typing: pages.Typing})
 }

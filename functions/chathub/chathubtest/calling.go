@@ -164,9 +164,6 @@ func testTypingOnly(t *testing.T, s *suite) {
 }
 
 func testPanic(t *testing.T, s *suite) {
-	if s.Break == nil {
-		t.Skip("this host cannot break the hub")
-	}
 	c := s.page(t, nil).connect()
 	s.Break()
 	c.fails(c.invoke("TypingAsync"), "internal_error")

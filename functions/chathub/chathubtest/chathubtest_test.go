@@ -39,10 +39,18 @@ const master = "a master secret of at least 32 bytes"
 // TestInProcess runs the suite with all functions in this process, on the embedded
 // table, behind the stand-in for API Gateway.
 func TestInProcess(t *testing.T) {
-	h := newHost(t)
-	chathubtest.Run(t, chathubtest.Host{Base: h.front.URL, Socket: h.front.URL + chathub.Path, Gateway: h.gateway.Load(), Store: h.store, Master: master, Model: h.model,
+	chathubtest.Run(t, newHost(t).host())
+}
+
+// TestAppsInProcess has apps with SignalR's own client use the same.
+func TestAppsInProcess(t *testing.T) {
+	chathubtest.RunApps(t, newHost(t).host())
+}
+
+func (h *host) host() chathubtest.Host {
+	return chathubtest.Host{Base: h.front.URL, Socket: h.front.URL + chathub.Path, Gateway: h.gateway.Load(), Store: h.store, Master: master, Model: h.model,
 		Dump:  func(t testing.TB) map[table.Key]table.Item { return parleytest.Everything(t, h.table) },
-		Break: func() { h.broken.Store(true) }, Kill: h.kill, Pass: h.pass, Restart: h.restart})
+		Break: func() { h.broken.Store(true) }, Kill: h.kill, Pass: h.pass, Restart: h.restart}
 }
 
 // host is all functions that the hub's clients have to do with.

@@ -185,8 +185,10 @@ type client struct {
 	// frames are the hub's so far, all but those before the first record after the
 	// handshake, and read how many of the records of each have been looked at.
 	frames [][]record
-	// ended is the close code; 0 while it is connected.
+	// ended is the close code, -1 if there is none; 0 while it is connected.
 	ended websocket.StatusCode
+	// source is where frames come from in place of ws, nil if they come from there.
+	source func() []record
 }
 
 // open connects and does the handshake, and nothing more.
@@ -235,6 +237,9 @@ func (c *client) frame() []record {
 	c.t.Helper()
 	if c.ended != 0 {
 		return nil
+	}
+	if c.source != nil {
+		return c.source()
 	}
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()

@@ -452,9 +452,6 @@ func testTwoTabs(t *testing.T, s *suite) {
 }
 
 func testRestart(t *testing.T, s *suite) {
-	if s.Restart == nil {
-		t.Skip("this host cannot stop and start the hub")
-	}
 	p := s.page(t, nil)
 	c := p.connect()
 	id := c.say(fresh("Hello")).ConversationID

@@ -34,7 +34,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	bells := []feed.Bell{review.Bell(callReview), hooks.Bell(store, callHooks), hooks.NotifyBell(store, callHooks),
+	bells := []feed.Bell{push.ConsoleBell(store, callPush), review.Bell(callReview), hooks.Bell(store, callHooks), hooks.NotifyBell(store, callHooks),
 		hooks.ReplyMailBell(callHooks), push.Bell(callPush)}
 	handler := feed.New(feed.Config{Bells: bells, Metrics: os.Stdout, Log: b.Log})
 	lambda.Start(handler.Stream)

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"parley/shared/lambdahttp"
+	"parley/shared/live"
+	"parley/shared/parley"
 	"parley/shared/socket"
 	"parley/shared/socket/apigateway"
 )
@@ -17,15 +20,46 @@ const socketsVariable = "PARLEY_SOCKETS"
 
 // Poster reaches the clients of the socket APIs that the function has been told.
 func (b *Base) Poster() (*apigateway.Poster, error) {
+	endpoints, err := sockets()
+	if err != nil {
+		return nil, err
+	}
+	return apigateway.NewPoster(b.Call, endpoints)
+}
+
+// SocketAddress returns where clients connect to the socket API of a name:
+// "wss://….execute-api.us-east-1.amazonaws.com/live".
+func SocketAddress(api string) (string, error) {
+	endpoints, err := sockets()
+	if err != nil {
+		return "", err
+	}
+	rest, ok := strings.CutPrefix(endpoints[api], "http") // or https, which becomes wss
+	if !ok {
+		return "", fmt.Errorf("%s does not name the address of %s", socketsVariable, api)
+	}
+	return "ws" + rest, nil
+}
+
+func sockets() (endpoints map[string]string, err error) {
 	text, err := Required(socketsVariable)
 	if err != nil {
 		return nil, err
 	}
-	var endpoints map[string]string
 	if err := json.Unmarshal([]byte(text), &endpoints); err != nil {
 		return nil, fmt.Errorf("%s is no JSON object of addresses: %w", socketsVariable, err)
 	}
-	return apigateway.NewPoster(b.Call, endpoints)
+	return endpoints, nil
+}
+
+// Live tells whoever is connected to the socket APIs that the function has been told
+// what happens in the store's sessions.
+func (b *Base) Live(store *parley.Store) (*live.Live, error) {
+	poster, err := b.Poster()
+	if err != nil {
+		return nil, err
+	}
+	return live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log})
 }
 
 // ServeSocket is Main for a function that serves the socket API of a name. It

@@ -42,3 +42,18 @@ func TestPoster(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketAddress: clients reach an API where functions manage it.
+func TestSocketAddress(t *testing.T) {
+	t.Setenv("PARLEY_SOCKETS", `{"chathub":"https://a.example/live","console":"http://localhost:1/live","odd":"ftp://a.example"}`)
+	for api, want := range map[string]string{"chathub": "wss://a.example/live", "console": "ws://localhost:1/live"} {
+		if got, err := SocketAddress(api); got != want || err != nil {
+			t.Errorf("%s is at %q, %v; want %q", api, got, err, want)
+		}
+	}
+	for _, api := range []string{"odd", "none"} {
+		if got, err := SocketAddress(api); err == nil {
+			t.Errorf("%s is at %q", api, got)
+		}
+	}
+}

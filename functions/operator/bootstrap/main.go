@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	_ "time/tzdata" // to check the time zones of projects, wherever this runs
 
@@ -15,6 +16,7 @@ import (
 	"parley/functions/operator/console"
 	"parley/shared/bucket"
 	"parley/shared/lambdahttp"
+	"parley/shared/live"
 	"parley/shared/run"
 )
 
@@ -33,7 +35,15 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	page, err := newConsole(ctx, bucket, a.URLs.Uploads)
+	pages, err := b.Live(a.Store)
+	if err != nil {
+		return err
+	}
+	address, err := wire.SocketAddress(live.ConsoleAPI)
+	if err != nil {
+		return err
+	}
+	page, err := newConsole(ctx, bucket, a.URLs.Uploads, address)
 	if err != nil {
 		return err
 	}
@@ -41,7 +51,8 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	handler, err := operator.New(operator.Config{API: a, Runs: runs, CheckURL: client.CheckURL, Console: page})
+	handler, err := operator.New(operator.Config{API: a, Runs: runs, CheckURL: client.CheckURL, Console: page,
+		Typing: pages.Typing, Socket: address, Dismiss: pages.Dismiss})
 	if err != nil {
 		return err
 	}
@@ -49,14 +60,18 @@ func start(ctx context.Context, b *wire.Base) error {
 	return nil
 }
 
-// newConsole returns the operators' page. It uploads to the bucket, and shows
-// pictures to which the function uploads redirects.
-func newConsole(ctx context.Context, b *bucket.Bucket, uploads string) (http.Handler, error) {
+// newConsole returns the operators' page. It uploads to the bucket, shows
+// pictures to which the function uploads redirects, and connects to a socket.
+func newConsole(ctx context.Context, b *bucket.Bucket, uploads, socket string) (http.Handler, error) {
 	origin, err := b.Origin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	origins := []string{origin}
+	at, err := url.Parse(socket)
+	if err != nil {
+		return nil, err
+	}
+	origins := []string{origin, at.Scheme + "://" + at.Host}
 	if uploads != "" {
 		origins = append(origins, strings.TrimRight(uploads, "/"))
 	}

@@ -20,7 +20,8 @@ const Prefix = "/console"
 // Config is what the console has to know of the bundle that serves it.
 type Config struct {
 	// Origins are the other origins ("https://host[:port]") that it has pictures
-	// from and uploads to: of the function uploads, and of the bucket.
+	// from, uploads and connects to: of the function uploads, of the bucket, and of
+	// the consoles' socket ("wss://host[:port]"), where that is at a host of its own.
 	Origins []string
 }
 

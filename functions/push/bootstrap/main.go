@@ -8,7 +8,6 @@ import (
 
 	"parley/functions/internal/wire"
 	"parley/functions/push"
-	"parley/shared/live"
 )
 
 func main() { wire.MainWithoutSecret(start) }
@@ -18,11 +17,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	poster, err := b.Poster()
-	if err != nil {
-		return err
-	}
-	pages, err := live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log})
+	pages, err := b.Live(store)
 	if err != nil {
 		return err
 	}

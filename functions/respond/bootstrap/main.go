@@ -9,7 +9,6 @@ import (
 	"parley/functions/internal/wire"
 	"parley/functions/internal/wire/engine"
 	"parley/functions/respond"
-	"parley/shared/live"
 	"parley/shared/run"
 )
 
@@ -20,11 +19,7 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	poster, err := b.Poster()
-	if err != nil {
-		return err
-	}
-	pages, err := live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log})
+	pages, err := b.Live(store)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 func Run(t *testing.T, b parley.Bucket, origin string) {
 	t.Run("Plumbing", func(t *testing.T) { Plumbing(t, b) })
 	t.Run("Grant", func(t *testing.T) { grants(t, b) })
+	t.Run("GrantPut", func(t *testing.T) { putGrants(t, b) })
 	t.Run("Copy", func(t *testing.T) { copies(t, b) })
 	t.Run("Link", func(t *testing.T) { links(t, b) })
 	t.Run("Unsigned", func(t *testing.T) { unsigned(t, b) })

@@ -9,8 +9,8 @@ import (
 	"parley/shared/parley"
 )
 
-// cors holds b to what a page of the origin needs: form POSTs of which it can
-// read the answer, whether or not it watches their progress, and downloads.
+// cors holds b to what a page of the origin needs: form POSTs and PUTs of which it
+// can read the answer, whether or not it watches their progress, and downloads.
 func cors(t *testing.T, b parley.Bucket, origin string) {
 	key := newKey()
 	store(t, b, key, "text/plain", []byte("hello"))
@@ -18,6 +18,7 @@ func cors(t *testing.T, b parley.Bucket, origin string) {
 	grant := must(b.GrantUpload(t.Context(), newKey(), "text/plain", 1, maxBytes, time.Minute))(t)
 	refused := formFor(grant, []byte("hello"))
 	refused.fields["Content-Type"] = "text/html"
+	direct := must(b.GrantPut(t.Context(), newKey(), "text/plain", time.Minute))(t)
 	for name, c := range map[string]struct {
 		request *http.Request
 		status  int
@@ -25,6 +26,9 @@ func cors(t *testing.T, b parley.Bucket, origin string) {
 		"preflight of an upload":  {preflight(t, grant.URL, http.MethodPost), http.StatusOK},
 		"upload":                  {formFor(grant, []byte("hello")).request(t), http.StatusCreated},
 		"refused upload":          {refused.request(t), http.StatusForbidden},
+		"preflight of a PUT":      {preflight(t, direct.URL, http.MethodPut), http.StatusOK},
+		"PUT":                     {put(t, direct.URL, "text/plain", []byte("hello")), http.StatusOK},
+		"refused PUT":             {put(t, direct.URL, "text/html", []byte("hello")), http.StatusForbidden},
 		"preflight of a download": {preflight(t, link, http.MethodGet), http.StatusOK},
 		"download":                {must(http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil))(t), http.StatusOK},
 	} {
@@ -49,5 +53,8 @@ func preflight(t *testing.T, url, method string) *http.Request {
 	t.Helper()
 	r := must(http.NewRequestWithContext(t.Context(), http.MethodOptions, url, nil))(t)
 	r.Header.Set("Access-Control-Request-Method", method)
+	if method == http.MethodPut {
+		r.Header.Set("Access-Control-Request-Headers", "content-type")
+	}
 	return r
 }

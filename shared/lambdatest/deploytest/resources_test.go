@@ -91,7 +91,7 @@ func TestBucket(t *testing.T) {
 		t.Error("objects are not encrypted")
 	}
 	cors := p.list("CorsConfiguration", "CorsRules")
-	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
+	if len(cors) != 1 || !reflect.DeepEqual(cors[0].(node)["AllowedMethods"], []any{"GET", "POST", "PUT"}) || cors[0].(node).at("AllowedOrigins", "Ref") != "UploadOrigins" {
 		t.Errorf("CorsRules = %v", cors)
 	}
 	expires, aborts := false, false
@@ -130,7 +130,8 @@ func TestRights(t *testing.T) {
 			}
 			for _, r := range resources {
 				if bare := strings.NewReplacer("/quarantine/*", "", "/files/*", "",
-					":parameter/parley/${AWS::StackName}/actions/*", "", ":parameter/parley/${AWS::StackName}/notify/*", "").Replace(r); strings.Contains(bare, "*") {
+					":parameter/parley/${AWS::StackName}/actions/*", "", ":parameter/parley/${AWS::StackName}/notify/*", "",
+					"/live/GET/@connections/*", "", "/live/POST/@connections/*", "", "/live/DELETE/@connections/*", "").Replace(r); strings.Contains(bare, "*") {
 					t.Errorf("%s may %s on %s", name, action, r)
 				}
 			}
@@ -172,9 +173,10 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s: has the master secret's ARN: %v; may read it: %v", name, has, opens)
 		}
 		mayCall(t, name, variables, may["lambda:InvokeFunction"])
+		mayPost(t, name, variables, may["execute-api:ManageConnections"])
 		erases := name == "history" || name == "sweep"
-		revokes := name == "operator"               // keys and operators
-		posts := variables["PARLEY_SOCKETS"] != nil // and takes connections away that are gone
+		revokes := name == "operator" || name == "cossistant" // keys and operators; whose a visitor was
+		posts := variables["PARLEY_SOCKETS"] != nil           // and takes connections away that are gone
 		if items, objects := may["dynamodb:DeleteItem"] != nil, may["s3:DeleteObject"] != nil; items != (erases || revokes || posts) || objects != erases {
 			t.Errorf("%s may delete items: %v, objects: %v", name, items, objects)
 		}
@@ -249,7 +251,7 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("no output for the URL of %s", id)
 		}
 	}
-	for _, ref := range []string{"Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:PushFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
+	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:PushFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
 		if !strings.Contains(shown, ref) {
 			t.Errorf("no output for %s", ref)
 		}
@@ -257,11 +259,17 @@ func TestOutputs(t *testing.T) {
 }
 
 // TestNoCircle: nothing needs what is made after it. A function's URL is made
-// after the function, so none can name its own, nor two each other's.
+// after the function, so none can name its own, nor two each other's. The routes
+// of a WebSocket API are made after both, so its function can name it.
 func TestNoCircle(t *testing.T) {
 	template := load(t)
 	needs := map[string][]string{}
 	for id, r := range template.in("Resources") {
+		if r.(node)["Type"] == "AWS::Serverless::WebSocketApi" {
+			needs[id] = []string{}
+			each(r, func(v any) { needs[id+"DefaultRoute"] = append(needs[id+"DefaultRoute"], references(v)...) })
+			continue
+		}
 		each(r, func(v any) { needs[id] = append(needs[id], references(v)...) })
 		if r.(node).at("Properties", "FunctionUrlConfig") != nil {
 			needs[id+"Url"] = []string{id}

@@ -3,6 +3,8 @@
 import { addressOf, parseAddress } from "/console/js/address.js";
 import { barChart, tableOf } from "/console/js/chart.js";
 import { claim } from "/console/js/claims.js";
+import { Desk } from "/console/js/desk.js";
+import { Inbox } from "/console/js/inbox.js";
 import { News, cut, messageMark, waitingMark } from "/console/js/news.js";
 import { age, badge, holderWords, leftWords, personName } from "/console/js/person.js";
 import { SessionRecord, isTelling } from "/console/js/sessionrecord.js";
@@ -284,6 +286,89 @@ test("what the tab keeps, and forgets at signing out", () => {
   a.clear();
   equal([b.get("key"), b.outbox, sessionStorage.getItem("other")], [undefined, [], "stays"], "signed out");
   equal(localStorage.length, 0, "nothing outlives the tab");
+});
+
+// Passes an hour for what do begins, and returns what it returned.
+async function anHour(doing) {
+  const [set, clear] = [window.setTimeout, window.clearTimeout];
+  const due = new Map();
+  let [now, id] = [0, 0];
+  window.setTimeout = (call, ms = 0) => (due.set(++id, { call, at: now + ms }), id);
+  window.clearTimeout = (gone) => due.delete(gone);
+  const settle = async () => {
+    for (let i = 0; i < 100; i++) await null;
+  };
+  try {
+    const end = doing();
+    for (await settle(); ; await settle()) {
+      const [next, { call, at }] = [...due].reduce((a, b) => (b[1].at < a[1].at ? b : a));
+      if (at > 3600_000) return end();
+      now = at;
+      due.delete(next);
+      call();
+    }
+  } finally {
+    [window.setTimeout, window.clearTimeout] = [set, clear];
+  }
+}
+
+const told = (up) => Object.assign(new EventTarget(), { up, watch() {}, say: () => up });
+
+// Opens a session that a person has, beside the list that it is in, and counts calls.
+function openConsole(up) {
+  const asked = { inbox: 0, updates: 0, transcript: 0 };
+  const state = session(1, { holder: "human" });
+  const api = {
+    inbox: async () => (asked.inbox++, { sessions: [], next: null }),
+    transcript: async () => (asked.transcript++, page([entry(1)], { holder: "human" })),
+    updates: async () => {
+      asked.updates++;
+      return {
+        retry: 1500, // where people have the session
+        async *[Symbol.asyncIterator]() {
+          yield { event: "state", data: JSON.stringify(state), id: "1" };
+        },
+      };
+    },
+  };
+  const inbox = new Inbox(api, { waiting() {}, heldBy: () => undefined, told: () => up });
+  inbox.show("human");
+  inbox.start();
+  const desk = new Desk(api, told(up), { outbox: [] }, { kind: "human" });
+  desk.open("s");
+  return () => {
+    inbox.leave();
+    desk.leave();
+    return asked;
+  };
+}
+
+test("what an open console asks in an hour: with its socket less than a quarter", async () => {
+  equal(await anHour(() => openConsole(false)), { inbox: 2 * 901, updates: 2401, transcript: 1 }, "without");
+  equal(await anHour(() => openConsole(true)), { inbox: 2 * 61, updates: 61, transcript: 1 }, "with it");
+});
+
+test("lists chosen one after another while the first is read", async () => {
+  const reads = [];
+  const shown = [];
+  const api = {
+    inbox: (list, cursor, signal) =>
+      new Promise((resolve, reject) => {
+        reads.push({ list, resolve });
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  };
+  const inbox = new Inbox(api, { waiting: (count) => shown.push(count), heldBy: () => undefined, told: () => true });
+  const running = inbox.start();
+  inbox.show("ai");
+  inbox.show("human");
+  for (let i = 0; i < 100; i++) await null;
+  equal(reads.map(({ list }) => list.holder), ["waiting", "human"]);
+  reads[1].resolve({ sessions: [], next: null });
+  for (let i = 0; i < 100; i++) await null;
+  equal(inbox.el.querySelector(".status[role=status]:not([hidden])").textContent, "No session is with a person.");
+  inbox.leave();
+  await running;
 });
 
 await run();

@@ -100,23 +100,22 @@ export class Inbox {
     document.addEventListener("visibilitychange", () => this.#turnedAway(), { signal: this.#leave.signal });
     addEventListener("online", () => this.#bell.ring(), { signal: this.#leave.signal });
     for (let tries = 0; !this.#leave.signal.aborted;) {
+      const { signal: turn } = this.#turn;
       let wait = document.hidden ? HIDDEN_PACE : SEEN_PACE;
       try {
         this.#lookedAt = Date.now();
-        await this.#look();
+        await this.#look(turn);
         tries = 0;
       } catch (err) {
-        if (this.#leave.signal.aborted) return;
-        if (err !== this.#turn.signal.reason && !(err instanceof Problem)) throw err;
-        if (err instanceof Problem) {
+        if (!turn.aborted) {
+          if (!(err instanceof Problem)) throw err;
           wait = Math.max(wait, backoff(tries++));
           if (!this.#loaded) this.#fail(err);
-        } else {
-          wait = 0; // another list was chosen meanwhile
         }
       }
-      if (wait && this.#told()) wait = Math.max(wait, TOLD_PACE);
-      if (wait) await this.#bell.sleep(wait, this.#leave.signal).catch(() => {});
+      if (turn.aborted) continue; // another list was chosen meanwhile
+      if (this.#told()) wait = Math.max(wait, TOLD_PACE);
+      await this.#bell.sleep(wait, this.#leave.signal).catch(() => {});
     }
   }
 
@@ -197,8 +196,7 @@ export class Inbox {
     if (!document.hidden || this.#actions.heldBy() !== undefined) this.#bell.ring();
   }
 
-  async #look() {
-    const { signal } = this.#turn;
+  async #look(signal) {
     const list = this.#list;
     if (document.hidden && this.#loaded && list !== "waiting") await this.#count(signal);
     else await this.#read(list, signal);

@@ -82,7 +82,7 @@ export const text = {
   leftNow: "left the page just now",
   writes: "AI is writing",
   types: (name) => `${name} is writing…`,
-  typing: "is typing…",
+  typing: "is writing…",
   preview: { ai: "AI: ", human: "You: ", team: "Team: ", system: "" },
   replied: (name) => `${name}: `,
   noMessages: "No messages yet",

@@ -1,0 +1,144 @@
+// Package cossistant speaks the REST half of the protocol of Cossistant's widget,
+// releases 0.1.2 and 0.2.0: the routes under /cossistant/v1, which pages set as
+// apiUrl. It only translates; the rules are in package parley, and the protocol's
+// words for sessions and visitors in package shape.
+// Tested by functions/cossistant/cossistanttest.
+package cossistant
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"parley/functions/cossistant/shape"
+	"parley/shared/api"
+	"parley/shared/parley"
+	"parley/shared/run"
+)
+
+// Config is what the function needs; API and Runs are required, and the API's store
+// needs a bucket.
+type Config struct {
+	API  *api.API
+	Runs *run.Dispatcher
+	// Typing tells whoever of the team is connected that a visitor types, or has
+	// stopped; nil tells nobody.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
+}
+
+// base begins the path of every route.
+const base = "/cossistant/v1"
+
+// New returns the function's handler.
+func New(c Config) (http.Handler, error) {
+	if c.API == nil || c.Runs == nil {
+		return nil, errors.New("cossistant: API and Runs are required")
+	}
+	f := function{c}
+	return c.API.Dialect(refuse,
+		api.Route{Pattern: "GET " + base + "/websites", Handle: f.website},
+		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}", Handle: f.patchVisitor},
+		api.Route{Pattern: "POST " + base + "/visitors/{visitor}/activity", Handle: f.activity},
+		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}/metadata", Handle: f.patchMetadata},
+		api.Route{Pattern: "POST " + base + "/contacts/identify", Handle: f.identify},
+		api.Route{Pattern: "GET " + base + "/conversations", Handle: f.conversations},
+		api.Route{Pattern: "POST " + base + "/conversations", Handle: f.create},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}", Handle: f.conversation},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}/timeline", Handle: f.timeline},
+		api.Route{Pattern: "POST " + base + "/messages", Handle: f.message},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}/seen", Handle: f.seen},
+		api.Route{Pattern: "POST " + base + "/conversations/{session}/seen", Handle: f.markSeen},
+		api.Route{Pattern: "POST " + base + "/conversations/{session}/typing", Handle: f.typing},
+		api.Route{Pattern: "POST " + base + "/conversations/{session}/rating", Handle: f.rate},
+		api.Route{Pattern: "POST " + base + "/feedback", Handle: f.feedback},
+		api.Route{Pattern: "POST " + base + "/uploads/sign-url", Handle: f.signURL},
+		api.Route{Pattern: "GET " + base + "/support/state", Handle: f.supportState},
+		api.Route{Pattern: "PATCH " + base + "/support/onboarding", Handle: f.onboarding},
+	), nil
+}
+
+type function struct{ Config }
+
+// changeTime is how long a change may take where the host sets no limit. It goes on
+// though the client has left. Our choice.
+const changeTime = 20 * time.Second
+
+// errorOut is an error in the format of the protocol. It has no code, by which clients
+// would not recognise what is not there, except where they know one.
+type errorOut struct {
+	Error   string `json:"error"`
+	Message string `json:"message"`
+	Code    string `json:"code,omitempty"`
+}
+
+// coded are the errors that clients know by a code.
+var coded = map[string]string{
+	"session_id_conflict": "CONVERSATION_ID_CONFLICT",
+	"message_id_conflict": "TIMELINE_ITEM_ID_CONFLICT",
+}
+
+// aboutKeys are the refusals that clients may take for a wrong key, as they take every
+// 401 and 403: they then show the page's author how to set it up, and no message.
+var aboutKeys = map[string]bool{"unknown_key": true, "origin_refused": true, "blocked": true}
+
+func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
+	if (p.Status == http.StatusForbidden || p.Status == http.StatusUnauthorized) && !aboutKeys[p.Code] {
+		w.Header().Del("WWW-Authenticate")
+		p.Status = http.StatusConflict
+	}
+	_ = api.JSON(w, p.Status, errorOut{p.Code, p.Detail, coded[p.Code]})
+}
+
+// Headers of the protocol.
+const (
+	keyHeader     = "X-Public-Key"
+	visitorHeader = "X-Visitor-Id"
+)
+
+// stranger returns who makes a request as far as the public key tells.
+func (f function) stranger(r *http.Request) (parley.Caller, *parley.Project, error) {
+	p, err := f.API.ProjectBy(r, r.Header.Get(keyHeader), checkOrigin)
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	return parley.Caller{Project: p.ID, Channel: parley.ChannelCossistant, Address: api.Address(r)}, p, nil
+}
+
+// caller returns the visitor who makes a request. Where the path, the query or the
+// body name one too, it is the same, or else nobody.
+func (f function) caller(r *http.Request) (parley.Caller, *parley.Project, error) {
+	c, p, err := f.stranger(r)
+	if err != nil {
+		return c, nil, err
+	}
+	id := parley.VisitorID(r.Header.Get(visitorHeader))
+	for _, named := range []string{r.PathValue("visitor"), r.URL.Query().Get("visitorId")} {
+		if err := same(id, parley.VisitorID(named)); err != nil {
+			return c, nil, err
+		}
+	}
+	if c, err = f.API.Store.BareCaller(r.Context(), c, id); err != nil {
+		return c, nil, err
+	}
+	return c, p, f.API.Store.TakeCall(p, c)
+}
+
+// same returns not_found unless a request names the visitor who makes it, or nobody.
+func same(visitor, named parley.VisitorID) error {
+	if named == "" || named == visitor {
+		return nil
+	}
+	return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "visitor not found"}
+}
+
+// view is how the caller sees things.
+func (f function) view(r *http.Request, c parley.Caller) shape.View {
+	return shape.View{Project: c.Project, Visitor: c.Visitor,
+		File: func(a parley.Attachment) string { return f.API.FileURL(r, c.Project, a.ID, a.Name) }}
+}
+
+// lasting is the request with a context for a change.
+func lasting(r *http.Request) (context.Context, context.CancelFunc) {
+	return api.Lasting(r, changeTime)
+}

@@ -1,0 +1,160 @@
+package parley
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"parley/shared/table"
+)
+
+// Tracking is what the page of a bare visitor says of where they are, and with what.
+type Tracking struct {
+	Language string `json:"language,omitempty"` // BCP 47
+	Timezone string `json:"timezone,omitempty"`
+	// Device is what else is known of the browser, by the dialect's names.
+	Device map[string]string `json:"device,omitempty"`
+	// First is how the visitor came: a JSON object, kept from the first time on.
+	First json.RawMessage `json:"first,omitempty"`
+	// Page is where the visitor is: a JSON object, with url and title as texts.
+	Page json.RawMessage `json:"page,omitempty"`
+	// Updated is when any of it changed last, in milliseconds.
+	Updated int64 `json:"updated,omitempty"`
+}
+
+// Limits of a Tracking. Our choices: it is written as visitors go from page to page.
+const (
+	// MaxTrackingBytes is the most of it that is kept, in bytes of JSON.
+	MaxTrackingBytes = 4 << 10
+	// MaxTimezoneBytes is the longest time zone: the longest of IANA's has 32.
+	MaxTimezoneBytes = 64
+)
+
+// Where is the page where the visitor is.
+func (t Tracking) Where() Page {
+	var at struct{ URL, Title string }
+	if t.Page == nil || json.Unmarshal(t.Page, &at) != nil {
+		return Page{}
+	}
+	return Page{URL: at.URL, Title: at.Title}
+}
+
+func (t Tracking) check() error {
+	switch {
+	case exceeds(t.Language, MaxLanguageBytes):
+		return tooLarge("language", MaxLanguageBytes)
+	case exceeds(t.Timezone, MaxTimezoneBytes):
+		return tooLarge("timezone", MaxTimezoneBytes)
+	}
+	if err := checkPairs("device", t.Device); err != nil {
+		return err
+	}
+	for name, object := range map[string]json.RawMessage{"attribution": t.First, "currentPage": t.Page} {
+		if object == nil {
+			continue
+		}
+		if err := checkObject(name, object, MaxTrackingBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onTopOf is what is known after an earlier Tracking; what is not said stays.
+func (t Tracking) onTopOf(was Tracking) Tracking {
+	now := was
+	if t.Language != "" {
+		now.Language = t.Language
+	}
+	if t.Timezone != "" {
+		now.Timezone = t.Timezone
+	}
+	if len(t.Device) > 0 {
+		now.Device = maps.Clone(was.Device)
+		if now.Device == nil {
+			now.Device = map[string]string{}
+		}
+		maps.Copy(now.Device, t.Device)
+	}
+	if now.First == nil {
+		now.First = t.First
+	}
+	if t.Page != nil {
+		now.Page = t.Page
+	}
+	return now
+}
+
+func trackingFrom(item table.Item) (t Tracking, err error) {
+	if item == nil {
+		return t, nil
+	}
+	if err := json.Unmarshal([]byte(item.String("data")), &t); err != nil {
+		return t, fmt.Errorf("decode tracking: %w", err)
+	}
+	return t, nil
+}
+
+// Track keeps what the page of the caller, a bare visitor, says of itself, and that it
+// is there. What is known already is not written, nor is what is above the bound of
+// the caller's address. Errors: invalid_field, too_large.
+func (s *Store) Track(ctx context.Context, c Caller, t Tracking) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	k := visitorTrackKey(c.Project, c.Visitor)
+	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor), k)
+	if err != nil {
+		return unavailable(err)
+	}
+	if err := standingOf(items[0], c); err != nil {
+		return err
+	}
+	was, err := trackingFrom(items[1])
+	if err != nil {
+		return err
+	}
+	actions, err := s.toTrack(c, k, was, t.onTopOf(was))
+	if err != nil {
+		return err
+	}
+	sign := s.sign(c, items[0])
+	switch {
+	case sign != nil:
+		actions = append(actions, *sign)
+	case actions != nil:
+		actions = append(actions, checkVisitor(c))
+	default:
+		return nil
+	}
+	if s.takeSign(ctx, c) != nil {
+		return nil
+	}
+	return unrefused(s.write(ctx, actions))
+}
+
+// toTrack are the actions that keep what is known now; none if nothing is new.
+func (s *Store) toTrack(c Caller, k table.Key, was, now Tracking) ([]table.Action, error) {
+	before, err := encode(was)
+	if err != nil {
+		return nil, fmt.Errorf("encode tracking: %w", err)
+	}
+	data, err := encode(now)
+	if err != nil {
+		return nil, fmt.Errorf("encode tracking: %w", err)
+	}
+	if bytes.Equal(before, data) {
+		return nil, nil
+	}
+	if len(data) > MaxTrackingBytes {
+		return nil, tooLarge("tracking", MaxTrackingBytes)
+	}
+	now.Updated = s.clock().UnixMilli()
+	if data, err = encode(now); err != nil {
+		return nil, fmt.Errorf("encode tracking: %w", err)
+	}
+	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID()}
+	return []table.Action{table.Put(item)}, nil
+}
