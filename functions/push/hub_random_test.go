@@ -78,13 +78,11 @@ func (w *world) hubRandom(seed uint64) {
 			return f
 		}})
 
-	stored := 0
+	w.refuses = true
 	by := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Ola"}
 	silent := false
 	for n := range 3 {
-		if u.send(fmt.Sprint("Hello ", n)) {
-			stored++
-		}
+		u.send(fmt.Sprint("Hello ", n))
 		for range 2 {
 			time.Sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
 			switch r.IntN(8) {
