@@ -153,8 +153,19 @@ func (f *frame) attach(ctx context.Context, c *parley.Connection) error {
 		if c.Token == "" {
 			return nil // the client named the session, and has come back to it meanwhile
 		}
-		c.Session, c.Begun, c.After = freshSession(), false, socket.Ref{}
-		was, err = f.API.Store.Attach(ctx, *c)
+		// This frame may be late, and its client on that connection: nobody is given a
+		// session here, which would be the newest.
+		if _, err := f.Sockets.Active(ctx, c.Ref); errors.Is(err, socket.ErrGone) {
+			return errUnknown
+		}
+		// It may be an earlier connection of this client, which has broken off meanwhile.
+		if *c, err = f.resumed(ctx, *c); err == nil {
+			was, err = f.API.Store.Attach(ctx, *c)
+		}
+		if parley.Code(err) == "session_connected" {
+			c.Session, c.Begun, c.After = freshSession(), false, socket.Ref{}
+			was, err = f.API.Store.Attach(ctx, *c)
+		}
 	}
 	switch {
 	case errors.Is(err, parley.ErrNotFound):

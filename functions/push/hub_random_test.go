@@ -62,8 +62,11 @@ func (w *world) hubRandom(seed uint64) {
 	delay := func(socket.Event) time.Duration { return late() }
 	u.api.Inject(socketapi.Faults{Delay: delay,
 		Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect && roll(3) == 0 },
-		Post: func(socket.Ref, []byte) socketapi.PostFault {
+		Post: func(to socket.Ref, _ []byte) socketapi.PostFault {
 			f := socketapi.PostFault{Delay: late()}
+			if u.hasVanished(to.ID) {
+				return f // it takes everything
+			}
 			switch roll(9) {
 			case 0:
 				f.Status = http.StatusGone
@@ -75,13 +78,11 @@ func (w *world) hubRandom(seed uint64) {
 			return f
 		}})
 
-	stored := 0
+	w.refuses = true
 	by := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Ola"}
 	silent := false
 	for n := range 3 {
-		if u.send(fmt.Sprint("Hello ", n)) {
-			stored++
-		}
+		u.send(fmt.Sprint("Hello ", n))
 		for range 2 {
 			time.Sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
 			switch r.IntN(8) {
@@ -157,13 +158,21 @@ type hubUser struct {
 
 // vanish makes the connections half-open.
 func (u *hubUser) vanish() {
+	u.mu.Lock()
 	u.vanished = u.api.Connections()
+	u.mu.Unlock()
 	u.api.HalfOpen()
+}
+
+func (u *hubUser) hasVanished(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Contains(u.vanished, id)
 }
 
 // drop breaks the connections that are not half-open, of which nobody knows.
 func (u *hubUser) drop() {
-	known := slices.DeleteFunc(u.api.Connections(), func(id string) bool { return slices.Contains(u.vanished, id) })
+	known := slices.DeleteFunc(u.api.Connections(), u.hasVanished)
 	if len(known) > 0 {
 		u.api.Drop(known...)
 	}

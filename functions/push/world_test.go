@@ -51,6 +51,8 @@ type world struct {
 	// Nil takes a new one each time, which never dies.
 	responder func() *process
 	pusher    func() *process
+	// refuses says that so many posts are refused that push may have to be invoked again.
+	refuses bool
 	// lag is how long after a change its bell rings.
 	lag     time.Duration
 	invoked map[string]int
@@ -243,7 +245,7 @@ func (w *world) push(e push.Event) {
 		if err = h(context.WithoutCancel(w.ctx), e); err == nil {
 			return
 		}
-		if _, dead := p.death(); !dead {
+		if _, dead := p.death(); !dead && !w.refuses {
 			w.Errorf("push = %v", err)
 		}
 		w.pause(time.Minute)

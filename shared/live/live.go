@@ -121,15 +121,14 @@ func (l *Live) post(ctx context.Context, p parley.ProjectID, id parley.SessionID
 }
 
 // gone takes away what there is of a connection to which a frame could not be sent.
-// If it is there all the same, its client is cut off, so that it comes back.
+// If it is there all the same, its client is cut off first, so that it comes back:
+// a process may die in between, and nobody would tell a client anything that is
+// connected and is taken to have left.
 func (l *Live) gone(ctx context.Context, to socket.Ref) error {
-	if err := l.Store.Disconnect(ctx, to, false); err != nil {
-		return err
-	}
 	if err := l.Poster.Close(ctx, to); err != nil {
 		l.Log.WarnContext(ctx, "a connection was not closed", "api", to.API, "error", err)
 	}
-	return nil
+	return l.Store.Disconnect(ctx, to, false)
 }
 
 // current returns a session's current connection; ErrUnattended if nobody is there,

@@ -107,23 +107,19 @@ func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID
 }
 
 // stretch tells what follows the mark, up to one message: what a worker that dies had
-// begun is then known, for it can only be the first message after the mark. What was
-// begun comes before the others, such as a reply during which a person wrote.
+// begun is then known, for it can only be the first message after the mark. Before that
+// it ends what was begun, such as a reply during which a person wrote.
 func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, error) {
 	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
 	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = t.note() }()
-	if s.Died {
-		t.doubt(s.Entries)
+	doubted := s.Died && t.doubt(s.Entries)
+	if err := t.endBegun(ctx, s); err != nil {
+		return s.After, t.retried(err)
 	}
-	done := s.After
-	told, err := t.endBegun(ctx, s)
-	if err != nil {
-		return done, t.retried(err)
-	}
-	told = told || s.Held // what the lease is held for was just told
+	done, told := s.After, s.Held || doubted // by endBegun
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		if t.given[name] != whole && says(e) {
@@ -143,8 +139,9 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 }
 
 // doubt notes what a worker that died may have begun without a note: the first that is
-// not begun. It is noted before anything is told, for that can fail.
-func (t *teller) doubt(entries []parley.Entry) {
+// not begun. It is noted before anything is told, for that can fail. It reports whether
+// there is one.
+func (t *teller) doubt(entries []parley.Entry) bool {
 	for _, e := range entries {
 		if !says(e) {
 			continue
@@ -154,24 +151,25 @@ func (t *teller) doubt(entries []parley.Entry) {
 			if name != "" {
 				t.given[name] = inDoubt
 			}
-			return
+			return name != ""
 		}
 	}
+	return false
 }
 
-// endBegun tells the rest of what was begun, if anything was.
-func (t *teller) endBegun(ctx context.Context, s parley.Stretch) (told bool, err error) {
+// endBegun tells the rest of what was begun.
+func (t *teller) endBegun(ctx context.Context, s parley.Stretch) error {
 	for _, e := range s.Entries {
 		name := nameOf(e)
 		if given, begun := t.given[name]; !begun || given == whole {
 			continue
 		}
 		if err := t.tell(ctx, s.Session, e, name); err != nil {
-			return told, err
+			return err
 		}
-		t.given[name], told = whole, true
+		t.given[name] = whole
 	}
-	return told, nil
+	return nil
 }
 
 // again is how soon the sweep wakes the follower after a frame was refused.
