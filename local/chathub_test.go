@@ -90,7 +90,9 @@ func TestChatHub(t *testing.T) {
 	if said != final || !strings.Contains(strings.ToLower(final), "docker") {
 		t.Errorf("chunks %q, final %q", said, final)
 	}
-	go p.kill(syscall.SIGTERM)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
 	for {
 		if _, _, err = ws.Read(ctx); err != nil {
 			break

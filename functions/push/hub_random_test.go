@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ const (
 func (w *world) hubRandom(seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 2)) // of the test's own goroutine
 	w.lag = time.Duration(r.IntN(1500)) * time.Millisecond
-	quiet := false
+	var quiet atomic.Bool
 	w.mortals(rand.New(rand.NewPCG(seed, 3)), &quiet)
 	u := w.hubUser(r.IntN(2) == 0)
 	var mu sync.Mutex
@@ -115,9 +116,7 @@ func (w *world) hubRandom(seed uint64) {
 		}
 	}
 	w.sweep(4 * time.Minute)
-	w.mu.Lock()
-	quiet = true
-	w.mu.Unlock()
+	quiet.Store(true)
 	u.api.Inject(socketapi.Faults{Delay: delay})
 	u.drop() // a page that nobody tells anything may be one that is not known any more
 	w.sweep(6 * time.Minute)

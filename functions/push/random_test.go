@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,14 +40,14 @@ func seeds(t *testing.T, seeds int, test func(*testing.T, uint64)) {
 }
 
 func (w *world) random(seed uint64) {
-	r := rand.New(rand.NewPCG(seed, 0)) // of the test's own goroutine
-	faults := rand.New(rand.NewPCG(seed, 1))
+	r := rand.New(rand.NewPCG(seed, 0))      // of the test's own goroutine
+	faults := rand.New(rand.NewPCG(seed, 1)) // of the gateway
 	w.lag = time.Duration(r.IntN(1500)) * time.Millisecond
 	w.gateway.takes = time.Duration(r.IntN(300)) * time.Millisecond
-	quiet := false
+	var quiet atomic.Bool
 	w.gateway.fault = func(int, socket.Ref, []byte) (bool, error) {
 		switch kind := faults.IntN(12); {
-		case quiet:
+		case quiet.Load():
 		case kind == 0:
 			return false, socket.ErrBusy
 		case kind == 1:
@@ -56,7 +57,7 @@ func (w *world) random(seed uint64) {
 		}
 		return true, nil
 	}
-	w.mortals(faults, &quiet)
+	w.mortals(rand.New(rand.NewPCG(seed, 5)), &quiet)
 	ref := w.connect()
 	for n := range 3 {
 		w.send(parley.EntryID(fmt.Sprint("m", n)))
@@ -82,21 +83,19 @@ func (w *world) random(seed uint64) {
 		}
 	}
 	w.sweep(4 * time.Minute)
-	w.mu.Lock()
-	quiet = true
-	w.mu.Unlock()
+	quiet.Store(true)
 	w.connect() // a page that nobody tells anything may be one that is not known any more
 	w.sweep(6 * time.Minute)
 	w.allTold(session)
 }
 
 // mortals has one process in three die at some time, as long as it is not quiet.
-func (w *world) mortals(faults *rand.Rand, quiet *bool) {
+func (w *world) mortals(faults *rand.Rand, quiet *atomic.Bool) {
 	mortal := func(calls int) func() *process {
 		return func() *process {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			if *quiet || faults.Float64() > 0.3 {
+			if quiet.Load() || faults.Float64() > 0.3 {
 				return nil
 			}
 			return &process{w: w, diesAt: 1 + faults.IntN(calls), after: faults.IntN(2) == 0}

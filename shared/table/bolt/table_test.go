@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,9 +139,9 @@ func TestSweepDeletesExpiredItems(t *testing.T) {
 func TestSweepRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		looks := 0 // and writes, each of which asks for the time
+		var looks atomic.Int64 // and writes, each of which asks for the time
 		tbl, err := bolt.New(bolt.Config{Path: filepath.Join(t.TempDir(), "table"), NoSync: true,
-			Now: func() time.Time { looks++; return time.Now() }})
+			Now: func() time.Time { looks.Add(1); return time.Now() }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +175,7 @@ func TestSweepRests(t *testing.T) {
 		gone("stored at rest", 2)
 		time.Sleep(16 * time.Hour)
 		gone("at the end of the day", 3)
-		if looks > 100 {
+		if looks := looks.Load(); looks > 100 {
 			t.Errorf("in 20 hours the time is asked for %d times, want some 50", looks)
 		}
 	})
