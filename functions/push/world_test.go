@@ -527,8 +527,8 @@ func (p *page) message(id, content string, final bool, inFrame int) {
 		p.w.Errorf("a chunk of %s came after its final", id)
 	case content == "" || !utf8.ValidString(content) || strings.Contains(content, "\uFFFD") || len(content) > live.MaxPiece:
 		p.w.Errorf("chunk %q", content)
-	case inFrame > 1:
-		p.w.Error("a chunk shares its frame")
+	case inFrame > 1 && (inFrame > 2 || len(p.log) == 0 || p.log[len(p.log)-1] != "typing true"):
+		p.w.Error("a chunk shares its frame with more than the indicator")
 	}
 	for _, other := range p.messages {
 		if !p.deaf && other != m && len(other.chunks) > 0 && len(other.finals) == 0 {
