@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -69,9 +68,8 @@ type Bell func(ctx context.Context, c Change) error
 type Config struct {
 	// Bells are rung in order.
 	Bells []Bell
-	// Metrics takes how many sessions changed, in CloudWatch's embedded format;
-	// nil discards it.
-	Metrics io.Writer
+	// Metrics takes how many sessions changed, in CloudWatch's embedded format.
+	Metrics emf.Log
 	// Log takes errors of bells and metrics; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -84,9 +82,6 @@ type Handler func(ctx context.Context, records []Record) (failed string)
 
 // New returns the function's handler.
 func New(c Config) Handler {
-	if c.Metrics == nil {
-		c.Metrics = io.Discard
-	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -177,7 +172,7 @@ func (c Config) count(ctx context.Context, counts map[Kind]int) {
 		if counts[kind] == 0 {
 			continue
 		}
-		err := emf.Write(c.Metrics, c.Now(), map[string]string{"Kind": string(kind)},
+		err := c.Metrics.Put(c.Now(), map[string]string{"Kind": string(kind)},
 			emf.Metric{Name: "SessionChanges", Unit: emf.Count, Value: float64(counts[kind])})
 		if err != nil {
 			c.Log.ErrorContext(ctx, "metrics of the feed", "error", err)

@@ -232,7 +232,7 @@ func TestAlarms(t *testing.T) {
 		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:HooksFailures.QueueName]",
 		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:ReviewFailures.QueueName]",
 		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:PushFailures.QueueName]",
-		"Parley map[Fn::Sub:${AWS::StackName}-logged-errors] ")
+		"map[Fn::Sub:Parley/${AWS::StackName}] LoggedErrors ")
 	for _, w := range want {
 		if !watched[w] {
 			t.Errorf("nobody watches %s", w)
@@ -240,6 +240,26 @@ func TestAlarms(t *testing.T) {
 	}
 	if len(watched) != len(want) {
 		t.Errorf("%d alarms, want %d", len(watched), len(want))
+	}
+}
+
+// TestMetricsOfOneStack: whoever writes metrics, and the alarm that reads one, use a
+// namespace that no other stack of the account has.
+func TestMetricsOfOneStack(t *testing.T) {
+	template := load(t)
+	want := node{"Fn::Sub": "Parley/${AWS::StackName}"}
+	for name, f := range template.functions() {
+		got := f.at("Properties", "Environment", "Variables", "PARLEY_METRICS")
+		if writes := slices.Contains([]string{"feed", "hooks", "sweep"}, name); writes != (got != nil) || writes && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: PARLEY_METRICS = %v", name, got)
+		}
+	}
+	for id, f := range template.ofType("AWS::Logs::MetricFilter") {
+		for _, m := range f.list("Properties", "MetricTransformations") {
+			if got := m.(node)["MetricNamespace"]; !reflect.DeepEqual(got, want) {
+				t.Errorf("%s counts in %v", id, got)
+			}
+		}
 	}
 }
 
