@@ -21,7 +21,15 @@ type Record struct {
 	// ID is the record's position in the stream, by which a failure is reported.
 	ID string
 	table.Change
+	// Changed is when the table changed, to about a second; zero where nobody says.
+	Changed time.Time
 }
+
+// MaxLag is how far the feed may be behind the table before it logs an error, for
+// which an alarm rings. Our choice: a push that comes a minute late is one that
+// people see. Lambda has a metric for it (IteratorAge), but watching that costs more
+// than all else of an idle month but the secret.
+const MaxLag = time.Minute
 
 // Kind says what happened to a session.
 type Kind string
@@ -98,6 +106,7 @@ type session struct {
 }
 
 func (c Config) handle(ctx context.Context, records []Record) (failed string) {
+	c.watch(ctx, records)
 	sessions := sessionsOf(records)
 	counts := map[Kind]int{}
 	stop := len(records)
@@ -114,6 +123,17 @@ func (c Config) handle(ctx context.Context, records []Record) (failed string) {
 		return ""
 	}
 	return records[stop].ID
+}
+
+// watch says when the feed has fallen behind, with the oldest of the records, which is
+// the first.
+func (c Config) watch(ctx context.Context, records []Record) {
+	if len(records) == 0 || records[0].Changed.IsZero() {
+		return
+	}
+	if lag := c.Now().Sub(records[0].Changed); lag > MaxLag {
+		c.Log.LogAttrs(ctx, slog.LevelError, "the feed is behind the table", slog.Int("seconds", int(lag.Seconds())))
+	}
 }
 
 // sessionsOf returns the changed sessions in the order of their first change. So

@@ -22,7 +22,8 @@ type Config struct {
 	// Wake starts a call of Store.Follow for a follower, and need not wait for it;
 	// nil means that there are no followers.
 	Wake func(ctx context.Context, f parley.Following) error
-	// Metrics takes the figures of each sweep, in CloudWatch's embedded format.
+	// Metrics takes the figures of each sweep that found something, in CloudWatch's
+	// embedded format: a metric is billed for each hour in which it has a value.
 	Metrics emf.Log
 	// Log takes errors that do not end the sweep; nil means slog.Default.
 	Log *slog.Logger
@@ -51,6 +52,9 @@ func New(c Config) (Handler, error) {
 func (c Config) sweep(ctx context.Context) error {
 	began := c.Now()
 	swept, err := c.Store.Sweep(ctx, parley.SweepHelp{Revive: c.Revive, Wake: c.Wake})
+	if swept == (parley.Swept{}) {
+		return err
+	}
 	count := func(name string, n int) emf.Metric { return emf.Metric{Name: name, Unit: emf.Count, Value: float64(n)} }
 	// Lost metrics are no reason to repeat the sweep.
 	if err := c.Metrics.Put(began, nil, count("SweepLooked", swept.Looked), count("SweepRevived", swept.Revived),

@@ -52,6 +52,25 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// TestIdle: a sweep that finds nothing writes no metrics, which would be billed all month.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := functiontest.New(t, parley.Config{})
+		var metrics bytes.Buffer
+		h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
+			Revive: func(context.Context, parley.RunRef) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(time.Minute)
+			if err := h(t.Context()); err != nil || metrics.Len() > 0 {
+				t.Errorf("sweep = %v, with the metrics %s", err, &metrics)
+			}
+		}
+	})
+}
+
 // full is a place for metrics that takes none.
 type full struct{}
 

@@ -209,40 +209,6 @@ func oneOrMore(v any) []any {
 	return []any{v}
 }
 
-func TestAlarms(t *testing.T) {
-	template := load(t)
-	watched := map[string]bool{}
-	for id, a := range template.ofType("AWS::CloudWatch::Alarm") {
-		p := a.in("Properties")
-		of := ""
-		for _, d := range p.list("Dimensions") {
-			of = fmt.Sprint(d.(node)["Value"])
-		}
-		watched[fmt.Sprint(p["Namespace"], " ", p["MetricName"], " ", of)] = true
-		if !strings.Contains(fmt.Sprint(p["AlarmActions"]), "AlarmTopicArn") || p["AlarmDescription"] == nil || p["TreatMissingData"] != "notBreaching" {
-			t.Errorf("%s: %v", id, p)
-		}
-	}
-	var want []string
-	for id := range template.ofType("AWS::Serverless::Function") {
-		want = append(want, "AWS/Lambda Errors map[Ref:"+id+"]", "AWS/Lambda Throttles map[Ref:"+id+"]")
-	}
-	want = append(want, "AWS/Lambda IteratorAge map[Ref:FeedFunction]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:FeedFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:HooksFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:ReviewFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:PushFailures.QueueName]",
-		"map[Fn::Sub:Parley/${AWS::StackName}] LoggedErrors ")
-	for _, w := range want {
-		if !watched[w] {
-			t.Errorf("nobody watches %s", w)
-		}
-	}
-	if len(watched) != len(want) {
-		t.Errorf("%d alarms, want %d", len(watched), len(want))
-	}
-}
-
 // TestMetricsOfOneStack: whoever writes metrics, and the alarm that reads one, use a
 // namespace that no other stack of the account has.
 func TestMetricsOfOneStack(t *testing.T) {
@@ -271,7 +237,7 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("no output for the URL of %s", id)
 		}
 	}
-	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:PushFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
+	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:Failures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
 		if !strings.Contains(shown, ref) {
 			t.Errorf("no output for %s", ref)
 		}
