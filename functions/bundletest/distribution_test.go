@@ -1,6 +1,7 @@
 package bundletest
 
 import (
+	"encoding/json"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
 	"gopkg.in/yaml.v3"
 
 	"parley/functions/chat"
@@ -30,6 +32,8 @@ import (
 	"parley/functions/updates"
 	"parley/functions/uploads"
 	"parley/shared/api"
+	"parley/shared/lambdahttp"
+	"parley/shared/lambdatest"
 	"parley/shared/parley"
 	"parley/shared/socket/apigateway"
 )
@@ -261,4 +265,67 @@ func consoleFiles(t *testing.T) []string {
 		t.Fatalf("%d files of the console, %v", len(files), err)
 	}
 	return files
+}
+
+// testOneAddress: clients are told the distribution's address of everything, and
+// sockets are there too.
+func testOneAddress(t *testing.T, s *stack) {
+	v := s.visitor(t)
+	public := s.addresses["identify"]
+	var told struct{ URLs map[string]string }
+	v.into(v.do(http.MethodGet, public+"/config", nil), &told)
+	for name, address := range told.URLs {
+		if want := "https" + strings.TrimPrefix(public, "http"); address != want { // of CloudFront, which has certificates
+			t.Errorf("%s is told to be at %s, want %s", name, address, want)
+		}
+	}
+	if len(told.URLs) < 7 {
+		t.Errorf("told of %v", told.URLs)
+	}
+	_, secret, err := s.store.AddPrivateKey(t.Context(), v.project, parley.PrivateKey{Name: "desk", Scopes: parley.Scopes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk := *v
+	desk.token = secret
+	var way struct{ Ticket, Socket string }
+	if made := desk.do(http.MethodPost, public+"/operator/ticket", nil, "Origin", ""); made.StatusCode != http.StatusCreated || json.NewDecoder(made.Body).Decode(&way) != nil {
+		t.Fatalf("ticket: %d", made.StatusCode)
+	}
+	c := dialConsole(t, "ws"+strings.TrimPrefix(public, "http")+way.Socket+"?ticket="+way.Ticket)
+	c.say(object{"ping": true})
+	c.hears("pong")
+	// The hub's function is asked at both of its addresses, and misses a token.
+	if r := v.do(http.MethodPost, public+chathub.NegotiatePath+"?agentId=x.ada", nil, "Authorization", ""); r.StatusCode != http.StatusUnauthorized {
+		t.Errorf("negotiate = %d", r.StatusCode)
+	}
+	if _, r, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(public, "http")+chathub.Path+"?agentId=x.ada", nil); err == nil || r.StatusCode != http.StatusUnauthorized {
+		t.Errorf("connecting to the hub = %v, %v", r, err)
+	}
+}
+
+// testNobodyPast: function URLs, the HTTP API and the WebSocket APIs refuse who comes to
+// them directly, with whatever headers but the secret's.
+func testNobodyPast(t *testing.T, s *stack) {
+	forged := http.Header{lambdahttp.OriginSecretHeader: {"guessed"}, lambdahttp.ClientAddressHeader: {"198.51.100.23"}, lambdahttp.ClientHostHeader: {"d1.cloudfront.net"}}
+	for _, name := range s.template.functions() {
+		if !s.template.hasURL(name) {
+			continue
+		}
+		for host, h := range map[string]http.Handler{"function URL": lambdatest.URLHandler(s.functions[name]), "HTTP API": lambdatest.APIHandler(s.functions[name])} {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header = forged.Clone()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "only_through_distribution") {
+				t.Errorf("%s, %s: %d %s", name, host, w.Code, w.Body)
+			}
+		}
+	}
+	for api, at := range s.sockets {
+		address := "ws" + strings.TrimPrefix(at.Endpoint, "http")
+		if _, r, err := websocket.Dial(t.Context(), address+"?agentId=x.ada&ticket=t", &websocket.DialOptions{HTTPHeader: forged}); err == nil || r.StatusCode != http.StatusForbidden {
+			t.Errorf("connecting to %s = %v, %v", api, r, err)
+		}
+	}
 }
