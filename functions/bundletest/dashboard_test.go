@@ -10,15 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"gopkg.in/yaml.v3"
 
 	"parley/functions/feed"
-	"parley/functions/internal/emf"
 	"parley/functions/internal/functiontest"
-	"parley/functions/sweep"
 	"parley/shared/agent"
 	"parley/shared/agent/agenttest"
 	"parley/shared/api"
@@ -48,17 +45,11 @@ func widgets(t *testing.T) []widget {
 	return dashboard.Widgets
 }
 
-// emitted is what functions write of which the dashboard and alarms tell: the keys of
-// log lines by their message, and the names of metrics.
-type emitted struct {
-	lines   map[string]map[string]bool
-	metrics map[string]bool
-}
-
-// emit has the code write each kind of line, as it does on Lambda.
-func emit(t *testing.T) emitted {
+// emit has the code write each kind of line that the dashboard asks for, as it does on
+// Lambda, and returns the keys of the lines by their message.
+func emit(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	var log, metrics bytes.Buffer
+	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr}))
 	k := functiontest.New(t, parley.Config{})
 	caller, _ := k.Visitor(t)
@@ -83,43 +74,26 @@ func emit(t *testing.T) emitted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hear := feed.New(feed.Config{Log: logger, Metrics: &metrics})
+	hear := feed.New(feed.Config{Log: logger})
 	for _, c := range changes {
 		hear(t.Context(), []feed.Record{{ID: fmt.Sprint(c.Seq), Change: c.Change}})
 	}
 	api.LogNear(logger)(parley.Near{Project: "p", Bound: "address", What: "tokens"})
-	sweeps, err := sweep.New(sweep.Config{Store: k.Store, Metrics: &metrics, Log: logger,
-		Revive: k.Engine(t, nil, nil).Revive, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sweeps(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	out := emitted{map[string]map[string]bool{}, map[string]bool{}}
+	lines := map[string]map[string]bool{}
 	for line := range strings.Lines(log.String()) {
 		var l map[string]any
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			t.Fatal(err)
 		}
 		message := l["message"].(string)
-		if out.lines[message] == nil {
-			out.lines[message] = map[string]bool{}
+		if lines[message] == nil {
+			lines[message] = map[string]bool{}
 		}
 		for key := range l {
-			out.lines[message][key] = true
+			lines[message][key] = true
 		}
 	}
-	for line := range strings.Lines(metrics.String()) {
-		var l map[string]any
-		if err := json.Unmarshal([]byte(line), &l); err != nil {
-			t.Fatal(err)
-		}
-		for key := range l {
-			out.metrics[key] = true
-		}
-	}
-	return out
+	return lines
 }
 
 // published are metrics of AWS with the dimensions that they are asked for by here.
@@ -136,7 +110,7 @@ var published = map[string]struct{ names, dimensions []string }{
 
 // TestDashboardQueries: each query asks of lines that the code writes for what they have.
 func TestDashboardQueries(t *testing.T) {
-	lines := emit(t).lines
+	lines := emit(t)
 	asked := 0
 	for _, w := range widgets(t) {
 		if w.Type != "log" {
@@ -272,11 +246,10 @@ func TestDashboardMetrics(t *testing.T) {
 	}
 }
 
-// TestMetricsExist: each metric that an alarm watches is one that AWS publishes, that a
-// filter of the template makes from the log, or that the code writes.
+// TestMetricsExist: each metric that an alarm watches is one that AWS publishes, or that
+// a filter of the template makes from the log.
 func TestMetricsExist(t *testing.T) {
 	tp := readTemplate(t, nil)
-	written := emit(t).metrics
 	made := map[string]bool{}
 	for _, r := range pairs(at(tp.doc, "Resources")) {
 		if at(r, "Type").Value == "AWS::Logs::MetricFilter" {
@@ -301,9 +274,8 @@ func TestMetricsExist(t *testing.T) {
 					}
 				}
 			case made[namespace+" "+name]:
-			case strings.HasPrefix(namespace, emf.Namespace) && written[name]:
 			default:
-				t.Errorf("%s watches %s %s, which nobody writes", id, namespace, name)
+				t.Errorf("%s watches %s %s, which is not there", id, namespace, name)
 			}
 		})
 	}

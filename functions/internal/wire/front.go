@@ -10,10 +10,6 @@ import (
 	"parley/shared/lambdahttp"
 )
 
-// originVariable says what stands in front of the function, as an origin in JSON. It is
-// not there where nothing does.
-const originVariable = "PARLEY_ORIGIN"
-
 // origin is what a function has to know of the distribution in front of it.
 type origin struct {
 	// SecretARN names the secret of Secrets Manager that has an originSecret as JSON.
@@ -35,13 +31,13 @@ type originSecret struct {
 // readFront returns the distribution in front of the function. Its error contains
 // nothing of the secret.
 func (b *Base) readFront(ctx context.Context) (lambdahttp.Front, error) {
-	text := os.Getenv(originVariable)
+	text := os.Getenv(distributionVariable)
 	if text == "" {
 		return lambdahttp.Front{}, nil
 	}
 	var o origin
 	if err := json.Unmarshal([]byte(text), &o); err != nil || o.SecretARN == "" {
-		return lambdahttp.Front{}, fmt.Errorf("%s is no JSON object that names a secret", originVariable)
+		return lambdahttp.Front{}, fmt.Errorf("%s is no JSON object that names a secret", distributionVariable)
 	}
 	text, err := b.fetchVersion(ctx, o.SecretARN, o.Version)
 	if err != nil {

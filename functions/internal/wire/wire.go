@@ -30,10 +30,11 @@ import (
 // AWS_ENDPOINT_URL_DYNAMODB, _S3, _LAMBDA, _SECRETS_MANAGER, _SSM and
 // _BEDROCK_RUNTIME.
 const (
-	tableVariable  = "PARLEY_TABLE"         // name of the table; required
-	secretVariable = "PARLEY_SECRET_ARN"    // secret that holds a Secret as JSON
-	masterVariable = "PARLEY_MASTER_SECRET" // instead of it, the master secret itself: tests, sam local
-	urlsVariable   = "PARLEY_URLS"          // api.URLs as JSON
+	tableVariable        = "PARLEY_TABLE"         // name of the table; required
+	secretVariable       = "PARLEY_SECRET_ARN"    // secret that holds a Secret as JSON
+	masterVariable       = "PARLEY_MASTER_SECRET" // instead of it, the master secret itself: tests, sam local
+	distributionVariable = "PARLEY_ORIGIN"        // origin as JSON: what stands in front of the function, if anything does
+	urlsVariable         = "PARLEY_URLS"          // api.URLs as JSON
 )
 
 // Secret contains the secrets of the deployment.
