@@ -203,6 +203,46 @@ func TestDistributionKnowsEveryRoute(t *testing.T) {
 	}
 }
 
+// TestDistributionStores: what the distribution stores is what its function says never
+// changes, and it is all that the console's page loads.
+func TestDistributionStores(t *testing.T) {
+	tp := readTemplate(t, nil)
+	stored := map[string]bool{}
+	for _, b := range at(tp.doc, "Resources", "Distribution", "Properties", "DistributionConfig", "CacheBehaviors").Content {
+		if strings.Contains(at(b, "CachePolicyId").Content[2].Value, "Optimized") {
+			stored[at(b, "PathPattern").Value] = true
+		}
+	}
+	keeps := func(path string) bool {
+		for _, b := range tp.behaviours() {
+			if isFor(b.pattern, path) {
+				return stored[b.pattern]
+			}
+		}
+		return false
+	}
+	h := handlers(t)["operator"].handler
+	get := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	loads := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(get("/console/").Body.String(), -1)
+	for _, l := range loads {
+		if w := get(l[1]); w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || !keeps(l[1]) {
+			t.Errorf("%s: %d, %v; stored: %v", l[1], w.Code, w.Header(), keeps(l[1]))
+		}
+	}
+	for _, path := range append(consoleFiles(t), "/console/", "/operator/me", "/console/socket") {
+		if keeps(path) {
+			t.Errorf("%s is stored", path)
+		}
+	}
+	if len(loads) < 5 {
+		t.Errorf("the console's page loads %v", loads)
+	}
+}
+
 // TestDistributionKnowsTheDialects: paths as the widgets make them, which a handler may
 // take in more ways than it has routes.
 func TestDistributionKnowsTheDialects(t *testing.T) {
