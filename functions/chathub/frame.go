@@ -180,7 +180,7 @@ func (f *frame) attach(ctx context.Context, c *parley.Connection) error {
 	}
 	if c.Begun {
 		f.noteSilent(ctx, *c, was)
-		f.resume(ctx, *c, was)
+		f.resume(ctx, *c)
 	}
 	return nil
 }
@@ -207,9 +207,9 @@ func (f *frame) noteSilent(ctx context.Context, c parley.Connection, was parley.
 
 // resume has a client that has come back given what it has missed. If nothing is being
 // written, it may have missed that nothing is any more.
-func (f *frame) resume(ctx context.Context, c parley.Connection, was parley.Line) {
+func (f *frame) resume(ctx context.Context, c parley.Connection) {
 	session, err := f.API.Store.Session(ctx, c.Caller, c.Session)
-	if err == nil && session.Run == nil && was.Run == "" {
+	if err == nil && session.Run == nil {
 		f.say(live.ChatHub{}.Typing(false))
 	}
 	if err == nil {

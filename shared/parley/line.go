@@ -11,10 +11,10 @@ import (
 	"parley/shared/table"
 )
 
-// Line is what a client that cannot read a session's history has been given of it:
+// Line is where what happens in a session goes, for a client that cannot read it again:
 // such a client appends whatever arrives. A session has one connection at a time to
-// which everything goes, the current one. Where that has left, what it has not been
-// given waits for the next.
+// which everything goes, the current one. Where that has left, what is new waits for
+// the next.
 type Line struct {
 	// Connection is the current one, or the last that was; its ID is "" where there
 	// has been none. Connected is when it was made.
@@ -29,10 +29,6 @@ type Line struct {
 	// zero where NoteSilent has not said. See SaidAgain.
 	Silent socket.Ref
 	Heard  time.Time
-	// Run is the newest reply of which a part has been given without the whole, and
-	// Bytes how much of its text. "" if there is none.
-	Run   RunID
-	Bytes int
 
 	nonce string
 	about lineAbout
@@ -73,7 +69,7 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 	if heard > 0 {
 		l.Heard = time.UnixMilli(heard).UTC()
 	}
-	l.Run, l.Bytes, l.Meant = RunID(item.String("run")), int(item.Int("bytes")), item.Bool("meant")
+	l.Meant = item.Bool("meant")
 	if left := item.Int("left"); left > 0 {
 		l.Left = time.UnixMilli(left).UTC()
 	} else if !now.Before(l.about.Expires) {
@@ -97,9 +93,6 @@ func (l Line) item(c Connection, nonce string, now time.Time) (table.Item, error
 		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
 	if l.Silent.ID != "" && !l.Heard.IsZero() {
 		item["heard"] = l.Heard.UnixMilli()
-	}
-	if l.Run != "" {
-		item["run"], item["bytes"] = string(l.Run), int64(l.Bytes)
 	}
 	return item, nil
 }
@@ -125,7 +118,7 @@ func errSessionConnected() error {
 // Attach makes a connection the current one of its session, once its client can take
 // frames: with the first that it sends, after whatever its protocol begins with. From
 // then it is Ready, and what it goes on from is no target any more. It returns the
-// line as it was before, or, called again, as it is; what waits there is to be sent.
+// line as it was before, or, called again, as it is; what is new is to be sent.
 // The caller must be allowed to use the session, which need not have begun.
 //
 // session_connected, of kind ErrConflict: another connection has the session, which
@@ -272,27 +265,6 @@ func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent 
 		return Line{}, unavailable(err)
 	}
 	return lineFrom(items[0], s.clock())
-}
-
-// Park notes how much of a reply's text a connection has been given, where nobody is
-// there to be given the rest. from is the Line's connection as it was looked up, zero
-// where there was none. session_connected, of kind ErrConflict, if another has come:
-// go on there. 1 write unit, none without a connection.
-func (s *Store) Park(ctx context.Context, ref RunRef, from socket.Ref, bytes int) error {
-	if from.ID == "" {
-		l, err := s.line(ctx, ref.Project, ref.Session, true)
-		if err == nil && l.Connection.ID != "" {
-			err = errSessionConnected()
-		}
-		return err
-	}
-	up := table.Update(lineKey(ref.Project, ref.Session), table.Equal("connection", refName(from)))
-	up.Set = table.Item{"run": string(ref.Run), "bytes": int64(bytes), "nonce": s.newID(),
-		table.ExpiresAt: s.clock().Add(ConnectionLife).Unix()}
-	if err := s.write(ctx, []table.Action{up}); !refused(err) {
-		return err
-	}
-	return errSessionConnected()
 }
 
 // NoteSilent says of the connection that a line had when c was attached, and that had
