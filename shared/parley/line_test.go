@@ -358,3 +358,43 @@ func TestBegins(t *testing.T) {
 		s.want("a message after the end", err, "session_closed")
 	})
 }
+
+// TestBegunIsNoted: the message that begins a connection's session says so with it, as
+// it does of no other session and of no connection that has ended; it is stored anyway.
+func TestBegunIsNoted(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		send := func(c parley.Connection, id parley.EntryID) {
+			s.Helper()
+			r := say(id, c.Session)
+			r.Channel, r.Begins, r.On = parley.ChannelChatHub, true, c.Ref
+			if sent := s.send(r); sent.Message.ID != id || sent.Replayed {
+				s.Errorf("sent = %+v", sent)
+			}
+		}
+		begun := func(c parley.Connection) bool {
+			s.Helper()
+			got, err := s.store.ConnectionOf(ctx, c.Ref)
+			s.want("connection", err, "")
+			return got.Begun
+		}
+		c := s.connect(s.chathub("one=", "h1"))
+		s.ready(c)
+		send(c, "m1")
+		if !begun(c) {
+			s.Error("the connection does not know that its session has begun")
+		}
+		other := s.connect(s.chathub("two=", "h2"))
+		other.Session = "h3" // as it was before another frame was faster
+		send(other, "m2")
+		if begun(other) {
+			s.Error("the connection takes another session for its own")
+		}
+		left := s.connect(s.chathub("three=", "h4"))
+		s.ready(left)
+		s.want("disconnect", s.store.Disconnect(ctx, left.Ref, false), "")
+		send(left, "m3")
+		_, err := s.store.ConnectionOf(ctx, left.Ref)
+		s.want("a connection that has ended", err, "not_found")
+	})
+}
