@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,7 +98,10 @@ func (r *relay) take(ctx context.Context) bool {
 	for tries := 0; tries < 2 && !r.held && r.reach(ctx); tries++ {
 		if r.hold.Writes(r.run) && !slices.ContainsFunc(r.hold.Entries(), says) {
 			var err error
-			r.held, err = r.hold.Take(ctx, r.claim())
+			_, told := readNote(r.hold.Note())
+			r.recallTold(told)
+			r.given[r.name] = max(r.given[r.name], 0) // this relay knows
+			r.held, err = r.hold.Take(ctx, r.claim(r.name))
 			r.log(ctx, err)
 		}
 		if !r.held {
@@ -109,15 +111,6 @@ func (r *relay) take(ctx context.Context) bool {
 		}
 	}
 	return r.held
-}
-
-// claim is the note under which the lease is taken: if this relay dies, nobody knows
-// how much of the reply was given. It knows that itself.
-func (r *relay) claim() string {
-	r.given[r.name] = max(r.given[r.name], 0)
-	note := maps.Clone(r.given)
-	note[r.name] = inDoubt
-	return noteOf(note)
 }
 
 // attended reports whether somebody is there.

@@ -24,11 +24,14 @@ type Line struct {
 	// its client said so before.
 	Left  time.Time
 	Meant bool
-	// Silent is a connection that was replaced while it was taken to be there: what it
-	// was given last its client may never have got. Heard is when that was last heard of,
-	// zero where NoteSilent has not said. See SaidAgain.
+	// Silent is the connection before this one, or an earlier one, that its client did
+	// not say it ends: what it was given last its client may never have got. Ended is
+	// when it had left, as far as that was known, or else was replaced. What was given up to Heard has arrived; zero where NoteHeard has
+	// not said. Again is when what may be lost was given again.
 	Silent socket.Ref
+	Ended  time.Time
 	Heard  time.Time
+	Again  time.Time
 
 	nonce string
 	about lineAbout
@@ -43,6 +46,7 @@ type lineAbout struct {
 	Visitor   VisitorID  `json:"visitor,omitempty"`
 	Token     string     `json:"token,omitempty"`
 	Silent    socket.Ref `json:"silent,omitzero"`
+	Ended     time.Time  `json:"ended,omitzero"`
 }
 
 // Current returns the connection to which everything goes; ok is false where nobody
@@ -50,6 +54,10 @@ type lineAbout struct {
 func (l Line) Current() (to socket.Ref, ok bool) {
 	return l.Connection, l.Connection.ID != "" && l.Left.IsZero()
 }
+
+// Doubtful reports whether a client may have lost what it was given before, and has not
+// been given it again.
+func (l Line) Doubtful() bool { return l.Silent.ID != "" && l.Again.IsZero() }
 
 // lineFrom returns a line as it is at a time; a zero one for nil. A connection that
 // has expired has left by then.
@@ -62,12 +70,11 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 		return l, fmt.Errorf("decode line: %w", err)
 	}
 	l.Connection, l.Connected, l.nonce = l.about.Ref, l.about.Connected, item.String("nonce")
-	heard := item.Int("heard")
-	if heard >= 0 {
-		l.Silent = l.about.Silent
-	}
-	if heard > 0 {
-		l.Heard = time.UnixMilli(heard).UTC()
+	l.Silent, l.Ended = l.about.Silent, l.about.Ended
+	for name, at := range map[string]*time.Time{"heard": &l.Heard, "again": &l.Again} {
+		if ms := item.Int(name); ms > 0 {
+			*at = time.UnixMilli(ms).UTC()
+		}
 	}
 	l.Meant = item.Bool("meant")
 	if left := item.Int("left"); left > 0 {
@@ -80,18 +87,27 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 
 // item is the line with a connection that has just come.
 func (l Line) item(c Connection, nonce string, now time.Time) (table.Item, error) {
-	silent := l.Silent
-	if current, there := l.Current(); there && silent.ID == "" {
-		silent = current
+	about := lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token, l.Silent, l.Ended}
+	// What was given again on a connection that broke off is in doubt once more, and
+	// with it what was before, until NoteHeard knows better.
+	switch heir := l.Silent.ID != "" && (l.Doubtful() || !l.Meant); {
+	case heir:
+	case l.Connection.ID != "" && !l.Meant:
+		about.Silent, about.Ended, l.Heard = l.Connection, l.Left, time.Time{}
+		if l.Left.IsZero() {
+			about.Ended = now.UTC()
+		}
+	default:
+		about.Silent, about.Ended, l.Heard = socket.Ref{}, time.Time{}, time.Time{}
 	}
-	data, err := encode(lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token, silent})
+	data, err := encode(about)
 	if err != nil {
 		return nil, fmt.Errorf("encode line: %w", err)
 	}
 	k := lineKey(c.Project, c.Session)
 	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": nonce, "connection": refName(c.Ref),
 		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
-	if l.Silent.ID != "" && !l.Heard.IsZero() {
+	if !l.Heard.IsZero() {
 		item["heard"] = l.Heard.UnixMilli()
 	}
 	return item, nil
@@ -267,32 +283,27 @@ func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent 
 	return lineFrom(items[0], s.clock())
 }
 
-// NoteSilent says of the connection that a line had when c was attached, and that had
-// not left, when its client was last heard of; a zero time if nothing
-// was sent to it in vain. 1 write unit.
-func (s *Store) NoteSilent(ctx context.Context, c Connection, heard time.Time) error {
-	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
-	up.Set = table.Item{"heard": int64(-1), "nonce": s.newID()}
-	if !heard.IsZero() {
-		up.Set["heard"] = heard.UnixMilli()
+// NoteHeard says up to when the client got what it was given on the connection that a
+// line had when c was attached: it was heard after that. It is written where it says more than is known: not of a client that
+// has said that it ends the connection, nor while an earlier one is in doubt. 1 write
+// unit, or none.
+func (s *Store) NoteHeard(ctx context.Context, c Connection, was Line, heard time.Time) error {
+	if was.Connection.ID == "" || was.Meant || was.Doubtful() || !was.Again.IsZero() && heard.Before(was.Again) {
+		return nil
 	}
+	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
+	up.Set = table.Item{"heard": heard.UnixMilli(), "nonce": s.newID()}
 	if err := s.write(ctx, []table.Action{up}); !refused(err) {
 		return err
 	}
 	return nil // another has come
 }
 
-// SaidAgain notes that a line's client has been given again what its Silent connection
-// may have lost. It does nothing where the line is another by now. 1 write unit.
+// SaidAgain notes that a line's client has been given again what it may have lost. It
+// does nothing where the line is another by now. 1 write unit.
 func (s *Store) SaidAgain(ctx context.Context, p ProjectID, id SessionID, l Line) error {
-	l.about.Silent = socket.Ref{}
-	data, err := encode(l.about)
-	if err != nil {
-		return fmt.Errorf("encode line: %w", err)
-	}
 	up := table.Update(lineKey(p, id), table.Equal("nonce", l.nonce))
-	up.Set = table.Item{"data": string(data), "nonce": s.newID()}
-	up.Remove = []string{"heard"}
+	up.Set = table.Item{"again": s.clock().UnixMilli(), "nonce": s.newID()}
 	if err := s.write(ctx, []table.Action{up}); !refused(err) {
 		return err
 	}

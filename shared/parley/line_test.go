@@ -398,3 +398,66 @@ func TestBegunIsNoted(t *testing.T) {
 		s.want("a connection that has ended", err, "not_found")
 	})
 }
+
+// TestDoubt: what a client may have lost, and since when, is known after each connection
+// that it did not say it ends, until it has been given again and was heard after that.
+func TestDoubt(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		made := 0
+		next := func() (parley.Connection, parley.Line) {
+			made++
+			c := s.connect(s.chathub(fmt.Sprint("c", made), "h"))
+			return c, s.ready(c)
+		}
+		want := func(what string, silent socket.Ref, heard time.Time, doubtful bool) parley.Line {
+			s.Helper()
+			l := s.line("h")
+			if l.Silent != silent || !l.Heard.Equal(heard) || l.Doubtful() != doubtful || l.Ended.IsZero() != (silent.ID == "") {
+				s.Errorf("%s: line = %+v", what, l)
+			}
+			return l
+		}
+		at := func(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Millisecond) }
+		one, was := next()
+		s.want("heard of none", s.store.NoteHeard(ctx, one, was, at(0)), "")
+		want("the first connection", socket.Ref{}, time.Time{}, false)
+		s.want("disconnect", s.store.Disconnect(ctx, one.Ref, true), "")
+		two, was := next()
+		s.want("heard of one that was ended", s.store.NoteHeard(ctx, two, was, at(0)), "")
+		want("after one that its client has ended", socket.Ref{}, time.Time{}, false)
+
+		s.want("disconnect", s.store.Disconnect(ctx, two.Ref, false), "")
+		three, was := next()
+		want("after one that broke off", two.Ref, time.Time{}, true)
+		heard := at(-time.Minute)
+		s.want("heard", s.store.NoteHeard(ctx, three, was, heard), "")
+		want("when it was heard", two.Ref, heard, true)
+		s.want("heard late", s.store.NoteHeard(ctx, two, was, at(0)), "")
+		want("heard by who is replaced", two.Ref, heard, true)
+
+		four, was := next() // three has not left
+		s.want("heard", s.store.NoteHeard(ctx, four, was, at(0)), "")
+		l := want("with one in doubt before", two.Ref, heard, true)
+		s.want("said again", s.store.SaidAgain(ctx, parleytest.Project, "h", l), "")
+		want("said again", two.Ref, heard, false)
+		five, was := next()
+		want("after it was said again to one that broke off", two.Ref, heard, true)
+		s.want("heard before that", s.store.NoteHeard(ctx, five, was, was.Again.Add(-time.Second)), "")
+		want("heard before it was said again", two.Ref, heard, true)
+		s.want("said again", s.store.SaidAgain(ctx, parleytest.Project, "h", s.line("h")), "")
+		s.want("said again of another line", s.store.SaidAgain(ctx, parleytest.Project, "h", l), "")
+		six, was := next()
+		after := was.Again.Add(time.Second)
+		s.want("heard after that", s.store.NoteHeard(ctx, six, was, after), "")
+		want("heard after it was said again", two.Ref, after, true)
+
+		s.want("disconnect", s.store.Disconnect(ctx, six.Ref, true), "")
+		next()
+		want("ended by its client while in doubt", two.Ref, after, true)
+		s.want("said again", s.store.SaidAgain(ctx, parleytest.Project, "h", s.line("h")), "")
+		s.want("disconnect", s.store.Disconnect(ctx, s.line("h").Connection, true), "")
+		next()
+		want("ended by its client after it was said again", socket.Ref{}, time.Time{}, false)
+	})
+}
