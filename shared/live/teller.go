@@ -37,6 +37,8 @@ type teller struct {
 	// Between two workers they are the note at the follower's mark.
 	given given
 	told  told
+	// begun is the reply of which the page was told that it is being written.
+	begun string
 	// taken is when the last piece of text was.
 	taken time.Time
 }
@@ -189,12 +191,29 @@ func (t *teller) tell(ctx context.Context, session *parley.Session, e parley.Ent
 	case e.Run == "":
 		return t.message(ctx, e.Seq, Final{Message: name, Text: e.Text, At: e.Time()})
 	}
+	if t.given[name] == 0 {
+		if err := t.begin(ctx, name); err != nil {
+			return err
+		}
+	}
 	f := Final{Message: name, Text: e.Text, At: e.Time(), Reply: true,
 		Failed: e.Status == parley.StatusFailed || e.Status == parley.StatusIncomplete}
 	if given := t.given[name]; given >= 0 && (e.Status == parley.StatusCancelled || e.Status == parley.StatusTakenOver) {
 		f.Text = f.Text[:min(given, len(f.Text))] // it grows no further
 	}
 	return t.message(ctx, e.Seq, f)
+}
+
+// begin says once that a reply is being written. It is no harm where that is lost.
+func (t *teller) begin(ctx context.Context, reply string) error {
+	if t.begun == reply {
+		return nil
+	}
+	_, err := t.post(ctx, t.Project, t.Session, t.speaker.Typing(true))
+	if err == nil || errors.As(err, new(*unknownError)) || errors.Is(err, socket.ErrBusy) {
+		t.begun, err = reply, nil
+	}
+	return err
 }
 
 // message gives what is left of the text of the message that is an entry, and then its
