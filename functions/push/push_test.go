@@ -245,7 +245,7 @@ func TestNobody(t *testing.T) {
 		w.connect()
 		w.settle()
 		w.page.whole(0, text)
-		w.page.wants("chunks", "final", "typing false")
+		w.page.wants("typing true", "chunks", "final", "typing false")
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"parley/shared/parley"
-	"parley/shared/socket"
 )
 
 // A connection takes frames that are lost: for seconds while its end is on its way, and
@@ -36,16 +35,8 @@ func (t *teller) follow(ctx context.Context) error {
 	if err != nil || !free {
 		return ignoreMissing(err)
 	}
-	heard := line.Heard
-	if heard.IsZero() {
-		heard, err = t.Poster.Active(ctx, line.Silent)
-		heard = heard.Add(-Unsure)
-	}
-	if err != nil && !errors.Is(err, socket.ErrGone) { // of one that is gone nobody knows
-		return err
-	}
 	_, told := readNote(note)
-	err = t.again(ctx, line, told.doubtful(line.Connection, heard, line.Ended))
+	err = t.again(ctx, line, told.doubtful(line.Connection, line.Heard, line.Ended))
 	if errors.Is(err, parley.ErrUnattended) {
 		return nil // who comes finds it in the line
 	}
