@@ -18,6 +18,9 @@ type Contact struct {
 	ID       ContactID         `json:"-"`
 	External string            `json:"external,omitempty"`
 	Email    string            `json:"email,omitempty"`
+	// Formerly is the first e-mail address, where Email is another one by now: the
+	// contact is still found by it.
+	Formerly string            `json:"formerly,omitempty"`
 	Name     string            `json:"name,omitempty"`
 	Picture  string            `json:"picture,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -457,6 +460,9 @@ func (c Contact) item(p ProjectID) (table.Item, error) {
 }
 
 func (c *Contact) learn(i Identity) {
+	if c.Formerly == "" && i.Email != "" && foldEmail(i.Email) != foldEmail(c.Email) {
+		c.Formerly = c.Email
+	}
 	for _, f := range []struct {
 		to   *string
 		from string

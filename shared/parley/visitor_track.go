@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	"parley/shared/table"
 )
@@ -23,6 +24,10 @@ type Tracking struct {
 	// Updated is when any of it changed last, in milliseconds.
 	Updated int64 `json:"updated,omitempty"`
 }
+
+// TrackingLife is how long it is kept where a visitor was, after it changed last. Our
+// choice: a quarter of a year; whoever is back says it anew.
+const TrackingLife = 90 * 24 * time.Hour
 
 // Limits of a Tracking. Our choices: it is written as visitors go from page to page.
 const (
@@ -155,6 +160,7 @@ func (s *Store) toTrack(c Caller, k table.Key, was, now Tracking) ([]table.Actio
 	if data, err = encode(now); err != nil {
 		return nil, fmt.Errorf("encode tracking: %w", err)
 	}
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID()}
+	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID(),
+		table.ExpiresAt: s.clock().Add(TrackingLife).Unix()}
 	return []table.Action{table.Put(item)}, nil
 }
