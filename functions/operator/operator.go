@@ -110,6 +110,8 @@ func (f function) routes() []api.Route {
 		{"GET /operator/operators", parley.ScopeRead, f.operators},
 		{"PUT /operator/operators/{operator}", parley.ScopeManage, f.putOperator},
 		{"DELETE /operator/operators/{operator}", parley.ScopeManage, f.removeOperator},
+		{"DELETE /operator/visitors/{visitor}", parley.ScopeManage, f.eraseVisitor},
+		{"DELETE /operator/contacts/{contact}", parley.ScopeManage, f.eraseContact},
 		{"GET /operator/project", parley.ScopeManage, f.project},
 		{"PUT /operator/project", parley.ScopeManage, f.putProject},
 		{"POST /operator/project/public-keys", parley.ScopeManage, f.addPublicKey},

@@ -15,9 +15,9 @@ import (
 // which it is known is kept here: whoever types somebody's address is taken for
 // that contact, and what they say besides stays with their own visitor.
 type Contact struct {
-	ID       ContactID         `json:"-"`
-	External string            `json:"external,omitempty"`
-	Email    string            `json:"email,omitempty"`
+	ID       ContactID `json:"-"`
+	External string    `json:"external,omitempty"`
+	Email    string    `json:"email,omitempty"`
 	// Formerly is the first e-mail address, where Email is another one by now: the
 	// contact is still found by it.
 	Formerly string            `json:"formerly,omitempty"`

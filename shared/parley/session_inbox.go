@@ -183,11 +183,15 @@ type Detail struct {
 	// Visitor and Contact are whose it is, nil where there is none.
 	Visitor *Visitor
 	Contact *Contact
+	// Profile is what is known besides of a visitor who is bare, nil of others.
+	Profile *Profile
 	Rating  *Rating
 	// Tags are the newest review's, Participants the operators who take part.
 	Tags         []string
 	Participants []OperatorID
-	Seen         Seq
+	// Seen is how far the caller has seen the session, VisitorSeen how far the visitor
+	// has, as far as its widget tells.
+	Seen, VisitorSeen Seq
 	// Entries are a page of the transcript, internal ones too, oldest first; Next
 	// is the cursor of those before, "" at the beginning.
 	Entries []Entry
@@ -228,11 +232,20 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	if o.Visitor != "" && !o.Proven {
 		keys = append(keys, said)
 	}
+	told := []table.Key{visitor, visitorSaidKey(c.Project, o.Visitor), visitorTrackKey(c.Project, o.Visitor)}
+	if ulidForm().MatchString(string(o.Visitor)) {
+		keys = append(keys, told[1:]...)
+	}
+	// Who became a contact in the middle has a mark as either.
+	seen := []table.Key{Mark{Kind: MarkSeen, By: Author{Kind: AuthorUser, ID: string(o.Visitor)}}.key(c.Project, id),
+		Mark{Kind: MarkSeen, By: Author{Kind: AuthorUser, ID: string(o.Contact)}}.key(c.Project, id)}
+	keys = append(keys, seen...)
 	found, err := s.getAll(ctx, keys)
 	if err != nil {
 		return Detail{}, err
 	}
 	d.Seen = Seq(found[keys[2]].Int("seq"))
+	d.VisitorSeen = Seq(max(found[seen[0]].Int("seq"), found[seen[1]].Int("seq")))
 	if d.About, err = aboutFrom(found[keys[0]]); err != nil {
 		return Detail{}, err
 	}
@@ -250,6 +263,13 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 			return Detail{}, err
 		}
 		d.Visitor = &v
+		if v.Bare {
+			p, err := s.profileFrom(c.Project, o.Visitor, []table.Item{item, found[told[1]], found[told[2]]})
+			if err != nil {
+				return Detail{}, err
+			}
+			d.Profile = &p
+		}
 	}
 	if item := found[contact]; item != nil {
 		known, err := contactFrom(o.Contact, item)
