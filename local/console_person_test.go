@@ -120,7 +120,7 @@ func TestC57HostileVisitor(t *testing.T) {
 	m := newModel(t)
 	p := start(t, t.TempDir(), m.env()...)
 	w := widgetOf(t, p)
-	turn, long := "‮evil‭⁧", strings.Repeat("W", 380)
+	turn, long := "\u202eevil\u202d\u2067", strings.Repeat("W", 380)
 	w.call("PATCH", "/visitors/"+w.visitor, map[string]any{"language": "<b>x</b>", "timezone": "<img src=x onerror=window.run=1>", "browser": hostile, "os": long, "deviceType": turn,
 		"attribution": map[string]any{"firstTouch": map[string]any{"channel": hostile, "referrer": map[string]any{"url": "javascript:window.run=2"}, "utm": "no object", "landing": []any{1}}}})
 	w.call("POST", "/contacts/identify", map[string]any{"visitorId": w.visitor, "externalId": "<script>window.run=3</script>", "email": turn + long[:200] + "@x.example", "name": turn + hostile + long[:300],

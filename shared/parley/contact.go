@@ -368,7 +368,9 @@ type knownContact struct {
 	contact Contact
 	// news says that the identity says something new: actions store it. Else they
 	// only check that the contact is blocked, or not, as it was read.
-	news    bool
+	news bool
+	// made says that there was none before.
+	made    bool
 	actions []table.Action
 }
 
@@ -394,7 +396,7 @@ func (s *Store) lookUp(ctx context.Context, p ProjectID, i Identity, proven bool
 		c := Contact{ID: ContactID("c" + s.newID()), Proven: proven, Created: s.clock().UnixMilli()}
 		c.learn(i)
 		actions, err := s.makeContact(p, c, pointers, items)
-		return knownContact{c, true, actions}, err
+		return knownContact{c, true, true, actions}, err
 	}
 	id := ContactID(items[0].String("contact"))
 	got, err := s.table.Get(ctx, true, contactKey(p, id))

@@ -12,6 +12,8 @@ import (
 type InboxRequest struct {
 	// State is one of the states, or "archived" for those that are; "" is open.
 	State State
+	// States are several at once, instead of State.
+	States []State
 	// Holder is who answers; "" is anybody. Operator is who has the session; ""
 	// is anybody.
 	Holder   Holder
@@ -40,8 +42,14 @@ func (r *InboxRequest) check() error {
 	if r.State == "" {
 		r.State = StateOpen
 	}
+	if len(r.States) == 0 {
+		r.States = []State{r.State}
+	}
+	unknown := func(s State) bool {
+		return !slices.Contains([]State{StateOpen, StateClosed, StateResolved, StateSpam, listArchived}, s)
+	}
 	switch {
-	case !slices.Contains([]State{StateOpen, StateClosed, StateResolved, StateSpam, listArchived}, r.State):
+	case slices.ContainsFunc(r.States, unknown):
 		return invalid("state", "state is open, closed, resolved, spam or archived")
 	case r.Holder != "" && !slices.Contains([]Holder{HolderAI, HolderWaiting, HolderHuman}, r.Holder):
 		return invalid("holder", "holder is ai, waiting or human")
@@ -82,9 +90,11 @@ func (s *Store) Inbox(ctx context.Context, c Caller, r InboxRequest) ([]InboxIte
 		return nil, "", err
 	}
 	var partitions []string
-	for _, holder := range r.holders() {
-		for shard := range p.shards() {
-			partitions = append(partitions, inboxPartition(p.ID, r.State, holder, shard))
+	for _, state := range r.States {
+		for _, holder := range r.holders() {
+			for shard := range p.shards() {
+				partitions = append(partitions, inboxPartition(p.ID, state, holder, shard))
+			}
 		}
 	}
 	l := lister{store: s, project: p.ID, index: table.Work, limit: r.Limit, after: after, belongs: r.wants}
@@ -98,7 +108,7 @@ func (s *Store) Inbox(ctx context.Context, c Caller, r InboxRequest) ([]InboxIte
 
 // wants reports whether a session still is what the index lists it as.
 func (r *InboxRequest) wants(s *Session) bool {
-	return s.listed() == r.State && (r.Holder == "" || s.Holder == r.Holder) &&
+	return slices.Contains(r.States, s.listed()) && (r.Holder == "" || s.Holder == r.Holder) &&
 		(r.Operator == "" || s.Holder == HolderHuman && s.Operator == r.Operator)
 }
 
