@@ -21,12 +21,13 @@ var served = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "console
 // reached says what each function does to the connections of which API. Whoever sends
 // frames also ends connections that are gone; the hub alone asks for the last sign of life.
 var reached = map[string]map[string][]string{
-	"chat":      {live.ConsoleAPI: {"DELETE", "POST"}},
-	"chathub":   {chathub.API: {"DELETE", "GET", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"consolews": {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"operator":  {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"push":      {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"respond":   {chathub.API: {"DELETE", "POST"}},
+	"chat":       {live.ConsoleAPI: {"DELETE", "POST"}},
+	"cossistant": {live.ConsoleAPI: {"DELETE", "POST"}},
+	"chathub":    {chathub.API: {"DELETE", "GET", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
+	"consolews":  {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
+	"operator":   {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
+	"push":       {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
+	"respond":    {chathub.API: {"DELETE", "POST"}},
 }
 
 // socketID is the logical id of a WebSocket API.
