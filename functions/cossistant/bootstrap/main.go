@@ -31,5 +31,5 @@ func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cossistant.New(cossistant.Config{API: a, Runs: runs, Typing: pages.Typing})
+	return cossistant.New(cossistant.Config{API: a, Runs: runs, Typing: pages.TypingText})
 }
