@@ -222,8 +222,7 @@ func (f function) markSeen(w http.ResponseWriter, r *http.Request) error {
 // characters, of at most four bytes each).
 const maxPreviewBytes = 4 * 2000
 
-// typing tells the team that the visitor types. Nothing is stored, and what the visitor
-// is about to write is not passed on.
+// typing tells the team that the visitor types, and what. Nothing is stored.
 func (f function) typing(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		IsTyping  *bool            `json:"isTyping"`
@@ -242,7 +241,7 @@ func (f function) typing(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if f.Typing != nil {
-		f.Typing(r.Context(), s, c.Author(), *in.IsTyping)
+		f.Typing(r.Context(), s, c.Author(), *in.IsTyping, in.Preview)
 	}
 	return api.JSON(w, http.StatusOK, struct {
 		ConversationID parley.SessionID `json:"conversationId"`

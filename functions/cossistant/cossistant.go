@@ -22,9 +22,9 @@ import (
 type Config struct {
 	API  *api.API
 	Runs *run.Dispatcher
-	// Typing tells whoever of the team is connected that a visitor types, or has
-	// stopped; nil tells nobody.
-	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
+	// Typing tells whoever of the team is connected that a visitor types, and what, or
+	// has stopped, as live.Live.TypingText does; nil tells nobody.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string)
 }
 
 // base begins the path of every route.
@@ -92,13 +92,13 @@ func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
 
 // Headers of the protocol.
 const (
-	keyHeader     = "X-Public-Key"
-	visitorHeader = "X-Visitor-Id"
+	KeyHeader     = "X-Public-Key"
+	VisitorHeader = "X-Visitor-Id"
 )
 
 // stranger returns who makes a request as far as the public key tells.
 func (f function) stranger(r *http.Request) (parley.Caller, *parley.Project, error) {
-	p, err := f.API.ProjectBy(r, r.Header.Get(keyHeader), checkOrigin)
+	p, err := f.API.ProjectBy(r, r.Header.Get(KeyHeader), CheckOrigin)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
@@ -112,7 +112,7 @@ func (f function) caller(r *http.Request) (parley.Caller, *parley.Project, error
 	if err != nil {
 		return c, nil, err
 	}
-	id := parley.VisitorID(r.Header.Get(visitorHeader))
+	id := parley.VisitorID(r.Header.Get(VisitorHeader))
 	for _, named := range []string{r.PathValue("visitor"), r.URL.Query().Get("visitorId")} {
 		if err := same(id, parley.VisitorID(named)); err != nil {
 			return c, nil, err

@@ -35,6 +35,9 @@ type Config struct {
 	// that an operator types, or has stopped; nil tells nobody, and pages that ask learn
 	// of it all the same.
 	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
+	// Seen tells the visitor's page that an operator has seen a session, as live.Live.Seen
+	// does; nil tells nobody.
+	Seen func(ctx context.Context, c parley.Caller, id parley.SessionID, m parley.Mark)
 	// Socket is where a console's socket is: an address of wss, or a path of the
 	// console's own host; "" where there is none.
 	Socket string

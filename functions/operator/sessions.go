@@ -110,6 +110,9 @@ func (f function) seen(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	if err != nil {
 		return err
 	}
+	if f.Seen != nil {
+		f.Seen(r.Context(), s.Caller, sessionOf(r), mark)
+	}
 	return api.JSON(w, http.StatusOK, map[string]parley.Seq{"seen": mark.Upto})
 }
 

@@ -1,6 +1,7 @@
 // Package cossistanttest is a test kit: the suite of the function cossistant, for any
 // host of it. It speaks HTTP as Cossistant's widget does. Its tests are the assertions
-// of the protocol's checklist, C1 to C60 as far as they are of REST, by number.
+// of the protocol's checklist, C1 to C60, by number: Run has those of the calls,
+// RunSockets those of the sockets.
 package cossistanttest
 
 import (
@@ -34,11 +35,7 @@ type Host struct {
 
 // Run tests the host. Its tests leave projects of their own behind.
 func Run(t *testing.T, host Host) {
-	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(host.Master)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &suite{host, keys}
+	s := newSuite(t, host)
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -58,6 +55,15 @@ func Run(t *testing.T, host Host) {
 type suite struct {
 	Host
 	keys *token.Keyring
+}
+
+func newSuite(t testing.TB, host Host) *suite {
+	t.Helper()
+	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(host.Master)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &suite{host, keys}
 }
 
 const (
