@@ -73,6 +73,10 @@ const (
 	// budget_address.go. Our choice: an office whose network has come back connects at
 	// once, and clients try again.
 	ConnectsPerMinute = 120
+	// MaxBareConnectsPerDay is how many connections of bare visitors an address may make
+	// in a day; see budget_address.go. Our choice: an office of a hundred people with a
+	// hundred pages each. Pages above it do without.
+	MaxBareConnectsPerDay = 10_000
 )
 
 // leftFor is how long it is known which session a connection had that has ended: that
@@ -172,6 +176,11 @@ func (s *Store) Connect(ctx context.Context, c Connection) error {
 		caller.Project = c.Project
 		if _, err := s.takeOfAddress(ctx, caller, "connects", time.Minute, callsOf(1), callsOf(ConnectsPerMinute)); err != nil {
 			return err
+		}
+		if c.Caller.Bare {
+			if _, err := s.takeOfAddress(ctx, caller, "connects_day", 24*time.Hour, callsOf(1), callsOf(MaxBareConnectsPerDay)); err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.write(ctx, actions); !refused(err) {
