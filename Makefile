@@ -1,5 +1,5 @@
 # make run      Parley on this machine: needs Go and nothing else
-# make sam-local  the functions in containers, as SAM runs them: needs Docker or Podman
+# make sam-local  the functions in containers, with SAM; needs Docker or Podman
 # make token    a token of somebody for the hub under make run: SUB=user_1
 # make test     all tests; gets what they need first
 # make check    what the tests do not see: format, vet, linters, template, builds
