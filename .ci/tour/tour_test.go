@@ -41,10 +41,10 @@ func TestTour(t *testing.T) {
 	defer log.Close()
 	began := time.Now()
 	s, err := sam.Start(t.Context(), sam.Config{Root: root, Table: os.Getenv("PARLEY_DYNAMODB"), Minimal: true, Log: log})
-	t.Cleanup(s.Close)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.Close)
 	t.Logf("everything runs after %v, in containers of %s", time.Since(began).Round(time.Second), s.Engine)
 	t.Run("routes", func(t *testing.T) {
 		t.Run("API", func(t *testing.T) {

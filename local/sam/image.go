@@ -138,5 +138,5 @@ func hostIn(hosts string) (string, error) {
 			}
 		}
 	}
-	return "", errors.New("Podman does not tell containers where this machine is: release 4 is needed")
+	return "", errors.New("no container is told where this machine is: Podman 4 is needed")
 }

@@ -77,11 +77,15 @@ type Stack struct {
 }
 
 // Start builds the functions for this machine and returns when they can be called. Its
-// error says what is missing. Close ends what it has started, also after an error.
+// error says what is missing, and then nothing that it started goes on.
 func Start(ctx context.Context, c Config) (*Stack, error) {
 	s := &Stack{Master: rand.Text() + rand.Text(), log: &locked{w: c.Log}, ended: make(chan error, 1),
 		keys: aws.Credentials{AccessKeyID: rand.Text(), SecretAccessKey: rand.Text()}}
-	return s, s.start(ctx, c)
+	if err := s.start(ctx, c); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Ended tells why one of the programs that belong to the stack is gone.

@@ -2,7 +2,6 @@ package sam
 
 import (
 	"archive/tar"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -176,8 +175,7 @@ func TestEnvironment(t *testing.T) {
 
 // TestMissing: what has to be installed is named, with how.
 func TestMissing(t *testing.T) {
-	s, err := Start(context.Background(), Config{Root: t.TempDir(), Log: io.Discard})
-	defer s.Close()
+	_, err := Start(t.Context(), Config{Root: t.TempDir(), Log: io.Discard})
 	if err == nil || !strings.Contains(err.Error(), "sam is not installed: run .ci/tools/sam") {
 		t.Errorf("start = %v", err)
 	}

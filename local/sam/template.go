@@ -1,6 +1,7 @@
 package sam
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,14 +29,14 @@ var architectures = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
 func Template(text []byte, goarch string, variables map[string]string) ([]byte, error) {
 	architecture, ok := architectures[goarch]
 	if !ok {
-		return nil, fmt.Errorf("Lambda runs on no %s", goarch)
+		return nil, fmt.Errorf("no function runs on %s", goarch)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, err
 	}
 	if doc.Kind != yaml.DocumentNode {
-		return nil, fmt.Errorf("the template is empty")
+		return nil, errors.New("the template is empty")
 	}
 	top := doc.Content[0]
 	all := under(top, "Globals", "Function")

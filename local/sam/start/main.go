@@ -37,10 +37,10 @@ func run(ctx context.Context, getenv func(string) string, out, log io.Writer) er
 	}
 	c.Log = log
 	s, err := sam.Start(ctx, c)
-	defer s.Close()
 	if err != nil {
 		return err
 	}
+	defer s.Close()
 	greet(out, s)
 	select {
 	case <-ctx.Done():
