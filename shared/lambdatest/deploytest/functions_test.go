@@ -24,7 +24,7 @@ var routes = map[string][]string{
 	"identify":     {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
 	"hissuno":      {"ANY /hissuno/{path+}"},
 	"chathub":      {"POST /hubs/chat/negotiate"},
-	"operator":     {"ANY /operator/{path+}", "GET /console/{path+}"},
+	"operator":     {"ANY /operator/{path+}", "GET /console", "GET /console/{path+}"},
 	"opencx":       {"ANY /backend/{path+}", "ANY /widget/{path+}"},
 	"cossistant":   {"ANY /cossistant/{path+}"},
 	"respond":      nil,
