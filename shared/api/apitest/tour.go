@@ -141,6 +141,9 @@ func tourDesk(t *testing.T, s *suite) {
 	grace.put(path+"/archived", map[string]any{"archived": true})
 	grace.put("/operator/visitors/"+string(b.who().Visitor)+"/blocked", map[string]any{"blocked": true})
 	grace.put("/operator/contacts/"+string(contact)+"/blocked", map[string]any{"blocked": true})
+	for _, person := range []string{"/operator/visitors/" + string(b.who().Visitor), "/operator/contacts/" + string(contact)} {
+		grace.do(call{method: http.MethodDelete, path: person}).is(http.StatusOK)
+	}
 }
 
 func tourDeskFiles(t *testing.T, s *suite) {
