@@ -10,7 +10,7 @@ import (
 
 // openPush makes who tells pages over their sockets, and the function push.
 func (b *Bundle) openPush(c Config, store *parley.Store) (err error) {
-	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Log: b.log, Now: c.Now}); err != nil {
+	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Files: b.Page, Log: b.log, Now: c.Now}); err != nil {
 		return err
 	}
 	b.pushes, err = push.New(push.Config{Live: b.pages})

@@ -153,7 +153,7 @@ func TestRoutes(t *testing.T) {
 
 // TestPublicURLs reads PARLEY_URLS as the functions do.
 func TestPublicURLs(t *testing.T) {
-	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"},
+	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"}, "push": {"uploads"}, "respond": {"uploads"},
 		"identify": {"chat", "close", "csat", "history", "identify", "updates", "uploads"}}
 	placeholder := regexp.MustCompile(`\$\{(\w+)(\.FunctionUrl)?\}`)
 	for name, f := range load(t).functions() {
