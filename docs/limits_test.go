@@ -81,6 +81,7 @@ var constants = map[string]any{
 	"parley.TypingLife":              parley.TypingLife,
 	"parley.ConsoleTicketLife":       parley.ConsoleTicketLife,
 	"parley.ConsoleTicketsPerMinute": parley.ConsoleTicketsPerMinute,
+	"live.CallsPerSecond":            live.CallsPerSecond,
 	"live.TypingPerSecond":           live.TypingPerSecond,
 	"parley.MaxBack":                 parley.MaxBack,
 	"parley.MaxFormBytes":            parley.MaxFormBytes,
