@@ -82,6 +82,7 @@ var constants = map[string]any{
 	"parley.TypingLife":              parley.TypingLife,
 	"parley.ConsoleTicketLife":       parley.ConsoleTicketLife,
 	"parley.ConsoleTicketsPerMinute": parley.ConsoleTicketsPerMinute,
+	"live.CallsPerSecond":            live.CallsPerSecond,
 	"live.TypingPerSecond":           live.TypingPerSecond,
 	"live.CatchUpFor":                live.CatchUpFor,
 	"live.CatchUpSessions":           live.CatchUpSessions,

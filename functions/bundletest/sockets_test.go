@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -78,6 +81,25 @@ func TestSockets(t *testing.T) {
 	t.Run("Console", func(t *testing.T) { testConsole(t, s) })
 	t.Run("ChatHub", func(t *testing.T) { chathubtest.Run(t, s.chatHub()) })
 	t.Run("Cossistant", func(t *testing.T) { cossistanttest.RunSockets(t, s.cossistantSockets()) })
+	t.Run("SignalR", func(t *testing.T) { chathubtest.RunInNode(t, s.behindOneName()) })
+}
+
+// behindOneName is the hub as its clients need it: they negotiate and connect below one
+// address, which a distribution of CloudFront gives them on AWS.
+func (s *stack) behindOneName() chathubtest.Host {
+	s.t.Helper()
+	host := s.chatHub()
+	functions, err := url.Parse(host.Base)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(chathub.NegotiatePath, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(functions) }})
+	mux.Handle(chathub.Path, s.gateways[chathub.API])
+	server := httptest.NewServer(mux)
+	s.t.Cleanup(server.Close)
+	host.Base = server.URL
+	return host
 }
 
 // testConsole: a console gets a ticket, which opens its socket once, is told over it

@@ -35,12 +35,13 @@ func New(c Config) (socket.Handler, error) {
 	broken := func(socket.Event) socket.Answer {
 		return said(answer{Type: "error", Code: "internal"})
 	}
-	return socket.Recovered((&function{Config: c}).handle, broken, c.Log), nil
+	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: live.CallsPerSecond}}
+	return socket.Recovered(f.handle, broken, c.Log), nil
 }
 
 type function struct {
 	Config
-	typists live.TypingPace
+	typists, frames live.Pace
 }
 
 func (f *function) handle(ctx context.Context, e socket.Event) socket.Answer {
@@ -109,6 +110,9 @@ func (f *function) message(ctx context.Context, e socket.Event) answer {
 	}
 	if in.Typing != nil && !f.typists.Take(e.Ref, f.Live.Now()) {
 		return answer{Type: "done"}
+	}
+	if in.Typing == nil && !f.frames.Take(e.Ref, f.Live.Now()) {
+		return answer{Type: "error", Code: "rate_limited"}
 	}
 	c, err := f.Store.ConsoleOf(ctx, e.Ref)
 	if errors.Is(err, parley.ErrNotFound) {

@@ -50,15 +50,14 @@ func New(c Config) (socket.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	f := &function{Config: c}
+	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: FramesPerSecond}}
 	return socket.Recovered(f.handle, broken, c.API.Log), nil
 }
 
 type function struct {
 	Config
-	typists   live.TypingPace
-	strangers pace[string]
-	frames    pace[socket.Ref]
+	typists, frames live.Pace
+	strangers       pace
 }
 
 // broken is what a client is told of what broke. A connection is not made; the client
@@ -125,7 +124,7 @@ func (f *function) refusal(ctx context.Context, e socket.Event, err error) int {
 		return http.StatusTooManyRequests
 	case !errors.As(err, &known) || errors.Is(err, parley.ErrUnavailable):
 		return http.StatusServiceUnavailable
-	case !f.strangers.take(e.Address, f.Now().Unix()/60, RefusalsPerMinute):
+	case !f.strangers.take(e.Address, f.Now()):
 		return http.StatusForbidden
 	}
 	if err := f.Refuse(ctx, e.Ref, known.Code, known.Text); err != nil {
@@ -170,7 +169,7 @@ const meetsWithin = 50 * time.Second
 
 // message returns what a frame is answered; nil is nothing.
 func (f *function) message(ctx context.Context, e socket.Event) []byte {
-	if !f.frames.take(e.Ref, f.Now().Unix(), FramesPerSecond) {
+	if !f.frames.Take(e.Ref, f.Now()) {
 		if err := f.Sockets.Close(ctx, e.Ref); err != nil {
 			f.log(ctx, "cut off", err)
 		}

@@ -1,6 +1,9 @@
 package cossistantws
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	// RefusalsPerMinute is how many connections of one address are let in during a
@@ -11,31 +14,31 @@ const (
 	// sends more is cut off. Our choice: clients send one in 15 seconds, and a few in a
 	// second while somebody types.
 	FramesPerSecond = 20
-	// maxCounted is how many addresses or connections are counted at a time. Our choice:
-	// a few hundred kilobytes; more are as if they had sent too much.
+	// maxCounted is how many addresses are counted at a time. Our choice: a few hundred
+	// kilobytes; more are as if they had come too often.
 	maxCounted = 10_000
 )
 
-// pace counts what an address or a connection does, in memory and in each process by
-// itself: most of it is too cheap to be counted in the table, and who is refused may
-// belong to no project. The zero value is ready; it is safe for concurrent use.
-type pace[K comparable] struct {
+// pace counts the connections of addresses that are let in to be refused, in memory and
+// in each process by itself: who is refused may belong to no project. The zero value is
+// ready; it is safe for concurrent use.
+type pace struct {
 	mu     sync.Mutex
-	window int64
-	counts map[K]int
+	minute int64 // of Unix time
+	counts map[string]int
 }
 
-// take counts once within a window of time, which has a number of its own, and reports
-// whether there were at most so many in it.
-func (p *pace[K]) take(key K, window int64, most int) bool {
+// take counts a connection, and reports whether there were no more than
+// RefusalsPerMinute from its address.
+func (p *pace) take(address string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if window != p.window || p.counts == nil {
-		p.window, p.counts = window, map[K]int{}
+	if minute := now.Unix() / 60; minute != p.minute || p.counts == nil {
+		p.minute, p.counts = minute, map[string]int{}
 	}
-	if _, known := p.counts[key]; !known && len(p.counts) == maxCounted {
+	if _, known := p.counts[address]; !known && len(p.counts) == maxCounted {
 		return false
 	}
-	p.counts[key]++
-	return p.counts[key] <= most
+	p.counts[address]++
+	return p.counts[address] <= RefusalsPerMinute
 }
