@@ -206,6 +206,9 @@ func (s *stack) start(t *testing.T, name string, change func(env map[string]stri
 		Name:    functionName(name),
 		Env:     env,
 		Timeout: s.template.timeout(name),
+		// More than suites call at once on a machine that lags: a connection whose
+		// function has none left is refused.
+		MaxInstances: 100,
 	})
 }
 

@@ -35,6 +35,7 @@ var tiers = []struct {
 	{"History", true, measureHistory},
 	{"OpenCX", true, measureOpenCX},
 	{"Dollars", true, measureDollars},
+	{"Month", true, measureMonth},
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
 	{"ChatHub", true, measureChatHub},

@@ -25,8 +25,6 @@ type relay struct {
 	// hold is nil where it has to be read anew, held whether the lease is taken.
 	hold *parley.Hold
 	held bool
-	// typing says that the page was told that a reply is being written.
-	typing bool
 }
 
 // Run returns who says a run to the page of its session, nil where the session is held
@@ -41,9 +39,12 @@ func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
 
 // Begin implements run.Live.
 func (r *relay) Begin(ctx context.Context) {
-	if r.reach(ctx) && r.hold.Free() {
-		r.begun(ctx)
+	if !r.reach(ctx) || !r.hold.Free() {
+		return
 	}
+	_, err := r.post(ctx, r.Project, r.Session, r.speaker.Typing(true))
+	r.typing = err == nil
+	r.log(ctx, err)
 }
 
 // Text implements run.Live.
@@ -54,8 +55,7 @@ func (r *relay) Text(ctx context.Context, text string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.hold.Left())
 	defer cancel()
-	r.begun(ctx)
-	r.log(ctx, r.pieces(ctx, r.name, r.text.String(), time.Now()))
+	r.log(ctx, r.pieces(ctx, Piece{Message: r.name, Text: r.text.String(), At: time.Now(), Begins: true}))
 }
 
 // End implements run.Live. What came while the lease was held may have found it held,
@@ -67,16 +67,6 @@ func (r *relay) End(ctx context.Context) {
 	if r.attended(ctx) {
 		r.log(ctx, r.follow(ctx))
 	}
-}
-
-// begun says once that a reply is being written.
-func (r *relay) begun(ctx context.Context) {
-	if r.typing {
-		return
-	}
-	_, err := r.post(ctx, r.Project, r.Session, r.speaker.Typing(true))
-	r.typing = err == nil
-	r.log(ctx, err)
 }
 
 // reach reads how far the session's page has been told.

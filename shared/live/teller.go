@@ -41,6 +41,8 @@ type teller struct {
 	given map[string]int
 	// taken is when the last piece of text was.
 	taken time.Time
+	// typing says that the page was told that a reply is being written.
+	typing bool
 }
 
 // inDoubt is of a message that a worker had begun who died: some of its text may have
@@ -236,7 +238,7 @@ func (t *teller) message(ctx context.Context, f Final) error {
 	if f.Text == "" {
 		return t.last(ctx, f)
 	}
-	err := patiently(ctx, func() error { return t.pieces(ctx, f.Message, f.Text, f.At) })
+	err := patiently(ctx, func() error { return t.pieces(ctx, Piece{Message: f.Message, Text: f.Text, At: f.At, Begins: f.Reply}) })
 	if err == nil {
 		err = sleep(ctx, FinalGap-time.Since(t.taken))
 	}
@@ -246,20 +248,22 @@ func (t *teller) message(ctx context.Context, f Final) error {
 	return t.last(ctx, f)
 }
 
-// pieces gives the page what it has not been given yet of a message that has this
-// text so far. A piece of which nobody knows whether it arrived counts as given: the
-// last frame has it too, and a page would show it twice.
-func (t *teller) pieces(ctx context.Context, name, text string, at time.Time) error {
-	for given := t.given[name]; given >= 0 && given < len(text); given = t.given[name] {
-		n := cutAt(text[given:], MaxPiece)
-		to, err := t.post(ctx, t.Project, t.Session, t.speaker.Piece(name, text[given:given+n], at))
+// pieces gives the page what it has not been given yet of a message that is all so
+// far, and begins a reply or not. A piece of which nobody knows whether it arrived counts
+// as given: the last frame has it too, and a page would show it twice.
+func (t *teller) pieces(ctx context.Context, all Piece) error {
+	for given := t.given[all.Message]; given >= 0 && given < len(all.Text); given = t.given[all.Message] {
+		n := cutAt(all.Text[given:], MaxPiece)
+		p := all
+		p.Text, p.Begins = all.Text[given:given+n], all.Begins && given == 0 && !t.typing
+		to, err := t.post(ctx, t.Project, t.Session, t.speaker.Piece(p))
 		var unknown *unknownError
 		if errors.As(err, &unknown) {
 			t.Log.WarnContext(ctx, "a piece may be lost", "project", t.Project, "api", to.API, "error", err)
 		} else if err != nil {
 			return err
 		}
-		t.given[name], t.taken = given+n, time.Now()
+		t.given[all.Message], t.taken, t.typing = given+n, time.Now(), t.typing || p.Begins
 	}
 	return nil
 }
@@ -267,6 +271,7 @@ func (t *teller) pieces(ctx context.Context, name, text string, at time.Time) er
 // last sends the last frame of a message.
 func (t *teller) last(ctx context.Context, f Final) error {
 	_, err := t.surely(ctx, t.speaker.Final(f))
+	t.typing = t.typing && !f.Reply
 	return err
 }
 

@@ -293,7 +293,7 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	}
 	left["left"], left["nonce"], left[table.ExpiresAt] = true, s.newID(), now.Add(leftFor).Unix()
 	for range changeTries {
-		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)))})
+		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left"))})
 		stood, was := standing(err, 0)
 		if !was {
 			break

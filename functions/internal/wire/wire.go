@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"parley/functions/internal/emf"
 	"parley/shared/api"
 	"parley/shared/awscall"
 	"parley/shared/lambdahttp"
@@ -35,6 +36,7 @@ const (
 	masterVariable       = "PARLEY_MASTER_SECRET" // instead of it, the master secret itself: tests, sam local
 	distributionVariable = "PARLEY_ORIGIN"        // origin as JSON: what stands in front of the function, if anything does
 	urlsVariable         = "PARLEY_URLS"          // api.URLs as JSON
+	metricsVariable      = "PARLEY_METRICS"       // namespace of the metrics; required where there are any
 )
 
 // Secret contains the secrets of the deployment.
@@ -172,6 +174,12 @@ func URLs() (api.URLs, error) {
 		}
 	}
 	return urls, nil
+}
+
+// Metrics is where the function's metrics are written.
+func Metrics() (emf.Log, error) {
+	namespace, err := Required(metricsVariable)
+	return emf.Log{Namespace: namespace, Writer: os.Stdout}, err
 }
 
 // Serve is Main for a function that only answers HTTP requests.

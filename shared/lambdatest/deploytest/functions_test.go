@@ -76,7 +76,7 @@ func TestFunctions(t *testing.T) {
 			t.Errorf("%s: no GOMEMLIMIT", name)
 		}
 		group, _ := p.at("LoggingConfig", "LogGroup", "Ref").(string)
-		if retention := template.at("Resources", group, "Properties", "RetentionInDays"); p.at("LoggingConfig", "LogFormat") != "JSON" || retention == nil {
+		if retention := template.at("Resources", group, "Properties", "RetentionInDays"); p.at("LoggingConfig", "LogFormat") != "JSON" || p.at("LoggingConfig", "SystemLogLevel") != "WARN" || retention == nil {
 			t.Errorf("%s: logs %v, kept for %v", name, p["LoggingConfig"], retention)
 		}
 		timeout, _ := p["Timeout"].(int)
@@ -234,9 +234,9 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: invocations are repeated %v times", name, n)
 		}
 	}
-	for name, queue := range map[string]string{"hooks": "HooksFailures.Arn", "review": "ReviewFailures.Arn", "push": "PushFailures.Arn"} {
+	for _, name := range []string{"hooks", "review", "push"} {
 		async := functions[name].in("Properties", "EventInvokeConfig")
-		if n, _ := async["MaximumRetryAttempts"].(int); n != 2 || async.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt") != queue {
+		if n, _ := async["MaximumRetryAttempts"].(int); n != 2 || async.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt") != "Failures.Arn" {
 			t.Errorf("%s: %v", name, async)
 		}
 	}
@@ -248,7 +248,7 @@ func TestEvents(t *testing.T) {
 	retries, _ := stream["MaximumRetryAttempts"].(int)
 	age, _ := stream["MaximumRecordAgeInSeconds"].(int)
 	queue, _ := stream.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt").(string)
-	if retries < 1 || age < 60 || stream["BisectBatchOnFunctionError"] != true || queue != "FeedFailures.Arn" ||
+	if retries < 1 || age < 60 || stream["BisectBatchOnFunctionError"] != true || queue != "Failures.Arn" ||
 		!slices.Contains(stream.list("FunctionResponseTypes"), any("ReportBatchItemFailures")) || stream.at("Stream", "Fn::GetAtt") != "Table.StreamArn" {
 		t.Errorf("feed: %v", stream)
 	}
