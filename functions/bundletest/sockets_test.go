@@ -12,6 +12,8 @@ import (
 
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
+	"parley/functions/cossistant/cossistanttest"
+	"parley/functions/cossistant/shape"
 	"parley/local/gateway"
 	"parley/local/gateway/gatewaytest"
 	"parley/shared/live"
@@ -19,7 +21,7 @@ import (
 )
 
 // socketFunctions are the functions behind the WebSocket APIs, by the names of these.
-var socketFunctions = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews"}
+var socketFunctions = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews", shape.SocketAPI: "cossistantws"}
 
 // listenSockets takes the addresses of the WebSocket APIs, of which the functions are
 // told before there is anybody.
@@ -75,6 +77,7 @@ func TestSockets(t *testing.T) {
 	s.follow(t)
 	t.Run("Console", func(t *testing.T) { testConsole(t, s) })
 	t.Run("ChatHub", func(t *testing.T) { chathubtest.Run(t, s.chatHub()) })
+	t.Run("Cossistant", func(t *testing.T) { cossistanttest.RunSockets(t, s.cossistantSockets()) })
 }
 
 // testConsole: a console gets a ticket, which opens its socket once, is told over it

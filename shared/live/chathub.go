@@ -1,6 +1,8 @@
 package live
 
 import (
+	"time"
+
 	"parley/shared/parley"
 	"parley/shared/signalr"
 )
@@ -27,12 +29,8 @@ func (ChatHub) Typing(on bool) []byte {
 }
 
 // Piece implements Speaker.
-func (c ChatHub) Piece(p Piece) []byte {
-	var frame []byte
-	if p.Begins {
-		frame = c.Typing(true)
-	}
-	return append(frame, signalr.Event("MessageReceived", chatHubMessage{ID: p.Message, Content: p.Text, IsChunk: true, Timestamp: p.At.UTC().Format(chatHubTime)})...)
+func (ChatHub) Piece(message, text string, at time.Time) []byte {
+	return signalr.Event("MessageReceived", chatHubMessage{ID: message, Content: text, IsChunk: true, Timestamp: at.UTC().Format(chatHubTime)})
 }
 
 // Final implements Speaker. What ends a reply shares its frame, the indicator last:

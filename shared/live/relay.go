@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +29,9 @@ type relay struct {
 // Run returns who says a run to the page of its session, nil where the session is held
 // in a dialect that needs nobody for that. It is a run.Config.Live.
 func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
+	if keyed := l.Keyed[session.Channel]; keyed != nil {
+		return &keyedRelay{Live: l, speaker: keyed, session: session, ref: ref}
+	}
 	speaker := l.Speakers[session.Channel]
 	if speaker == nil {
 		return nil
@@ -39,12 +41,9 @@ func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
 
 // Begin implements run.Live.
 func (r *relay) Begin(ctx context.Context) {
-	if !r.reach(ctx) || !r.hold.Free() {
-		return
+	if r.reach(ctx) && r.hold.Free() {
+		r.log(ctx, r.begin(ctx, r.name))
 	}
-	_, err := r.post(ctx, r.Project, r.Session, r.speaker.Typing(true))
-	r.typing = err == nil
-	r.log(ctx, err)
 }
 
 // Text implements run.Live.
@@ -55,7 +54,7 @@ func (r *relay) Text(ctx context.Context, text string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.hold.Left())
 	defer cancel()
-	r.log(ctx, r.pieces(ctx, Piece{Message: r.name, Text: r.text.String(), At: time.Now(), Begins: true}))
+	r.log(ctx, r.pieces(ctx, r.name, r.text.String(), time.Now()))
 }
 
 // End implements run.Live. What came while the lease was held may have found it held,
@@ -89,7 +88,13 @@ func (r *relay) take(ctx context.Context) bool {
 	for tries := 0; tries < 2 && !r.held && r.reach(ctx); tries++ {
 		if r.hold.Writes(r.run) && !slices.ContainsFunc(r.hold.Entries(), says) {
 			var err error
-			r.held, err = r.hold.Take(ctx, r.claim())
+			_, told := readNote(r.hold.Note())
+			r.recallTold(told)
+			r.given[r.name] = max(r.given[r.name], 0) // this relay knows
+			// Not after the lease: of who dies between it and the first piece nobody knows
+			// whether that was given.
+			r.log(ctx, r.begin(ctx, r.name))
+			r.held, err = r.hold.Take(ctx, r.claim(r.name))
 			r.log(ctx, err)
 		}
 		if !r.held {
@@ -99,15 +104,6 @@ func (r *relay) take(ctx context.Context) bool {
 		}
 	}
 	return r.held
-}
-
-// claim is the note under which the lease is taken: if this relay dies, nobody knows
-// how much of the reply was given. It knows that itself.
-func (r *relay) claim() string {
-	r.given[r.name] = max(r.given[r.name], 0)
-	note := maps.Clone(r.given)
-	note[r.name] = inDoubt
-	return noteOf(note)
 }
 
 // attended reports whether somebody is there.

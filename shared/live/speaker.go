@@ -11,8 +11,8 @@ import (
 type Speaker interface {
 	// Typing says that a reply is being written, or no more.
 	Typing(on bool) []byte
-	// Piece continues a message.
-	Piece(p Piece) []byte
+	// Piece continues a message by text, which is never empty.
+	Piece(message, text string, at time.Time) []byte
 	// Final ends a message: its last frame, after which nothing of it follows.
 	Final(f Final) []byte
 	// Ended says that a session has ended, by its entry, and that the connection ends
@@ -23,14 +23,6 @@ type Speaker interface {
 // Speakers returns those of all dialects that are spoken over sockets.
 func Speakers() map[parley.Channel]Speaker {
 	return map[parley.Channel]Speaker{parley.ChannelChatHub: ChatHub{}}
-}
-
-// Piece is some text of a message, never empty.
-type Piece struct {
-	Message, Text string
-	At            time.Time
-	// Begins says that it begins a reply of which Typing has said nothing.
-	Begins bool
 }
 
 // Final is what the last frame of a message says.

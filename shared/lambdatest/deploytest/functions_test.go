@@ -16,24 +16,25 @@ import (
 var routes = map[string][]string{
 	"chat": {"POST /chat", "GET /chat/{session}/runs/{run}", "POST /chat/{session}/cancel",
 		"POST /chat/{session}/form", "POST /chat/{session}/typing", "POST /chat/{session}/vote"},
-	"updates":    {"GET /updates/{session}"},
-	"close":      {"POST /close"},
-	"history":    {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
-	"csat":       {"POST /csat", "GET /csat/{session}"},
-	"uploads":    {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
-	"identify":   {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
-	"hissuno":    {"ANY /hissuno/{path+}"},
-	"chathub":    {"POST /hubs/chat/negotiate"},
-	"operator":   {"ANY /operator/{path+}", "GET /console/{path+}"},
-	"opencx":     {"ANY /backend/{path+}", "ANY /widget/{path+}"},
-	"cossistant": {"ANY /cossistant/{path+}"},
-	"respond":    nil,
-	"consolews":  nil,
-	"hooks":      nil,
-	"review":     nil,
-	"push":       nil,
-	"feed":       nil,
-	"sweep":      nil,
+	"updates":      {"GET /updates/{session}"},
+	"close":        {"POST /close"},
+	"history":      {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
+	"csat":         {"POST /csat", "GET /csat/{session}"},
+	"uploads":      {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
+	"identify":     {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
+	"hissuno":      {"ANY /hissuno/{path+}"},
+	"chathub":      {"POST /hubs/chat/negotiate"},
+	"operator":     {"ANY /operator/{path+}", "GET /console", "GET /console/{path+}"},
+	"opencx":       {"ANY /backend/{path+}", "ANY /widget/{path+}"},
+	"cossistant":   {"ANY /cossistant/{path+}"},
+	"respond":      nil,
+	"consolews":    nil,
+	"cossistantws": nil,
+	"hooks":        nil,
+	"review":       nil,
+	"push":         nil,
+	"feed":         nil,
+	"sweep":        nil,
 }
 
 // TestEveryFunctionIsDeployed compares the template with the main packages.
@@ -155,6 +156,7 @@ func TestRoutes(t *testing.T) {
 // distribution knows its address from the request; hooks, whom nobody asks, is told.
 func TestPublicURLs(t *testing.T) {
 	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"},
+		"respond": {"uploads"}, "push": {"uploads"},
 		"identify": {"chat", "close", "csat", "history", "identify", "updates", "uploads"}}
 	placeholder := regexp.MustCompile(`\$\{([\w.]+)\}`)
 	for name, f := range load(t).functions() {
