@@ -19,8 +19,9 @@ import (
 
 // cloud is a stack parley-dev, whose operator function is the real one.
 type cloud struct {
-	store *parley.Store
-	asked []string // the events
+	store   *parley.Store
+	address string   // of its distribution, if it has one
+	asked   []string // the events
 }
 
 // newCloud has the process find the stack, and nothing of the machine's own account.
@@ -41,6 +42,9 @@ func newCloud(t *testing.T) *cloud {
 		fmt.Fprint(w, `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><Outputs>`)
 		for _, name := range []string{"Identify", "Hissuno", "Opencx", "Cossistant", "ChathubSocket", "Operator"} {
 			fmt.Fprintf(w, `<member><OutputKey>%sURL</OutputKey><OutputValue>https://%s.example/</OutputValue></member>`, name, strings.ToLower(name))
+		}
+		if c.address != "" {
+			fmt.Fprintf(w, `<member><OutputKey>Address</OutputKey><OutputValue>%s</OutputValue></member>`, c.address)
 		}
 		fmt.Fprint(w, `<member><OutputKey>OperatorFunctionName</OutputKey><OutputValue>op</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`)
 	})
@@ -124,6 +128,28 @@ func TestFirstProject(t *testing.T) {
 	for _, folder := range []string{".", os.Getenv("HOME")} {
 		if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 			t.Errorf("%s: %v is left behind, %v", folder, left, err)
+		}
+	}
+}
+
+// TestBehindDistribution: with a distribution the lines name its address alone.
+func TestBehindDistribution(t *testing.T) {
+	c := newCloud(t)
+	c.address = "https://chat.joes.example"
+	said, err := call(t, "STACK=parley-dev", "ID=joes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  https://chat.joes.example/console/\n", `const parley = "https://chat.joes.example", key`,
+		`apiUrl="https://chat.joes.example/hissuno/chat"`, `apiUrl: "https://chat.joes.example", token`,
+		`apiUrl="https://chat.joes.example/cossistant/v1"`, `withUrl("https://chat.joes.example/hubs/chat?agentId=joes.guide"`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %s:\n%s", want, said)
+		}
+	}
+	for _, function := range []string{"identify", "operator", "hissuno", "opencx", "cossistant", "chathubsocket"} {
+		if strings.Contains(said, "https://"+function+".example") {
+			t.Errorf("it names %s's own address:\n%s", function, said)
 		}
 	}
 }

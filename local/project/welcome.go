@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/template"
 
+	"parley/functions/chathub"
 	"parley/functions/operator"
 )
 
@@ -17,6 +18,13 @@ var welcomeText string
 func welcome(out io.Writer, name string, outputs map[string]string, created operator.Created) error {
 	bases := map[string]string{}
 	for key, address := range outputs {
+		// With a distribution everything is at one address, and perhaps only there.
+		if front := outputs["Address"]; front != "" && strings.HasSuffix(key, "URL") {
+			address = front
+			if key == "ChathubSocketURL" {
+				address += chathub.Path
+			}
+		}
 		bases[key] = strings.TrimRight(address, "/")
 	}
 	page, err := template.New("welcome").Parse(welcomeText)
@@ -25,7 +33,7 @@ func welcome(out io.Writer, name string, outputs map[string]string, created oper
 	}
 	return page.Execute(out, struct {
 		Stack   string
-		At      map[string]string // addresses by output, without a slash at the end
+		At      map[string]string // where what an output names is reached, without a slash at the end
 		Keys    operator.Created
 		Key     string // the one for pages
 		TestKey string
