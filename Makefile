@@ -7,8 +7,11 @@
 # make mutants  changes that no test notices; SAMPLE=300, SEED=1, PACKAGES=…, WITH=…
 # make build    the functions for Lambda, as `sam deploy` wants them
 # make deploy   to AWS: ENV=dev (default) or prod
-# make project  on AWS: COMMAND='{"createProject": {"id": "shop", "name": "Shop"}}'
+# make project  on AWS: ID=shop TITLE='The Shop' ORIGINS=https://shop.example.com
 
+# What samconfig.toml calls default is dev.
+environment = $(or $(filter dev prod,$(or $(ENV),dev)),$(error ENV is dev or prod))
+settings = $(if $(filter prod,$(environment)),--config-env prod)
 sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
 
 .PHONY: run sam-local token test check bench mutants build deploy project
@@ -43,16 +46,14 @@ mutants:
 		$(if $(WITH),-with $(WITH)) $(or $(PACKAGES),./shared/run ./shared/parley ./shared/table ./shared/table/bolt ./shared/table/dynamo)
 
 build: .sam
-	$(sam) build
+	$(sam) build $(settings)
 
 deploy: build
-	$(sam) deploy $(and $(ENV),--config-env $(ENV))
+	$(sam) deploy $(settings)
 
-# The operator function answers with the keys, which are not shown again.
+# The settings, which make exports, are those of local/project.
 project:
-	@aws lambda invoke --cli-binary-format raw-in-base64-out --payload '$(COMMAND)' --function-name \
-		"$$(aws cloudformation describe-stacks --stack-name $(if $(filter prod,$(ENV)),parley,parley-dev) --output text \
-		--query 'Stacks[0].Outputs[?OutputKey==`OperatorFunctionName`].OutputValue')" /dev/stdout
+	@STACK=$(if $(filter prod,$(environment)),parley,parley-dev) go run ./local/project
 
 .PHONY: .sam
 .sam:

@@ -35,6 +35,7 @@ var tiers = []struct {
 	{"History", true, measureHistory},
 	{"OpenCX", true, measureOpenCX},
 	{"Dollars", true, measureDollars},
+	{"Month", true, measureMonth},
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
 	{"ChatHub", true, measureChatHub},
@@ -42,6 +43,7 @@ var tiers = []struct {
 	{"SmoothProcess", false, measureSmoothProcess},
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},
+	{"Live", false, measureLive},
 	{"Crowd", false, measureCrowd},
 }
 

@@ -35,7 +35,7 @@ type Connection struct {
 	Agent    AgentID           `json:"agent,omitempty"`
 	Language string            `json:"language,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
-	// Begun says that Session has begun, as far as is known: see NoteBegun.
+	// Begun says that Session has begun, as far as is known: see SendRequest.On.
 	Begun bool `json:"-"`
 	// Faults are codes of what the request said that could not be used, which the
 	// client is told once it can be told anything.
@@ -73,6 +73,10 @@ const (
 	// budget_address.go. Our choice: an office whose network has come back connects at
 	// once, and clients try again.
 	ConnectsPerMinute = 120
+	// MaxBareConnectsPerDay is how many connections of bare visitors an address may make
+	// in a day; see budget_address.go. Our choice: an office of a hundred people with a
+	// hundred pages each. Pages above it do without.
+	MaxBareConnectsPerDay = 10_000
 )
 
 // leftFor is how long it is known which session a connection had that has ended: that
@@ -173,6 +177,11 @@ func (s *Store) Connect(ctx context.Context, c Connection) error {
 		if _, err := s.takeOfAddress(ctx, caller, "connects", time.Minute, callsOf(1), callsOf(ConnectsPerMinute)); err != nil {
 			return err
 		}
+		if c.Caller.Bare {
+			if _, err := s.takeOfAddress(ctx, caller, "connects_day", 24*time.Hour, callsOf(1), callsOf(MaxBareConnectsPerDay)); err != nil {
+				return err
+			}
+		}
 	}
 	if err := s.write(ctx, actions); !refused(err) {
 		return err
@@ -225,18 +234,6 @@ func (s *Store) ConnectionOf(ctx context.Context, ref socket.Ref) (Connection, e
 		}
 	}
 	return s.liveFrom(items[0])
-}
-
-// NoteBegun says that a connection's session has begun, so that the next message does
-// not try to begin it. Without it that takes one more wave. 1 write unit.
-func (s *Store) NoteBegun(ctx context.Context, ref socket.Ref) error {
-	up := table.Update(connectionKey(ref), table.Exists(), table.Missing("left"))
-	up.Set = table.Item{"begun": true}
-	err := s.write(ctx, []table.Action{up})
-	if refused(err) {
-		return nil // it has ended
-	}
-	return err
 }
 
 func (s *Store) liveFrom(item table.Item) (Connection, error) {
@@ -293,7 +290,7 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	}
 	left["left"], left["nonce"], left[table.ExpiresAt] = true, s.newID(), now.Add(leftFor).Unix()
 	for range changeTries {
-		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)))})
+		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left"))})
 		stood, was := standing(err, 0)
 		if !was {
 			break

@@ -10,7 +10,7 @@ import (
 	"parley/functions/push"
 )
 
-func main() { wire.MainWithoutSecret(start) }
+func main() { wire.Main(start) }
 
 func start(_ context.Context, b *wire.Base) error {
 	store, err := b.Store(nil)
