@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,34 +16,46 @@ import (
 	"strings"
 )
 
-// minimal is the name of the smallest image that functions run in. SAM looks for what
-// it would make of it under the tag rapid-ARCHITECTURE, and finds it made.
-const minimal = "parley/lambda"
+// minimal begins the name of the smallest image that functions run in; what of the
+// emulator's digest stands behind it tells one of another release of SAM apart. SAM
+// looks for what it would make of an image under its tag, and finds it made.
+const minimal = "parley/lambda-"
+
+func tag(architecture string) string { return "rapid-" + architecture }
 
 // emulator is where an image has the Lambda of this machine, which starts a function's
 // program and hands it what is asked of it.
 const emulator = "/var/rapid/aws-lambda-rie"
 
-// importImage makes the minimal image of the emulator that comes with SAM and of a few
-// empty folders: functions are static programs, and need nothing else to run but the
-// certificates of authorities where they call somebody by TLS. So no registry is asked.
-func (e *engine) importImage(ctx context.Context, sam, architecture string) error {
+// minimalImage returns the name of the minimal image, which is made if it is missing: of
+// the emulator that comes with SAM, and of a few empty folders. Functions are static
+// programs, and need nothing else to run but the certificates of authorities where they
+// call somebody by TLS. So no registry is asked.
+func (e *engine) minimalImage(ctx context.Context, sam, architecture string) (name string, err error) {
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(sam), "..", "lib", "python3*", "site-packages", "samcli", "local", "rapid", "aws-lambda-rie-"+architecture))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if len(found) != 1 {
-		return fmt.Errorf("%s brings no aws-lambda-rie along: remove .cache/sam, and it is installed anew", sam)
+		return "", fmt.Errorf("%s brings no aws-lambda-rie along: remove .cache/sam, and it is installed anew", sam)
 	}
 	program, err := os.ReadFile(found[0])
 	if err != nil {
-		return err
+		return "", err
 	}
+	name = fmt.Sprintf("%s%x", minimal, sha256.Sum256(program))[:len(minimal)+12]
+	if e.call(ctx, http.MethodGet, "/images/"+name+":"+tag(architecture)+"/json", nil, nil) == nil {
+		return name, nil
+	}
+	return name, e.importImage(ctx, name, architecture, program)
+}
+
+func (e *engine) importImage(ctx context.Context, name, architecture string, program []byte) error {
 	root, err := rootFileSystem(program)
 	if err != nil {
 		return err
 	}
-	answer, err := e.open(ctx, http.MethodPost, "/images/create?fromSrc=-&repo="+url.QueryEscape(minimal), root)
+	answer, err := e.open(ctx, http.MethodPost, "/images/create?fromSrc=-&repo="+url.QueryEscape(name), root)
 	if err != nil {
 		return err
 	}
@@ -52,7 +65,7 @@ func (e *engine) importImage(ctx context.Context, sam, architecture string) erro
 		return err
 	}
 	// Podman takes no tag when it imports.
-	return e.call(ctx, http.MethodPost, "/images/"+id+"/tag?repo="+url.QueryEscape(minimal)+"&tag=rapid-"+architecture, nil, nil)
+	return e.call(ctx, http.MethodPost, "/images/"+id+"/tag?repo="+url.QueryEscape(name)+"&tag="+tag(architecture), nil, nil)
 }
 
 // imported reads the id of an image from what an engine says while it imports one.
@@ -96,14 +109,14 @@ func rootFileSystem(program []byte) (io.Reader, error) {
 
 // gateway returns how containers reach this machine: an address, or what Docker takes
 // for it. Podman writes it into each container, but knows no word for it in all of its
-// releases, so one of the minimal image is asked.
-func (e *engine) gateway(ctx context.Context, architecture string) (string, error) {
+// releases, so one of an image that has the emulator is asked.
+func (e *engine) gateway(ctx context.Context, image string) (string, error) {
 	if !e.podman {
 		return "host-gateway", nil
 	}
 	var made struct{ ID string }
 	if err := e.call(ctx, http.MethodPost, "/containers/create", map[string]any{
-		"Image": minimal + ":rapid-" + architecture, "Entrypoint": []string{emulator}}, &made); err != nil {
+		"Image": image, "Entrypoint": []string{emulator}}, &made); err != nil {
 		return "", err
 	}
 	defer func() {

@@ -117,13 +117,13 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 	s.Engine = e.host
-	architecture := architectures[runtime.GOARCH]
+	architecture, image := architectures[runtime.GOARCH], ""
 	if e.podman || c.Minimal {
-		if err := e.importImage(ctx, sam, architecture); err != nil {
+		if image, err = e.minimalImage(ctx, sam, architecture); err != nil {
 			return fmt.Errorf("image of the functions: %w", err)
 		}
 	}
-	gateway, err := e.gateway(ctx, architecture)
+	gateway, err := e.gateway(ctx, image+":"+tag(architecture))
 	if err != nil {
 		return fmt.Errorf("this machine as containers see it: %w", err)
 	}
@@ -134,7 +134,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := s.store(ctx, c.Table, "http://127.0.0.1:"+files); err != nil {
 		return err
 	}
-	return s.serveSAM(ctx, c, samCommand{path: sam, engine: e, gateway: gateway, files: "http://" + Host + ":" + files})
+	return s.serveSAM(ctx, c, samCommand{path: sam, engine: e, image: image, gateway: gateway, files: "http://" + Host + ":" + files})
 }
 
 // store makes the table, the bucket and the demo project.

@@ -19,6 +19,7 @@ import (
 type samCommand struct {
 	path    string
 	engine  *engine
+	image   string // the minimal one, where it is there
 	gateway string // this machine, to containers
 	files   string // address of the bucket
 }
@@ -69,7 +70,7 @@ func (s *Stack) serveSAM(ctx context.Context, c Config, sam samCommand) error {
 		args := append([]string{"local", service.name, "--template", file, "--port", service.port, "--warm-containers", "LAZY",
 			"--add-host", Host + ":" + sam.gateway, "--parameter-overrides", "PublicURL=" + s.URL}, service.args...)
 		if c.Minimal {
-			args = append(args, "--invoke-image", minimal, "--skip-pull-image")
+			args = append(args, "--invoke-image", sam.image, "--skip-pull-image")
 		}
 		command := exec.Command(sam.path, args...)
 		command.Dir = filepath.Dir(file) // no samconfig.toml

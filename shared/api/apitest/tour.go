@@ -24,7 +24,7 @@ func Tour(t *testing.T, host Host) {
 	t.Run("calls", func(t *testing.T) {
 		for name, tour := range map[string]func(*testing.T, *suite){
 			"Strangers": tourStrangers, "Visitors": tourVisitors, "Cancel": tourCancel, "Files": tourFiles,
-			"Desk": tourDesk, "DeskFiles": tourDeskFiles, "Keys": tourKeys, "Hooks": tourHooks,
+			"Desk": tourDesk, "People": tourPeople, "DeskFiles": tourDeskFiles, "Keys": tourKeys, "Hooks": tourHooks,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel() // most of it waits
@@ -121,7 +121,6 @@ func tourFiles(t *testing.T, s *suite) {
 
 func tourDesk(t *testing.T, s *suite) {
 	b := s.project(t, nil).visitor()
-	contact := b.visitor().as(jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}).Contact.ID
 	m := ask("Hello")
 	id := b.chat(m).accepted.Session.ID
 	grace := b.staff("grace", parley.Scopes()...)
@@ -139,9 +138,15 @@ func tourDesk(t *testing.T, s *suite) {
 	grace.post(path+"/note", ask("Nice people"))
 	grace.put(path+"/state", map[string]any{"state": "closed"})
 	grace.put(path+"/archived", map[string]any{"archived": true})
-	grace.put("/operator/visitors/"+string(b.who().Visitor)+"/blocked", map[string]any{"blocked": true})
-	grace.put("/operator/contacts/"+string(contact)+"/blocked", map[string]any{"blocked": true})
-	for _, person := range []string{"/operator/visitors/" + string(b.who().Visitor), "/operator/contacts/" + string(contact)} {
+}
+
+func tourPeople(t *testing.T, s *suite) {
+	b := s.project(t, nil)
+	visitor := b.visitor().who().Visitor
+	contact := b.visitor().as(jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}).Contact.ID
+	grace := b.staff("grace", parley.Scopes()...)
+	for _, person := range []string{"/operator/visitors/" + string(visitor), "/operator/contacts/" + string(contact)} {
+		grace.put(person+"/blocked", map[string]any{"blocked": true})
 		grace.do(call{method: http.MethodDelete, path: person}).is(http.StatusOK)
 	}
 }
