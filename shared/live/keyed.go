@@ -331,10 +331,17 @@ func (r *keyedRelay) Begin(ctx context.Context) {
 	}
 	ctx, r.stop = context.WithCancel(ctx)
 	r.beats.Go(func() {
-		for sleep(ctx, typesEvery) == nil {
+		for sleep(ctx, typesEvery) == nil && r.writes(ctx) {
 			r.tell(ctx, func(v parley.VisitorID) [][]byte { return [][]byte{r.speaker.Typing(v, r.session, r.agent(), true)} })
 		}
 	})
+}
+
+// writes reports whether the run is still being written. Where its runner has broken,
+// nobody calls End.
+func (r *keyedRelay) writes(ctx context.Context) bool {
+	s, err := r.Store.Session(ctx, server(r.ref.Project), r.ref.Session)
+	return err == nil && s.Run != nil && s.Run.ID == r.ref.Run
 }
 
 // tell sends what is not stored to whoever is there, and returns how many that are.
