@@ -94,7 +94,7 @@ func TestCossistant(t *testing.T) {
 	o.list("AI")
 	o.open("cossistant")
 	o.press("Take over")
-	o.awaitChips("Open", "You answer")
+	o.awaitChips("Open", "You answer", "Online now")
 	waitFor(t, "somebody joins", func() bool { return len(w.Timeline(chat)) == 3 })
 	frame := `{"type":"conversationTyping","payload":{"conversationId":"CO1","isTyping":true,"visitorPreview":"I meant pod"}}`
 	if err := w.ws.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
