@@ -96,6 +96,8 @@ func TestCossistant(t *testing.T) {
 	o.press("Take over")
 	o.awaitChips("Open", "You answer", "Online now")
 	waitFor(t, "somebody joins", func() bool { return len(w.Timeline(chat)) == 3 })
+	who, _ := w.Item(chat, w.Timeline(chat)[2])["userId"].(string)
+	waitFor(t, "they have seen it", func() bool { return w.SeenAt(chat, who) != "" })
 	frame := `{"type":"conversationTyping","payload":{"conversationId":"CO1","isTyping":true,"visitorPreview":"I meant pod"}}`
 	if err := w.ws.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
 		t.Fatal(err)
