@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,67 +12,17 @@ import (
 	"parley/shared/browsertest"
 )
 
-// widget is a page with Cossistant's widget, as far as its calls go.
-type widget struct {
-	t            *testing.T
-	base, key    string
-	visitor, own string // the ids of its visitor and of the website
-}
-
-// widgetOf arrives at a process as a new visitor.
-func widgetOf(t *testing.T, p *process) *widget {
-	t.Helper()
-	w := &widget{t: t, base: p.page + "/cossistant/v1", key: p.key}
-	var site struct {
-		ID      string
-		Visitor struct{ ID string }
-	}
-	if err := json.Unmarshal(w.call("GET", "/websites", nil), &site); err != nil {
-		t.Fatal(err)
-	}
-	w.own, w.visitor = site.ID, site.Visitor.ID
-	return w
-}
-
-func (w *widget) call(method, path string, body any) []byte {
-	w.t.Helper()
-	content, err := json.Marshal(body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.base+path, bytes.NewReader(content))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("X-Public-Key", w.key)
-	r.Header.Set("Origin", "http://localhost:5173")
-	if w.visitor != "" {
-		r.Header.Set("X-Visitor-Id", w.visitor)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	got, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode/100 != 2 {
-		w.t.Fatalf("%s %s = %d %s, %v", method, path, answer.StatusCode, got, err)
-	}
-	return got
-}
-
 // at says on which page the visitor is.
 func (w *widget) at(url, title string) {
 	w.t.Helper()
-	w.call("POST", "/visitors/"+w.visitor+"/activity", map[string]any{"sessionId": "tab", "activityType": "route_change",
+	w.call(w.Visitor, "POST", "/visitors/"+w.Visitor+"/activity", map[string]any{"sessionId": "tab", "activityType": "route_change",
 		"currentPage": map[string]string{"url": url, "title": title}})
 }
 
 func (w *widget) begin(conversation, text string) {
 	w.t.Helper()
-	w.call("POST", "/conversations", map[string]any{"conversationId": conversation, "visitorId": w.visitor,
-		"defaultTimelineItems": []any{map[string]any{"id": "m-" + conversation, "type": "message", "text": text, "visitorId": w.visitor}}})
+	w.call(w.Visitor, "POST", "/conversations", map[string]any{"conversationId": conversation, "visitorId": w.Visitor,
+		"defaultTimelineItems": []any{map[string]any{"id": "m-" + conversation, "type": "message", "text": text, "visitorId": w.Visitor}}})
 }
 
 // TestC57Console: an operator sees who the visitor says they are and that nobody
@@ -84,11 +30,11 @@ func (w *widget) begin(conversation, text string) {
 func TestC57Console(t *testing.T) {
 	m := newModel(t)
 	p := start(t, t.TempDir(), m.env()...)
-	w := widgetOf(t, p)
-	w.call("PATCH", "/visitors/"+w.visitor, map[string]any{"language": "de-DE", "timezone": "Europe/Berlin", "browser": "Firefox", "browserVersion": "141",
+	w := widgetAt(t, p)
+	w.call(w.Visitor, "PATCH", "/visitors/"+w.Visitor, map[string]any{"language": "de-DE", "timezone": "Europe/Berlin", "browser": "Firefox", "browserVersion": "141",
 		"os": "Linux", "deviceType": "desktop", "viewport": "1400x900", "attribution": map[string]any{"version": 1, "firstTouch": map[string]any{"channel": "organic_search",
 			"referrer": map[string]any{"url": "https://search.example/?q=umbrella"}, "landing": map[string]any{"path": "/umbrellas"}, "utm": map[string]any{"campaign": "autumn"}}}})
-	w.call("POST", "/contacts/identify", map[string]any{"visitorId": w.visitor, "externalId": "user-7", "email": "Ann@Shop.example", "name": "Ann Other", "metadata": map[string]any{"plan": "pro", "mrr": 99}})
+	w.call(w.Visitor, "POST", "/contacts/identify", map[string]any{"visitorId": w.Visitor, "externalId": "user-7", "email": "Ann@Shop.example", "name": "Ann Other", "metadata": map[string]any{"plan": "pro", "mrr": 99}})
 	for _, page := range []string{"Umbrellas", "Basket", "Checkout"} {
 		w.at("https://shop.example/"+strings.ToLower(page), page)
 	}
@@ -107,7 +53,7 @@ func TestC57Console(t *testing.T) {
 	if shown := eval[bool](o.tab, `document.body.innerText.includes("Seen by the visitor")`); shown {
 		t.Error("an answer is marked as seen that nobody has seen")
 	}
-	w.call("POST", "/conversations/COabc/seen", map[string]any{})
+	w.call(w.Visitor, "POST", "/conversations/COabc/seen", map[string]any{})
 	o.do(chromedp.Reload())
 	o.await(`document.querySelector(".message.ai .seen")?.innerText == "Seen by the visitor"`)
 	o.picture("C57")
@@ -119,11 +65,11 @@ func TestC57Console(t *testing.T) {
 func TestC57HostileVisitor(t *testing.T) {
 	m := newModel(t)
 	p := start(t, t.TempDir(), m.env()...)
-	w := widgetOf(t, p)
+	w := widgetAt(t, p)
 	turn, long := "\u202eevil\u202d\u2067", strings.Repeat("W", 380)
-	w.call("PATCH", "/visitors/"+w.visitor, map[string]any{"language": "<b>x</b>", "timezone": "<img src=x onerror=window.run=1>", "browser": hostile, "os": long, "deviceType": turn,
+	w.call(w.Visitor, "PATCH", "/visitors/"+w.Visitor, map[string]any{"language": "<b>x</b>", "timezone": "<img src=x onerror=window.run=1>", "browser": hostile, "os": long, "deviceType": turn,
 		"attribution": map[string]any{"firstTouch": map[string]any{"channel": hostile, "referrer": map[string]any{"url": "javascript:window.run=2"}, "utm": "no object", "landing": []any{1}}}})
-	w.call("POST", "/contacts/identify", map[string]any{"visitorId": w.visitor, "externalId": "<script>window.run=3</script>", "email": turn + long[:200] + "@x.example", "name": turn + hostile + long[:300],
+	w.call(w.Visitor, "POST", "/contacts/identify", map[string]any{"visitorId": w.Visitor, "externalId": "<script>window.run=3</script>", "email": turn + long[:200] + "@x.example", "name": turn + hostile + long[:300],
 		"image": "javascript:window.run=4", "metadata": map[string]any{"<img src=x onerror=window.run=5>": hostile, long: long}})
 	w.at("javascript:window.run=6", hostile)
 	w.at("https://shop.example/"+long, turn+long)

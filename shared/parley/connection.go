@@ -146,8 +146,8 @@ func (s *Store) TokenHash(p ProjectID, a AgentID, identity string) string {
 
 // Connect stores a connection; one that is known already stays as it is. It does not
 // ask whether the caller's token stands. Connected and Expires are set where they are
-// zero. Errors: invalid_field, too_large, connects_limit of kind ErrLimit. 4 write
-// units, in one transaction, and seldom one for the address.
+// zero. Errors: invalid_field, too_large, connects_limit and connects_day_limit of kind
+// ErrLimit. 4 write units, in one transaction, and seldom one for the address.
 func (s *Store) Connect(ctx context.Context, c Connection) error {
 	if err := c.check(); err != nil {
 		return err

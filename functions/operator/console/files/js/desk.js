@@ -34,8 +34,8 @@ export class Desk extends Follower {
     live.addEventListener("change", () => this.askNow());
     live.addEventListener("watching", () => this.askNow()); // what came before it was
     live.addEventListener("news", ({ detail }) => this.tell(detail));
-    live.addEventListener("typing", ({ detail: { session, author, endsIn } }) => {
-      if (session === this.record.id) this.typist.heard(author ?? null, endsIn);
+    live.addEventListener("typing", ({ detail: { session, author, endsIn, text: preview } }) => {
+      if (session === this.record.id) this.typist.heard(author ? { ...author, preview } : null, endsIn);
     });
     this.addEventListener("entry", ({ detail }) => {
       if (!this.isTold) this.#touch(); // else the list is told too

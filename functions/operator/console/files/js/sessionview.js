@@ -128,16 +128,19 @@ export class SessionView {
     if (this.#wantsFocus && phase !== "loading") this.focus();
   }
 
-  // Spoken when somebody begins, and not again before their message.
+  // Spoken when somebody begins, and not again before their message. What a page tells
+  // that its visitor is about to send is only shown.
   #drawTypist({ id, entries }) {
     const { author } = this.#desk.typist;
     this.#typist.hidden = !author;
     if (!author) return;
     const name = this.#nameOf(author);
     const said = `${id} ${name} ${entries.at(-1)?.seq}`;
-    if (this.#typist.dataset.said === said) return;
+    const begins = this.#typist.dataset.said !== said;
+    if (begins) this.#typist.replaceChildren(dots(name), h("span", { class: "preview" }));
+    this.#typist.querySelector(".preview").textContent = author.preview ?? "";
+    if (!begins) return;
     this.#typist.dataset.said = said;
-    this.#typist.replaceChildren(dots(name));
     this.#announce(text.types(name));
   }
 
