@@ -51,6 +51,8 @@ const (
 type stack struct {
 	t        *testing.T
 	template *template
+	// sweepSaid is how much of the sweep's log was read, in bytes.
+	sweepSaid int
 	// aws is what the functions' environment has besides the template's: where
 	// the local servers are, and the keys that sign for them.
 	aws       map[string]string
