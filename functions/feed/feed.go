@@ -62,8 +62,10 @@ type Change struct {
 	Moved bool
 	// Closed says that a close of the session has become final.
 	Closed bool
-	// Waits says that a wait for a person has begun in it.
-	Waits bool
+	// Waits says that a wait for a person has begun in it, and Waited when one began that
+	// is over, in Unix milliseconds, 0 if none is.
+	Waits  bool
+	Waited int64
 	// Unmet says that a person's answer in it waits for a page to meet it.
 	Unmet bool
 }
@@ -117,6 +119,7 @@ func (c Config) handle(ctx context.Context, records []Record) (failed string) {
 			break
 		}
 		counts[s.Kind]++
+		c.logWait(ctx, s.Change)
 	}
 	c.count(ctx, counts)
 	if stop == len(records) {
@@ -171,6 +174,7 @@ func (c *Change) merge(next Change) {
 	c.Moved = c.Moved || next.Moved
 	c.Closed = c.Closed || next.Closed
 	c.Waits = c.Waits || next.Waits
+	c.Waited = cmp.Or(c.Waited, next.Waited)
 	if c.Kind == Changed || next.Kind == Erased {
 		c.Kind = next.Kind
 	}
@@ -183,6 +187,17 @@ func (c Config) ring(ctx context.Context, change Change) error {
 		}
 	}
 	return nil
+}
+
+// logWait writes that somebody has begun to wait for a person, and for how long somebody
+// did: the dashboard of template.yaml counts them.
+func (c Config) logWait(ctx context.Context, s Change) {
+	if s.Waited > 0 {
+		c.Log.LogAttrs(ctx, slog.LevelInfo, "wait over", slog.String("project", string(s.Project)), slog.Int64("waitedMs", c.Now().UnixMilli()-s.Waited))
+	}
+	if s.Waits {
+		c.Log.LogAttrs(ctx, slog.LevelInfo, "wait begun", slog.String("project", string(s.Project)))
+	}
 }
 
 // count writes the metric. If that fails, the records are not delivered again
@@ -224,7 +239,11 @@ func changeOf(c table.Change) (out Change, ok bool) {
 		out.Ended = was.Run.ID
 	}
 	out.Moved = is.State != was.State || is.Archived != was.Archived || (is.Left > 0) != (was.Left > 0)
-	out.Waits = is.Waits() && !(was.Waits() && was.WaitingSince == is.WaitingSince)
+	same := was.Waits() && is.Waits() && was.WaitingSince == is.WaitingSince
+	out.Waits = is.Waits() && !same
+	if was.Waits() && !same {
+		out.Waited = was.WaitingSince
+	}
 	out.Unmet = is.Unmet > 0
 	out.Closed = is.Closes > was.Closes
 	return out, ok

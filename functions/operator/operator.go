@@ -36,7 +36,7 @@ type Config struct {
 	// of it all the same.
 	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
 	// Socket is where a console's socket is: an address of wss, or a path of the
-	// console's own host; "" where there is none.
+	// console's own host; "" where there is none. Behind a distribution it is SocketPath.
 	Socket string
 	// Dismiss ends the sockets of a key by its id, or of an operator, after that was
 	// removed; nil where there are none.

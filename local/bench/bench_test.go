@@ -43,6 +43,7 @@ var tiers = []struct {
 	{"SmoothProcess", false, measureSmoothProcess},
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},
+	{"Live", false, measureLive},
 	{"Crowd", false, measureCrowd},
 }
 

@@ -117,9 +117,10 @@ func from(t *tier, n int) *http.Client {
 type process struct {
 	*exec.Cmd
 	page, key string
+	private   string // a private key of an operator
 }
 
-var greeting = regexp.MustCompile(`(?s)page +(http://\S+)/\n.*key +(pk_test_\w+)\n`)
+var greeting = regexp.MustCompile(`(?s)page +(http://\S+)/\n.*key +(pk_test_\w+)\n.*private +(sk_test_\w+)\n`)
 
 // startParley builds and starts Parley on free ports, with a folder of its own.
 func startParley(t *tier, model string) *process {
@@ -142,21 +143,21 @@ func startParley(t *tier, model string) *process {
 		_ = p.Process.Signal(syscall.SIGTERM)
 		_ = p.Wait()
 	})
-	p.page, p.key = addresses(t, out)
+	p.page, p.key, p.private = addresses(t, out)
 	return p
 }
 
 // addresses reads where Parley says that it is. What it says after that is not read.
-func addresses(t *tier, out io.Reader) (page, key string) {
+func addresses(t *tier, out io.Reader) (page, key, private string) {
 	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		fmt.Fprintln(&said, lines.Text())
 		if found := greeting.FindStringSubmatch(said.String()); found != nil {
-			return found[1], found[2]
+			return found[1], found[2], found[3]
 		}
 	}
-	t.Fatalf("Parley says %q, want page and key", said.String())
-	return "", ""
+	t.Fatalf("Parley says %q, want page and keys", said.String())
+	return "", "", ""
 }
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)

@@ -151,11 +151,12 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestPublicURLs reads PARLEY_URLS as the functions do.
+// TestPublicURLs reads PARLEY_URLS as the functions do. Who is asked through the
+// distribution knows its address from the request; hooks, whom nobody asks, is told.
 func TestPublicURLs(t *testing.T) {
 	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"},
 		"identify": {"chat", "close", "csat", "history", "identify", "updates", "uploads"}}
-	placeholder := regexp.MustCompile(`\$\{(\w+)(\.FunctionUrl)?\}`)
+	placeholder := regexp.MustCompile(`\$\{([\w.]+)\}`)
 	for name, f := range load(t).functions() {
 		value := f.at("Properties", "Environment", "Variables", "PARLEY_URLS")
 		if (value != nil) != (wants[name] != nil) {
@@ -164,27 +165,61 @@ func TestPublicURLs(t *testing.T) {
 		if value == nil {
 			continue
 		}
-		branches := value.(node).list("Fn::If")
-		for i, public := range []bool{true, false} {
+		for front, holding := range fronts {
 			want := map[string]string{}
 			for _, target := range wants[name] {
 				switch {
-				case public:
+				case front == "public":
 					want[target] = "PublicURL/"
+				case front != "" && name == "hooks":
+					want[target] = addressOf[front] + "/"
 				case target != name: // a function cannot name its own URL, which is made after it
-					want[target] = strings.ToUpper(target[:1]) + target[1:] + "FunctionUrl"
+					want[target] = strings.ToUpper(target[:1]) + target[1:] + "FunctionUrl.FunctionUrl"
 				}
 			}
 			got := map[string]string{}
-			if branch := branches[i+1].(node); branch["Ref"] != "AWS::NoValue" {
-				text := placeholder.ReplaceAllString(branch["Fn::Sub"].(string), "$1")
+			if branch := when(value, holding...); branch.(node)["Ref"] != "AWS::NoValue" {
+				text := placeholder.ReplaceAllString(branch.(node)["Fn::Sub"].(string), "$1")
 				if err := json.Unmarshal([]byte(text), &got); err != nil {
 					t.Fatalf("%s: PARLEY_URLS = %s: %v", name, text, err)
 				}
 			}
 			if !maps.Equal(got, want) {
-				t.Errorf("%s, public: %v: PARLEY_URLS = %v, want %v", name, public, got, want)
+				t.Errorf("%s, front %q: PARLEY_URLS = %v, want %v", name, front, got, want)
 			}
+		}
+	}
+}
+
+// TestConsoleURL: what hooks tells people leads to the console.
+func TestConsoleURL(t *testing.T) {
+	value := load(t).at("Resources", "HooksFunction", "Properties", "Environment", "Variables", "PARLEY_CONSOLE")
+	for front, want := range map[string]string{"": "${OperatorFunctionUrl.FunctionUrl}console", "public": "${PublicURL}/console",
+		"distribution": "https://${Distribution.DomainName}/console", "domain": "https://${DomainName}/console"} {
+		if got := when(value, fronts[front]...).(node)["Fn::Sub"]; got != want {
+			t.Errorf("front %q: PARLEY_CONSOLE = %v, want %s", front, got, want)
+		}
+	}
+}
+
+// fronts are what may stand in front of the functions, each with the conditions that
+// hold then, and addressOf where they are.
+var (
+	fronts    = map[string][]string{"": nil, "public": {"HasPublicURL"}, "distribution": {"HasDistribution"}, "domain": {"HasDistribution", "HasDomain"}}
+	addressOf = map[string]string{"distribution": "https://Distribution.DomainName", "domain": "https://DomainName"}
+)
+
+// when is a value where these conditions hold and no others.
+func when(v any, holding ...string) any {
+	for {
+		n, _ := v.(node)
+		branches := n.list("Fn::If")
+		if branches == nil {
+			return v
+		}
+		v = branches[2]
+		if slices.Contains(holding, branches[0].(string)) {
+			v = branches[1]
 		}
 	}
 }
@@ -239,7 +274,8 @@ func TestNoSecrets(t *testing.T) {
 		}
 	}
 	for id, s := range template.ofType("AWS::SecretsManager::Secret") {
-		if s.at("Properties", "SecretString") != nil || s.at("Properties", "GenerateSecretString", "GenerateStringKey") != "master" {
+		key := strings.ToLower(strings.TrimSuffix(id, "Secret"))
+		if s.at("Properties", "SecretString") != nil || s.at("Properties", "GenerateSecretString", "GenerateStringKey") != key {
 			t.Errorf("%s: %v", id, s["Properties"])
 		}
 	}
