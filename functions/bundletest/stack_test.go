@@ -203,6 +203,7 @@ func (s *stack) start(t *testing.T, name string, change func(env map[string]stri
 	s.rewireSockets(env)
 	change(env)
 	maps.Copy(env, s.aws)
+	env["AWS_ENDPOINT_URL_DYNAMODB"] = s.guard(name, env["AWS_ENDPOINT_URL_DYNAMODB"])
 	return lambdatest.Start(t, lambdatest.Config{
 		Binary:  lambdatest.Build(t, "parley/functions/"+name+"/bootstrap"),
 		Name:    functionName(name),

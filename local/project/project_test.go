@@ -21,6 +21,7 @@ import (
 type cloud struct {
 	store *parley.Store
 	asked []string // the events
+	front string   // the address of the distribution in front, if there is one
 }
 
 // newCloud has the process find the stack, and nothing of the machine's own account.
@@ -41,6 +42,9 @@ func newCloud(t *testing.T) *cloud {
 		fmt.Fprint(w, `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><Outputs>`)
 		for _, name := range []string{"Identify", "Hissuno", "Opencx", "Cossistant", "ChathubSocket", "Operator"} {
 			fmt.Fprintf(w, `<member><OutputKey>%sURL</OutputKey><OutputValue>https://%s.example/</OutputValue></member>`, name, strings.ToLower(name))
+		}
+		if c.front != "" {
+			fmt.Fprintf(w, `<member><OutputKey>Address</OutputKey><OutputValue>%s</OutputValue></member>`, c.front)
 		}
 		fmt.Fprint(w, `<member><OutputKey>OperatorFunctionName</OutputKey><OutputValue>op</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`)
 	})
@@ -125,6 +129,24 @@ func TestFirstProject(t *testing.T) {
 		if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 			t.Errorf("%s: %v is left behind, %v", folder, left, err)
 		}
+	}
+}
+
+// TestBehindDistribution: with one address for all, no line names another.
+func TestBehindDistribution(t *testing.T) {
+	c := newCloud(t)
+	c.front = "https://chat.shop.example"
+	said, err := call(t, "STACK=parley-dev", "ID=shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"/console/\n", `", key`, "/hissuno/chat", `", token`, "/cossistant/v1", `/hubs/chat?agentId=shop.guide", {` + "\n    accessTokenFactory: () => tokenFromMyBackend() });"} {
+		if !strings.Contains(said, c.front+want) {
+			t.Errorf("it does not say %s%s:\n%s", c.front, want, said)
+		}
+	}
+	if strings.Count(said, "https://") != 6 {
+		t.Errorf("it names other addresses too:\n%s", said)
 	}
 }
 
