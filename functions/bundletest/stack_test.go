@@ -55,6 +55,8 @@ const (
 type stack struct {
 	t        *testing.T
 	template *template
+	// sweepSaid is how much of the sweep's log was read, in bytes.
+	sweepSaid int
 	// aws is what the functions' environment has besides the template's: where
 	// the local servers are, and the keys that sign for them.
 	aws       map[string]string
@@ -203,6 +205,7 @@ func (s *stack) start(t *testing.T, name string, change func(env map[string]stri
 	s.rewireSockets(env)
 	change(env)
 	maps.Copy(env, s.aws)
+	env["AWS_ENDPOINT_URL_DYNAMODB"] = s.guard(name, env["AWS_ENDPOINT_URL_DYNAMODB"])
 	return lambdatest.Start(t, lambdatest.Config{
 		Binary:  lambdatest.Build(t, "parley/functions/"+name+"/bootstrap"),
 		Name:    functionName(name),

@@ -34,7 +34,7 @@ const (
 var free = map[string]bool{
 	"AWS::Serverless::Function": true, "AWS::Serverless::WebSocketApi": true, "AWS::ApiGatewayV2::RouteResponse": true,
 	"AWS::DynamoDB::Table": true, "AWS::S3::Bucket": true, "AWS::S3::BucketPolicy": true, "AWS::SQS::Queue": true,
-	"AWS::Logs::LogGroup": true,
+	"AWS::Logs::LogGroup": true, "AWS::IAM::Role": true, "AWS::IAM::ManagedPolicy": true,
 }
 
 // resource is what the price of a resource of the template depends on.

@@ -8,13 +8,10 @@ attributes, and is counted. A template that SAM's own translator refuses is refu
 """
 import sys
 
-import yaml
 from moto import server
-from moto.cloudformation import models, parsing, utils
+from moto.cloudformation import models
 from moto.core.common_models import CloudFormationModel
-from samtranslator.translator.transform import transform
-
-REGION = "us-east-1"
+from transform import transformed
 
 # What a template may name of a resource, by type. {0} is the physical id.
 ATTRIBUTES = {
@@ -73,25 +70,6 @@ def named(kind):
     # moto wants to know of which service's package a model is.
     body = {"__module__": "moto.named", "kind": kind, "cloudformation_type": staticmethod(lambda: kind)}
     return type(kind.replace("::", ""), (Named, CloudFormationModel), body)
-
-
-class NoPolicies:
-    """SAM asks for managed policies by name, of which the template uses none."""
-
-    def load(self):
-        return {}
-
-
-def transformed(text):
-    yaml.add_multi_constructor("", utils.yaml_tag_constructor)
-    template = yaml.load(text, Loader=yaml.Loader)
-    if template.get("Transform") != "AWS::Serverless-2016-10-31":
-        return template
-    for parameter in template.get("Parameters", {}).values():
-        # Numbers are text to CloudFormation, with which it looks into a mapping. moto would count with them.
-        parameter["Type"] = parameter["Type"].replace("Number", "String")
-        parameter["Default"] = str(parameter.get("Default", ""))
-    return transform(template, {"AWS::Region": REGION}, NoPolicies())
 
 
 def parse(self):
