@@ -218,7 +218,7 @@ func (p *process) Active(ctx context.Context, to socket.Ref) (time.Time, error) 
 // live returns who tells pages in a process.
 func (p *process) live() (*live.Live, *parley.Store) {
 	store := parleytest.Store(p.w, parley.Config{Table: mortalTable{p.w.table, p}, Derive: p.w.Keys.Derive, ProjectLife: -1})
-	l, err := live.New(live.Config{Store: store, Poster: p, Speakers: live.Speakers(), Keyed: keyed(), Log: slog.New(slog.DiscardHandler)})
+	l, err := live.New(live.Config{Store: store, Poster: p, Speakers: live.Speakers(), Keyed: keyed(), Files: "https://files.example", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		p.w.Fatal(err)
 	}

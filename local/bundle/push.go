@@ -15,7 +15,7 @@ func (b *Bundle) openPush(c Config, store *parley.Store) (err error) {
 	widgets := shape.Speaker{File: func(p parley.ProjectID, a parley.Attachment) string {
 		return api.FileURLAt(b.Page, store, p, a.ID, a.Name)
 	}}
-	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Log: b.log, Now: c.Now,
+	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Files: b.Page, Log: b.log, Now: c.Now,
 		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}}); err != nil {
 		return err
 	}

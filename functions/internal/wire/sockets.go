@@ -73,6 +73,16 @@ func (b *Base) Live(store *parley.Store) (*live.Live, error) {
 		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}})
 }
 
+// Pages is Live for a function that tells pages messages, which may have files.
+func (b *Base) Pages(store *parley.Store) (*live.Live, error) {
+	pages, err := b.Live(store)
+	if err != nil {
+		return nil, err
+	}
+	pages.Files, err = Files()
+	return pages, err
+}
+
 // ServeSocket is Main for a function that serves the socket API of a name. It
 // answers HTTP requests as well unless the handler for them is nil.
 func ServeSocket(api string, handlers func(ctx context.Context, b *Base) (socket.Handler, http.Handler, error)) {

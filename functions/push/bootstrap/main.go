@@ -17,7 +17,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	pages, err := b.Live(store)
+	pages, err := b.Pages(store)
 	if err != nil {
 		return err
 	}

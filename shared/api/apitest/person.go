@@ -83,6 +83,11 @@ func testOperatorErases(t *testing.T, s *suite) {
 	contact := signed.as(claims).Contact.ID
 	theirs, other := signed.chat(ask("Hello")).accepted.Session.ID, anonymous.chat(ask("Hello")).accepted.Session.ID
 	remove("/operator/visitors/"+string(signed.who().Visitor)).fails(http.StatusConflict, "of_contact")
+	claimed, err := s.Store.Acquaint(t.Context(), parley.AcquaintRequest{Project: b.settings().ID, Channel: parley.ChannelHissuno, Identity: parley.Identity{Email: "ann@shop.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove("/operator/contacts/"+string(claimed.Contact.ID)).fails(http.StatusConflict, "unproven_contact")
 	remove("/operator/contacts/" + string(contact)).is(http.StatusOK)
 	grace.do(call{method: http.MethodGet, path: ofStaff(theirs)}).fails(http.StatusNotFound, "not_found")
 	signed.do(call{method: http.MethodGet, path: "/history"}).fails(http.StatusUnauthorized, "token_revoked")

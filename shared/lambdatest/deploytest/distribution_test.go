@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"parley/functions/chathub"
+	"parley/functions/cossistant/shape"
+	"parley/functions/cossistantws"
 	"parley/functions/operator"
 	"parley/functions/operator/console"
 	"parley/local/gateway"
@@ -19,7 +21,7 @@ import (
 )
 
 // socketPaths say where each WebSocket API is at the distribution's address.
-var socketPaths = map[string]string{chathub.API: chathub.Path, live.ConsoleAPI: operator.SocketPath}
+var socketPaths = map[string]string{chathub.API: chathub.Path, live.ConsoleAPI: operator.SocketPath, shape.SocketAPI: cossistantws.Path}
 
 // config is the distribution's own part of the template.
 func config(t *testing.T) node {

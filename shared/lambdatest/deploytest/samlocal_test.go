@@ -41,7 +41,7 @@ func TestSAMLocal(t *testing.T) {
 				t.Errorf("%s waits: %v; serves %v at once", name, waits, n)
 			}
 			if name == "operator" {
-				slash, _ := take(p.in("Events"), "ConsoleSlash").(node)
+				slash, _ := take(p.in("Events"), "ConsoleRootSlash").(node)
 				if want := (node{"Type": "HttpApi", "Properties": node{"Method": "any", "Path": "/console/"}}); !reflect.DeepEqual(slash, want) {
 					t.Errorf("/console/ is served by %v", slash)
 				}
