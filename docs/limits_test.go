@@ -170,6 +170,8 @@ var constants = map[string]any{
 	"parley.HeardEvery":              parley.HeardEvery,
 	"parley.MaxSignsPerDay":          parley.MaxSignsPerDay,
 	"parley.MaxTrackingBytes":        parley.MaxTrackingBytes,
+	"parley.MaxPast":                 parley.MaxPast,
+	"parley.TrackingLife":            parley.TrackingLife,
 	"parley.MaxTimezoneBytes":        parley.MaxTimezoneBytes,
 	"parley.MaxKeptBytes":            parley.MaxKeptBytes,
 	"parley.MaxRecent":               parley.MaxRecent,

@@ -30,9 +30,12 @@ func (s *stack) listenSockets() {
 	s.template.values["AWS::Region"], s.template.values["AWS::URLSuffix"] = "us-east-1", "amazonaws.com"
 	for api := range socketFunctions {
 		s.sockets[api] = gatewaytest.Listen(s.t)
-		s.template.values[strings.ToUpper(api[:1])+api[1:]+"Socket"] = api + "1a2b3c"
+		s.template.values[socketID(api)] = api + "1a2b3c"
 	}
 }
+
+// socketID is the logical id of a WebSocket API.
+func socketID(api string) string { return strings.ToUpper(api[:1]) + api[1:] + "Socket" }
 
 // rewireSockets has a function reach the stand-ins where the template names API Gateway.
 func (s *stack) rewireSockets(env map[string]string) {

@@ -40,11 +40,13 @@ type front int
 const (
 	functionURLs front = iota // each at a URL of its own, which streams
 	httpAPI                   // all at one address, which answers whole
+	distribution              // all at one address, past which nobody gets
 )
 
 // ARNs of what is secret. The agent's key may be at either place.
 const (
 	masterARN    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Master-AbCdEf"
+	originARN    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Origin-AbCdEf"
 	keyARN       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Key-AbCdEf"
 	parameterARN = "arn:aws:ssm:us-east-1:123456789012:parameter/key"
 )
@@ -99,13 +101,13 @@ func (s *stack) secrets() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.vault = vault{masterARN: string(b), keyARN: rand.Text(), parameterARN: rand.Text()}
+	s.vault = vault{masterARN: string(b), keyARN: rand.Text(), parameterARN: rand.Text(), originARN: `{"origin":"` + rand.Text() + `"}`}
 	for service, variable := range map[string]string{"secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER", "ssm": "AWS_ENDPOINT_URL_SSM"} {
 		server, address := listen(s.t)
 		run(server, awstest.Signed(s.t, service, s.keys, s.vault))
 		s.aws[variable] = address
 	}
-	s.template.values["MasterSecret"] = masterARN
+	s.template.values["MasterSecret"], s.template.values["OriginSecret"] = masterARN, originARN
 }
 
 func (s *stack) buckets() {
@@ -129,7 +131,7 @@ func (s *stack) buckets() {
 
 // agent makes the scripted model the agent, behind a door that wants the key.
 func (s *stack) agent(f front) {
-	arn := map[front]string{functionURLs: keyARN, httpAPI: parameterARN}[f]
+	arn := map[front]string{functionURLs: keyARN, httpAPI: parameterARN, distribution: keyARN}[f]
 	server, address := listen(s.t)
 	run(server, locked(s.t, s.model, s.vault[arn]))
 	maps.Copy(s.template.values, map[string]string{"AgentProvider": "openai", "AgentModel": "scripted", "AgentBaseURL": address + "/v1", "AgentKeyArn": arn})
@@ -139,6 +141,9 @@ func (s *stack) agent(f front) {
 func (s *stack) serve(f front) {
 	servers, addresses := map[string]*httptest.Server{}, map[string]string{}
 	front, public := listen(s.t)
+	if f == distribution {
+		maps.Copy(s.template.values, map[string]string{"WithDistribution": "true", "OnlyThroughDistribution": "true", "Distribution.DomainName": "d1.cloudfront.net"})
+	}
 	s.listenSockets()
 	invoke, invokeAddress := listen(s.t)
 	for _, name := range s.template.functions() {
@@ -148,9 +153,12 @@ func (s *stack) serve(f front) {
 		}
 		servers[name], addresses[name] = listen(s.t)
 		s.template.values[logicalID(name)+"Url.FunctionUrl"] = addresses[name] + "/"
-		if f == httpAPI {
-			addresses[name] = public
+		switch f {
+		case httpAPI:
 			s.template.values["PublicURL"] = public
+			fallthrough
+		case distribution:
+			addresses[name] = public
 		}
 	}
 	s.aws["AWS_ENDPOINT_URL_LAMBDA"] = invokeAddress
@@ -168,7 +176,11 @@ func (s *stack) serve(f front) {
 	for name, server := range servers {
 		run(server, lambdatest.URLHandler(s.functions[name]))
 	}
-	run(front, s.gateway())
+	if f == distribution {
+		run(front, s.distribution())
+	} else {
+		run(front, s.gateway())
+	}
 	run(invoke, awstest.Signed(s.t, "lambda", s.keys, lambdatest.InvokeAPI(s.functions["respond"], s.functions["hooks"], s.functions["review"], s.functions["push"])))
 	s.serveSockets()
 	s.addresses = addresses
@@ -196,6 +208,9 @@ func (s *stack) start(t *testing.T, name string, change func(env map[string]stri
 		Name:    functionName(name),
 		Env:     env,
 		Timeout: s.template.timeout(name),
+		// More than suites call at once on a machine that lags: a connection whose
+		// function has none left is refused.
+		MaxInstances: 100,
 	})
 }
 

@@ -59,6 +59,7 @@ type Hub struct {
 	Socket socket.Handler
 
 	typists live.TypingPace
+	clients hearing
 }
 
 // New returns the hub.

@@ -35,6 +35,7 @@ type frame struct {
 // nothing stops to ping and drops the connection, and with everything that is due in
 // one frame.
 func (h *Hub) message(ctx context.Context, e socket.Event) socket.Answer {
+	h.clients.heard(e.Ref, h.Now())
 	f := &frame{Hub: h, event: e}
 	records, err := signalr.Read(e.Frame)
 	if err != nil {
@@ -179,37 +180,36 @@ func (f *frame) attach(ctx context.Context, c *parley.Connection) error {
 		f.say(raise(code, texts[code]))
 	}
 	if c.Begun {
-		f.noteSilent(ctx, *c, was)
-		f.resume(ctx, *c, was)
+		f.noteHeard(ctx, *c, was)
+		f.resume(ctx, *c)
 	}
 	return nil
 }
 
-// noteSilent notes when the client was last heard on the connection before, where that
-// had not left: it may have vanished without a word, with what was sent since. One that
-// was heard just now had not.
-func (f *frame) noteSilent(ctx context.Context, c parley.Connection, was parley.Line) {
-	before, there := was.Current()
-	if !there || was.Silent.ID != "" { // then an earlier one counts
-		return
+// noteHeard notes when the client was last heard on the connection before, if anybody
+// knows: what it was given after that it may have lost.
+func (f *frame) noteHeard(ctx context.Context, c parley.Connection, was parley.Line) {
+	var heard time.Time
+	err := socket.ErrGone
+	if before, there := was.Current(); there {
+		heard, err = f.Sockets.Active(ctx, before)
 	}
-	heard, err := f.Sockets.Active(ctx, before)
-	if f.Now().Sub(heard) <= SilentFor {
-		heard = time.Time{}
+	if errors.Is(err, socket.ErrGone) {
+		heard, err = f.clients.last(was.Connection), nil
 	}
-	if err == nil || errors.Is(err, socket.ErrGone) {
-		err = f.API.Store.NoteSilent(ctx, c, heard)
+	if err == nil && !heard.IsZero() {
+		err = f.API.Store.NoteHeard(ctx, c, was, heard.Add(-live.Unsure))
 	}
 	if err != nil {
-		f.log(ctx, "silent", err) // whoever tells the client something asks again
+		f.log(ctx, "heard", err) // more is given again then
 	}
 }
 
 // resume has a client that has come back given what it has missed. If nothing is being
 // written, it may have missed that nothing is any more.
-func (f *frame) resume(ctx context.Context, c parley.Connection, was parley.Line) {
+func (f *frame) resume(ctx context.Context, c parley.Connection) {
 	session, err := f.API.Store.Session(ctx, c.Caller, c.Session)
-	if err == nil && session.Run == nil && was.Run == "" {
+	if err == nil && session.Run == nil {
 		f.say(live.ChatHub{}.Typing(false))
 	}
 	if err == nil {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"parley/shared/live"
@@ -139,25 +138,20 @@ func (f *frame) sendMessage(ctx context.Context, c parley.Connection, r signalr.
 	if err != nil {
 		return nil, err
 	}
-	sent, err := f.API.Store.Send(ctx, c.Caller, parley.SendRequest{ID: f.entryID(), Session: c.Session, Begins: !c.Begun,
+	send := parley.SendRequest{ID: f.entryID(), Session: c.Session, Begins: !c.Begun,
 		Channel: parley.ChannelChatHub, Agent: c.Agent, Language: c.Language, Content: m.content,
-		Metadata: m.over(c.Metadata), IfBusy: parley.BusyQueue})
+		Metadata: m.over(c.Metadata), IfBusy: parley.BusyQueue}
+	if !c.Begun {
+		send.On = c.Ref
+	}
+	sent, err := f.API.Store.Send(ctx, c.Caller, send)
 	if err != nil {
 		return nil, err
 	}
-	var at sync.WaitGroup
-	if !c.Begun {
-		f.joined.Begun = true
-		at.Go(func() {
-			if err := f.API.Store.NoteBegun(ctx, c.Ref); err != nil {
-				f.log(ctx, "begun", err) // the next message finds out by itself
-			}
-		})
-	}
+	f.joined.Begun = true
 	if sent.Pending {
 		f.Runs.Ask(ctx, sent.Ref)
 	}
-	at.Wait()
 	return stored{sent.Message.ID, sent.Session.ID}, nil
 }
 

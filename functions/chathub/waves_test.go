@@ -123,10 +123,8 @@ func testCalls(t *testing.T) {
 	if c := frame(`{"type":6}`); c.Calls != 1 || c.ReadUnits() != 0.5 || c.WriteUnits() != 0 {
 		t.Errorf("an early ping costs %+v", c)
 	}
-	// Beside what stores the message, one write notes that the session has begun; it
-	// waits for that, and goes out with the invocation of the responder.
-	if c := frame(send); c.Waves != 3 {
-		t.Errorf("the first message takes %d waves, want 2 and the note: %+v", c.Waves, c)
+	if c := frame(send); c.Waves != 2 {
+		t.Errorf("the first message takes %d waves, want 2: %+v", c.Waves, c)
 	}
 	if c := frame(send); c.Waves != 3 {
 		t.Errorf("a later message takes %d waves, want 3: %+v", c.Waves, c)

@@ -31,11 +31,12 @@ import (
 )
 
 // TestHubRandom plays what TestRandom does with the hub itself: its client behind the
-// stand-in for API Gateway, every event and every post up to 150 ms late, one post in
-// three refused, and connections that break or fall silent in the middle of a reply. In
-// the end every message has its last frame, no piece of text has come twice, every call
-// on a connection that stood was answered, the client has been told nothing that it
-// throws at, and the session can be ended.
+// stand-in for API Gateway, two processes of the hub, every event and every post up to
+// 150 ms late, one post in three refused, and connections that break or become half-open
+// in the middle of a reply, one of them twice. That a half-open one has ended is told
+// soon, late or never. In the end every message has its last frame, no piece of text has
+// come twice, every call on a connection that stood was answered, the client has been
+// told nothing that it throws at, and the session can be ended.
 func TestHubRandom(t *testing.T) {
 	seeds(t, 20, func(t *testing.T, seed uint64) {
 		in(t, slowly, func(w *world) { w.hubRandom(seed) })
@@ -65,10 +66,11 @@ func (w *world) hubRandom(seed uint64) {
 		Lose: func(e socket.Event) bool { return e.Kind == socket.Disconnect && roll(3) == 0 },
 		Post: func(to socket.Ref, _ []byte) socketapi.PostFault {
 			f := socketapi.PostFault{Delay: late()}
+			faults := 9
 			if u.hasVanished(to.ID) {
-				return f // it takes everything
+				faults = 60 // mostly it takes everything
 			}
-			switch roll(9) {
+			switch roll(faults) {
 			case 0:
 				f.Status = http.StatusGone
 			case 1:
@@ -82,20 +84,38 @@ func (w *world) hubRandom(seed uint64) {
 	w.refuses = true
 	by := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Ola"}
 	silent := false
+	somewhile := func(most time.Duration) { time.Sleep(time.Duration(r.Int64N(int64(most)))) }
+	vanish := func() {
+		u.vanish()
+		silent = true
+		w.page.mu.Lock()
+		w.page.deaf = true
+		w.page.mu.Unlock()
+		somewhile(time.Minute)
+		if r.IntN(2) == 0 {
+			u.noticed()
+		}
+	}
+	twice := r.IntN(3)
 	for n := range 3 {
 		u.send(fmt.Sprint("Hello ", n))
+		if n == twice { // within the six seconds that a reply takes
+			for range 2 {
+				somewhile(2500 * time.Millisecond)
+				if r.IntN(4) == 0 {
+					vanish()
+				} else {
+					u.drop()
+				}
+			}
+		}
 		for range 2 {
-			time.Sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
+			somewhile(4 * time.Second)
 			switch r.IntN(8) {
-			case 0, 1, 2, 3:
+			case 0, 1, 2:
 				u.drop()
-			case 4:
-				u.vanish()
-				silent = true
-				w.page.mu.Lock()
-				w.page.deaf = true
-				w.page.mu.Unlock()
-				time.Sleep(time.Duration(r.IntN(60)) * time.Second)
+			case 3, 4:
+				vanish()
 			case 5:
 				u.call("CancelAsync")
 			case 6:
@@ -152,7 +172,7 @@ type hubUser struct {
 	sessions []parley.SessionID
 	over     bool // the hub has ended the connection for good
 
-	vanished []string // connections that are half-open
+	vanished []string // the newest connections that are half-open
 }
 
 // vanish makes the connections half-open.
@@ -167,6 +187,16 @@ func (u *hubUser) hasVanished(id string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Contains(u.vanished, id)
+}
+
+// noticed has the gateway find out that half-open connections have ended.
+func (u *hubUser) noticed() {
+	u.mu.Lock()
+	gone := u.vanished
+	u.mu.Unlock()
+	if len(gone) > 0 {
+		u.api.Drop(gone...)
+	}
 }
 
 // drop breaks the connections that are not half-open, of which nobody knows.
@@ -186,14 +216,21 @@ func (w *world) hubUser(named bool) *hubUser {
 	if err != nil {
 		w.Fatal(err)
 	}
-	hub, err := chathub.New(chathub.Config{API: w.API, Runs: runs, Sockets: poster, Wake: func(_ context.Context, p parley.ProjectID, id parley.SessionID) error {
-		w.work.Go(func() { w.push(push.Event{Project: p, Session: id}) })
-		return nil
-	}})
-	if err != nil {
-		w.Fatal(err)
+	var hubs [2]*chathub.Hub
+	for i := range hubs {
+		hubs[i], err = chathub.New(chathub.Config{API: w.API, Runs: runs, Sockets: poster, Wake: func(_ context.Context, p parley.ProjectID, id parley.SessionID) error {
+			w.work.Go(func() { w.push(push.Event{Project: p, Session: id}) })
+			return nil
+		}})
+		if err != nil {
+			w.Fatal(err)
+		}
 	}
-	u.api = socketapi.New(socketapi.Config{Name: chathub.API, Log: quiet, Invoke: socketapi.InProcess(hub.Socket, chathub.API, quiet)})
+	var events atomic.Int64
+	either := func(ctx context.Context, e socket.Event) socket.Answer {
+		return hubs[events.Add(1)%int64(len(hubs))].Socket(ctx, e)
+	}
+	u.api = socketapi.New(socketapi.Config{Name: chathub.API, Log: quiet, Invoke: socketapi.InProcess(either, chathub.API, quiet)})
 	poster[chathub.API] = u.api
 	client, stop := gatewaytest.Pipe(u.api)
 	u.http = client

@@ -1,9 +1,12 @@
 package push_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"parley/shared/agent"
+	"parley/shared/agent/agenttest"
 	"parley/shared/parley"
 )
 
@@ -36,5 +39,39 @@ func TestEndedMeanwhile(t *testing.T) {
 		time.Sleep(40 * time.Second)
 		w.settle()
 		w.told("r.m2", text, false)
+	})
+}
+
+// TestTypingOfAFailure: that a reply is written is said before its end also where it fails
+// at once, while the reply before it is still being told.
+func TestTypingOfAFailure(t *testing.T) {
+	steps := func(c agent.Conversation) []agenttest.Step {
+		if len(c.Turns) > 1 {
+			return []agenttest.Step{{Err: errors.New("down")}}
+		}
+		return agenttest.Say("Yes")
+	}
+	in(t, steps, func(w *world) {
+		w.connect()
+		w.gateway.takes = 300 * time.Millisecond
+		w.send("m1")
+		time.Sleep(800 * time.Millisecond)
+		w.send("m2")
+		time.Sleep(10 * time.Second)
+		w.settle()
+		typing := 0
+		w.page.mu.Lock()
+		defer w.page.mu.Unlock()
+		for _, said := range w.page.log {
+			switch said {
+			case "typing true":
+				typing++
+			case "typing false":
+				typing--
+			}
+		}
+		if typing != 0 || len(w.page.messages["r.m2"].finals) != 1 {
+			t.Errorf("the page was told %q", w.page.log)
+		}
 	})
 }

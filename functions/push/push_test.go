@@ -39,7 +39,7 @@ func TestRelay(t *testing.T) {
 		w.connect()
 		w.send("m1")
 		time.Sleep(3 * time.Second)
-		if m := w.page.messages["r.m1"]; m == nil || len(m.chunks) < 5 || len(m.finals) > 0 {
+		if m := w.page.has("r.m1"); len(m.chunks) < 5 || len(m.finals) > 0 {
 			t.Errorf("after 3 s the page has %+v", m)
 		}
 		time.Sleep(4 * time.Second)
@@ -171,7 +171,7 @@ func TestStopped(t *testing.T) {
 						t.Fatal(err)
 					}
 					time.Sleep(2 * time.Second) // until the runner meets it
-					m := w.page.messages["r.m1"]
+					m := w.page.has("r.m1")
 					given := m.text()
 					time.Sleep(5 * time.Second)
 					w.settle()
@@ -245,7 +245,7 @@ func TestNobody(t *testing.T) {
 		w.connect()
 		w.settle()
 		w.page.whole(0, text)
-		w.page.wants("chunks", "final", "typing false")
+		w.page.wants("typing true", "chunks", "final", "typing false")
 	})
 }
 
@@ -366,16 +366,99 @@ func TestVanished(t *testing.T) {
 	})
 }
 
+// TestProven: what a client was given before it was heard, or before its visitor wrote,
+// is not given again when it comes back; what it was given after that is, once.
+func TestProven(t *testing.T) {
+	in(t, saying("Yes"), func(w *world) {
+		ref := w.connect()
+		w.send("m1")
+		time.Sleep(10 * time.Second)
+		w.send("m2") // proves that the reply to m1 arrived
+		w.settle()
+		w.leave(ref, true)
+		ref = w.connect() // nobody knows when its client was heard before
+		w.settle()
+		finals := func() [2]int {
+			w.page.mu.Lock()
+			defer w.page.mu.Unlock()
+			return [2]int{len(w.page.messages["r.m1"].finals), len(w.page.messages["r.m2"].finals)}
+		}
+		if got := finals(); got != [2]int{1, 2} {
+			t.Errorf("after it came back the page has %v finals", got)
+		}
+		w.reply("h1", "human1")
+		time.Sleep(10 * time.Second)
+		w.gateway.mu.Lock()
+		w.gateway.since[ref] = time.Now() // its client is heard
+		w.gateway.mu.Unlock()
+		time.Sleep(time.Minute)
+		w.connect()
+		w.settle()
+		w.told("h1", "human1", false)
+		if n := len(w.page.messages["h1"].finals); n != 1 || finals() != [2]int{1, 2} {
+			t.Errorf("what was heard of is given again: %d finals, and %v", n, finals())
+		}
+	})
+}
+
+// TestIdleProves: a connection that lasts for longer than an idle one may has had its
+// client say something, whoever heard it.
+func TestIdleProves(t *testing.T) {
+	for after, want := range map[time.Duration]int{9 * time.Minute: 2, 11 * time.Minute: 1} {
+		in(t, saying("Yes"), func(w *world) {
+			ref := w.connect()
+			w.send("m1")
+			time.Sleep(after)
+			w.leave(ref, true)
+			w.connect()
+			w.settle()
+			if n := len(w.page.messages["r.m1"].finals); n != want {
+				t.Errorf("the connection ended %v after the reply: %d finals, want %d", after, n, want)
+			}
+		})
+	}
+}
+
+// TestManyUnheard: what a person wrote to a client that had vanished is given again, each
+// message once, in order.
+func TestManyUnheard(t *testing.T) {
+	in(t, saying("Yes"), func(w *world) {
+		old := w.connect()
+		w.send("m1")
+		time.Sleep(10 * time.Second)
+		w.gateway.mu.Lock()
+		w.gateway.since[old] = time.Now()
+		w.gateway.fault = func(_ int, to socket.Ref, _ []byte) (bool, error) { return to != old, nil }
+		w.gateway.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		for n := range 12 {
+			w.reply(fmt.Sprint("h", n), fmt.Sprint("human", n))
+			w.settle()
+		}
+		w.connect()
+		w.settle()
+		for n := range 12 {
+			w.told(fmt.Sprint("h", n), fmt.Sprint("human", n), true)
+		}
+		if got := w.page.order[1:]; len(got) != 12 || got[0] != "h0" || got[11] != "h11" {
+			t.Errorf("the page was told %q", got)
+		}
+		if n := len(w.page.messages["r.m1"].finals); n != 1 {
+			t.Errorf("the reply before has %d finals", n)
+		}
+	})
+}
+
 // TestNobodyComes: what a dead responder has left is not looked at for ever where its
 // page does not come back, and still told without a piece twice when it does.
 func TestNobodyComes(t *testing.T) {
 	in(t, slowly, func(w *world) {
 		ref := w.connect()
-		w.responder = func() *process { return &process{w: w, diesAt: 60} }
+		w.in(&w.responder, func() *process { return &process{w: w, diesAt: 60} })
 		w.send("m1")
 		time.Sleep(4 * time.Second)
 		w.leave(ref, true)
-		w.responder = nil
+		w.in(&w.responder, nil)
 		w.sweep(15 * time.Minute)
 		pushes := w.invoked["push"]
 		w.sweep(time.Hour)

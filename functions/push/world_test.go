@@ -72,7 +72,7 @@ func in(t *testing.T, steps func(agent.Conversation) []agenttest.Step, test func
 		parleytest.Put(t, k.Store, p)
 		w := &world{T: t, Kit: k, table: k.Table, script: agenttest.New(steps), lag: 300 * time.Millisecond, invoked: map[string]int{}}
 		w.visitor, _ = w.Visitor(t)
-		w.gateway = &gateway{w: w, open: map[socket.Ref]*page{}}
+		w.gateway = &gateway{w: w, open: map[socket.Ref]*page{}, since: map[socket.Ref]time.Time{}}
 		w.sockets = w.gateway
 		w.page = &page{w: w, messages: map[string]*message{}}
 		parleytest.Sweep(t, k.Store)
@@ -211,7 +211,8 @@ func (p *process) Close(ctx context.Context, to socket.Ref) error {
 }
 
 func (p *process) Active(ctx context.Context, to socket.Ref) (time.Time, error) {
-	return p.w.sockets.Active(ctx, to)
+	p.w.Error("neither push nor respond has the right to ask when a client was heard")
+	return time.Time{}, errDead
 }
 
 // live returns who tells pages in a process.
@@ -224,20 +225,30 @@ func (p *process) live() (*live.Live, *parley.Store) {
 	return l, store
 }
 
-func (w *world) process(take func() *process) *process {
-	if take != nil {
-		if p := take(); p != nil {
+// process is the next of those that take makes, one that does not die without one.
+func (w *world) process(take *func() *process) *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if take != nil && *take != nil {
+		if p := (*take)(); p != nil {
 			return p
 		}
 	}
 	return &process{w: w}
 }
 
+// in has a function's next processes made by make.
+func (w *world) in(function *func() *process, make func() *process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*function = make
+}
+
 // push is one invocation of the function push, with the retries of Lambda.
 func (w *world) push(e push.Event) {
 	w.count("push")
 	for range 3 {
-		p := w.process(w.pusher)
+		p := w.process(&w.pusher)
 		l, _ := p.live()
 		h, err := push.New(push.Config{Live: l})
 		if err != nil {
@@ -256,7 +267,7 @@ func (w *world) push(e push.Event) {
 // respond is one invocation of the function respond.
 func (w *world) respond(ref parley.RunRef) {
 	w.count("respond")
-	p := w.process(w.responder)
+	p := w.process(&w.responder)
 	l, store := p.live()
 	turns := new(respond.Turns)
 	engine, err := run.New(run.Config{Store: store, Respond: turns.Ask, Log: slog.New(slog.DiscardHandler),
@@ -314,7 +325,7 @@ func (w *world) connect() socket.Ref {
 	w.gateway.mu.Lock()
 	w.gateway.made++
 	ref := socket.Ref{API: "chathub", ID: fmt.Sprintf("c%d=", w.gateway.made)}
-	w.gateway.open[ref] = w.page
+	w.gateway.open[ref], w.gateway.since[ref] = w.page, time.Now()
 	w.gateway.mu.Unlock()
 	c := parley.Connection{Ref: ref, Project: "demo", Channel: parley.ChannelChatHub, Caller: w.visitor, Session: session}
 	if err := w.Store.Connect(w.Context(), c); err != nil {
@@ -328,6 +339,11 @@ func (w *world) connect() socket.Ref {
 	was, err := w.Store.Attach(w.Context(), c)
 	if err != nil {
 		w.Fatal(err)
+	}
+	if heard, err := w.gateway.Active(w.Context(), was.Connection); err == nil {
+		if err := w.Store.NoteHeard(w.Context(), c, was, heard.Add(-live.Unsure)); err != nil {
+			w.Fatal(err)
+		}
 	}
 	if was.Connection.ID != "" {
 		w.work.Go(func() { w.push(push.Event{Project: "demo", Session: session}) })
@@ -371,7 +387,9 @@ type gateway struct {
 	w    *world
 	mu   sync.Mutex
 	open map[socket.Ref]*page
-	made int
+	// since is when connections were made.
+	since map[socket.Ref]time.Time
+	made  int
 	// posts counts what was posted. takes is how long a post takes.
 	posts int
 	takes time.Duration
@@ -395,7 +413,7 @@ func (g *gateway) Active(_ context.Context, to socket.Ref) (time.Time, error) {
 	if g.open[to] == nil {
 		return time.Time{}, socket.ErrGone
 	}
-	return time.Now(), nil
+	return g.since[to], nil // its client says nothing more
 }
 
 func (g *gateway) Post(ctx context.Context, to socket.Ref, frame []byte) error {
@@ -573,6 +591,19 @@ func (p *page) wants(want ...string) {
 	if !slices.Equal(p.log, want) {
 		p.w.Errorf("the page was told %q, want %q", p.log, want)
 	}
+}
+
+// has is what the page has of a message by now.
+func (p *page) has(id string) message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.messages[id]
+	if m == nil {
+		return message{}
+	}
+	now := *m
+	now.chunks, now.finals = slices.Clone(m.chunks), slices.Clone(m.finals)
+	return now
 }
 
 // whole fails the test unless the n-th message arrived whole: its chunks are its final.

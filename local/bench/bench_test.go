@@ -35,6 +35,7 @@ var tiers = []struct {
 	{"History", true, measureHistory},
 	{"OpenCX", true, measureOpenCX},
 	{"Dollars", true, measureDollars},
+	{"Month", true, measureMonth},
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
 	{"ChatHub", true, measureChatHub},
@@ -44,6 +45,7 @@ var tiers = []struct {
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},
 	{"Widget", false, measureWidget},
+	{"Live", false, measureLive},
 	{"Crowd", false, measureCrowd},
 }
 

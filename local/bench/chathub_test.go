@@ -55,9 +55,9 @@ func measureChatHub(t *tier) {
 			turns = append(turns, w.turn())
 		}
 		first, later := turns[0], turns[1]
-		t.atMost("waves of table calls from a frame of ChatHub to the responder: first message", "%.0f", float64(first.asked), 2)
-		t.atMost("waves of table calls from a frame of ChatHub to the responder: later message", "%.0f", float64(later.asked), 3)
-		t.note("… to the frame's answer", fmt.Sprintf("%d; %d", first.answered, later.answered))
+		t.atMost("waves of table calls from a frame of ChatHub to its answer: first message", "%.0f", float64(first.answered), 2)
+		t.atMost("waves of table calls from a frame of ChatHub to its answer: later message", "%.0f", float64(later.answered), 3)
+		t.note("… to the responder", fmt.Sprintf("%d; %d", first.asked, later.asked))
 		t.atMost("waves of table calls from the responder to the model: first message", "%.0f", float64(first.model), 4)
 		t.atMost("waves of table calls from the responder to the model: later message", "%.0f", float64(later.model), 4)
 		t.atMost("write units of a later turn of ChatHub", "%.0f", float64(later.writes), 42)

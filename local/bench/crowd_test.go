@@ -116,10 +116,11 @@ func from(t *tier, n int) *http.Client {
 // process is a running Parley.
 type process struct {
 	*exec.Cmd
-	page, key, private string
+	page, key string
+	private   string // a private key of an operator
 }
 
-var greeting = regexp.MustCompile(`(?s)page +(http://\S+)/\n.*key +(pk_test_\w+)\n.*private +(\S+)\n`)
+var greeting = regexp.MustCompile(`(?s)page +(http://\S+)/\n.*key +(pk_test_\w+)\n.*private +(sk_test_\w+)\n`)
 
 // startParley builds and starts Parley on free ports, with a folder of its own.
 func startParley(t *tier, model string) *process {

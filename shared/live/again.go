@@ -3,59 +3,56 @@ package live
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"parley/shared/parley"
-	"parley/shared/socket"
 )
 
-// A client that vanishes without a word is found out by itself alone: it comes back,
-// and until then every frame to it is taken, and lost. Text that was lost comes with
-// the last frames of its messages, so those are sent again.
+// A connection takes frames that are lost: for seconds while its end is on its way, and
+// for minutes when its client has vanished without a word, which only the client itself
+// finds out. So the last frame of a message, which has all of its text, counts as
+// arrived only when the client was heard after it; whatever it says is a sign, and it
+// says something every 15 s. Those of which this is not known are sent again on its next
+// connection: twice is better than never. Pieces are not.
 
-const (
-	// doubtful is how long before its client was last heard a connection's last frames
-	// may be from. Our choice: a message is told this long after it was stored if
-	// somebody has died over it; see parley's lease of FollowerPush.
-	doubtful = 5 * time.Minute
-	// repeated is how many entries are looked at, from the newest that was told. Our
-	// choice.
-	repeated = 20
-)
+// Unsure is how long before a client was last heard what it was given may be lost all the
+// same: what it said had been on its way, and so had the frame. Our choice.
+const Unsure = 3 * time.Second
 
-// follow tells what follows the mark, and then again what was lost. Whoever has the
+// follow tells what follows the mark, and then again what may be lost. Whoever has the
 // lease meanwhile does the latter after having given it back.
 func (t *teller) follow(ctx context.Context) error {
 	if err := t.Store.Follow(ctx, t.Following, t.stretch); err != nil {
 		return err
 	}
 	line, err := t.Store.LineNow(ctx, t.Project, t.Session)
-	if err != nil || line.Silent.ID == "" {
+	if err != nil || !line.Doubtful() {
 		return err
 	}
-	upto, free, err := t.Store.Followed(ctx, t.Following)
+	_, note, free, err := t.Store.Followed(ctx, t.Following)
 	if err != nil || !free {
 		return ignoreMissing(err)
 	}
-	heard := line.Heard
-	if heard.IsZero() {
-		heard, err = t.Poster.Active(ctx, line.Silent)
-	}
-	if err == nil {
-		err = t.again(ctx, upto, heard.Add(-doubtful))
-	}
-	switch {
-	case errors.Is(err, parley.ErrUnattended):
+	_, told := readNote(note)
+	err = t.again(ctx, line, told.doubtful(line.Connection, line.Heard, line.Ended))
+	if errors.Is(err, parley.ErrUnattended) {
 		return nil // who comes finds it in the line
-	case err != nil && !errors.Is(err, socket.ErrGone): // to one that is gone nothing was sent in vain
+	}
+	if err != nil {
 		return ignoreMissing(err)
 	}
 	return t.Store.SaidAgain(ctx, t.Project, t.Session, line)
 }
 
-// again sends the last frames of the newest messages up to an entry, since a time.
-func (t *teller) again(ctx context.Context, upto parley.Seq, since time.Time) error {
-	news, err := t.Store.Peek(ctx, parley.Caller{Project: t.Project, Server: true}, t.Session, max(upto, repeated)-repeated)
+// again sends the last frames of messages, told by their numbers and when they were
+// given, unless something that the visitor sent after that proves that they arrived.
+func (t *teller) again(ctx context.Context, line parley.Line, told map[parley.Seq]time.Time) error {
+	if len(told) == 0 {
+		return nil
+	}
+	news, err := t.Store.Peek(ctx, parley.Caller{Project: t.Project, Server: true}, t.Session, slices.Min(slices.Collect(maps.Keys(told)))-1)
 	if err != nil {
 		return err
 	}
@@ -63,9 +60,15 @@ func (t *teller) again(ctx context.Context, upto parley.Seq, since time.Time) er
 	if speaker == nil {
 		return nil
 	}
+	var wrote time.Time
 	for _, e := range news.Entries {
-		name := nameOf(e)
-		if e.Seq > upto || e.Erased || name == "" || e.Time().Before(since) {
+		if e.Author.Kind == parley.AuthorUser && e.Time().Before(line.Ended) {
+			wrote = e.Time()
+		}
+	}
+	for _, e := range news.Entries {
+		name, at := nameOf(e), told[e.Seq]
+		if at.IsZero() || e.Erased || name == "" || at.Before(wrote.Add(-Unsure)) {
 			continue
 		}
 		if _, err := t.surely(ctx, speaker.Final(Final{Message: name, Text: e.Text, At: e.Time()})); err != nil {

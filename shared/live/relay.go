@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +24,6 @@ type relay struct {
 	// hold is nil where it has to be read anew, held whether the lease is taken.
 	hold *parley.Hold
 	held bool
-	// typing says that the page was told that a reply is being written.
-	typing bool
 }
 
 // Run returns who says a run to the page of its session, nil where the session is held
@@ -45,7 +42,7 @@ func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
 // Begin implements run.Live.
 func (r *relay) Begin(ctx context.Context) {
 	if r.reach(ctx) && r.hold.Free() {
-		r.begun(ctx)
+		r.log(ctx, r.begin(ctx, r.name))
 	}
 }
 
@@ -57,7 +54,6 @@ func (r *relay) Text(ctx context.Context, text string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.hold.Left())
 	defer cancel()
-	r.begun(ctx)
 	r.log(ctx, r.pieces(ctx, r.name, r.text.String(), time.Now()))
 }
 
@@ -70,16 +66,6 @@ func (r *relay) End(ctx context.Context) {
 	if r.attended(ctx) {
 		r.log(ctx, r.follow(ctx))
 	}
-}
-
-// begun says once that a reply is being written.
-func (r *relay) begun(ctx context.Context) {
-	if r.typing {
-		return
-	}
-	_, err := r.post(ctx, r.Project, r.Session, r.speaker.Typing(true))
-	r.typing = err == nil
-	r.log(ctx, err)
 }
 
 // reach reads how far the session's page has been told.
@@ -102,7 +88,13 @@ func (r *relay) take(ctx context.Context) bool {
 	for tries := 0; tries < 2 && !r.held && r.reach(ctx); tries++ {
 		if r.hold.Writes(r.run) && !slices.ContainsFunc(r.hold.Entries(), says) {
 			var err error
-			r.held, err = r.hold.Take(ctx, r.claim())
+			_, told := readNote(r.hold.Note())
+			r.recallTold(told)
+			r.given[r.name] = max(r.given[r.name], 0) // this relay knows
+			// Not after the lease: of who dies between it and the first piece nobody knows
+			// whether that was given.
+			r.log(ctx, r.begin(ctx, r.name))
+			r.held, err = r.hold.Take(ctx, r.claim(r.name))
 			r.log(ctx, err)
 		}
 		if !r.held {
@@ -112,15 +104,6 @@ func (r *relay) take(ctx context.Context) bool {
 		}
 	}
 	return r.held
-}
-
-// claim is the note under which the lease is taken: if this relay dies, nobody knows
-// how much of the reply was given. It knows that itself.
-func (r *relay) claim() string {
-	r.given[r.name] = max(r.given[r.name], 0)
-	note := maps.Clone(r.given)
-	note[r.name] = inDoubt
-	return noteOf(note)
 }
 
 // attended reports whether somebody is there.

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 	"unicode/utf8"
@@ -35,23 +34,17 @@ type teller struct {
 	*Live
 	speaker Speaker // of the session's dialect
 	parley.Following
-	// given is how many bytes of the messages that were begun the page has been given,
-	// by their names; inDoubt where nobody knows. Between two workers it is the note at
-	// the follower's mark.
-	given map[string]int
+	// Between two workers they are the note at the follower's mark.
+	given given
+	told  told
+	// begun is the reply of which the page was told that it is being written.
+	begun string
 	// taken is when the last piece of text was.
 	taken time.Time
 }
 
-// inDoubt is of a message that a worker had begun who died: some of its text may have
-// been given, and is not given again. whole is of one that was told out of its turn.
-const (
-	inDoubt = -1
-	whole   = -2
-)
-
 func (l *Live) teller(p parley.ProjectID, id parley.SessionID, s Speaker) teller {
-	return teller{Live: l, speaker: s, given: map[string]int{},
+	return teller{Live: l, speaker: s, given: given{}, told: told{},
 		Following: parley.Following{Project: p, Session: id, Follower: parley.FollowerPush}}
 }
 
@@ -98,7 +91,10 @@ func (l *Live) Push(ctx context.Context, p parley.ProjectID, id parley.SessionID
 	}
 	t := l.teller(p, id, nil)
 	if ended != "" {
-		relayed, err := l.Store.HeldFor(ctx, t.Following, noteOf(map[string]int{replyName(ended): inDoubt}))
+		relayed, err := l.Store.HeldFor(ctx, t.Following, func(note string) bool {
+			given, _ := readNote(note)
+			return given[replyName(ended)] == inDoubt
+		})
 		if relayed || err != nil {
 			return err
 		}
@@ -114,7 +110,7 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
 	t.recall(*s.Note, s.Died)
-	defer func() { *s.Note = t.note() }()
+	defer func() { *s.Note = noteOf(t.given, t.told) }()
 	doubted := s.Died && t.doubt(s.Entries)
 	if err := t.endBegun(ctx, s); err != nil {
 		return s.After, t.retried(err)
@@ -183,34 +179,6 @@ func (t *teller) retried(err error) error {
 	return &parley.Later{At: t.Now().Add(again), Err: err}
 }
 
-// recall takes from the note what this worker does not know better itself. After a
-// worker that died it may have been given more.
-func (t *teller) recall(note string, died bool) {
-	var noted map[string]int
-	if json.Unmarshal([]byte(note), &noted) != nil {
-		return
-	}
-	for name, n := range noted {
-		if _, known := t.given[name]; known {
-			continue
-		}
-		if died && n != whole {
-			n = inDoubt
-		}
-		t.given[name] = n
-	}
-}
-
-func (t *teller) note() string { return noteOf(t.given) }
-
-func noteOf(given map[string]int) string {
-	if len(given) == 0 {
-		return ""
-	}
-	note, _ := json.Marshal(given) // strings and numbers always encode
-	return string(note)
-}
-
 // tell tells of one entry. name is nameOf's.
 func (t *teller) tell(ctx context.Context, session *parley.Session, e parley.Entry, name string) error {
 	switch {
@@ -221,18 +189,36 @@ func (t *teller) tell(ctx context.Context, session *parley.Session, e parley.Ent
 	case e.Event != "":
 		return t.end(ctx, session, e)
 	case e.Run == "":
-		return t.message(ctx, Final{Message: name, Text: e.Text, At: e.Time()})
+		return t.message(ctx, e.Seq, Final{Message: name, Text: e.Text, At: e.Time()})
+	}
+	if t.given[name] == 0 {
+		if err := t.begin(ctx, name); err != nil {
+			return err
+		}
 	}
 	f := Final{Message: name, Text: e.Text, At: e.Time(), Reply: true,
 		Failed: e.Status == parley.StatusFailed || e.Status == parley.StatusIncomplete}
 	if given := t.given[name]; given >= 0 && (e.Status == parley.StatusCancelled || e.Status == parley.StatusTakenOver) {
 		f.Text = f.Text[:min(given, len(f.Text))] // it grows no further
 	}
-	return t.message(ctx, f)
+	return t.message(ctx, e.Seq, f)
 }
 
-// message gives what is left of a message's text, and then its last frame.
-func (t *teller) message(ctx context.Context, f Final) error {
+// begin says once that a reply is being written. It is no harm where that is lost.
+func (t *teller) begin(ctx context.Context, reply string) error {
+	if t.begun == reply {
+		return nil
+	}
+	_, err := t.post(ctx, t.Project, t.Session, t.speaker.Typing(true))
+	if err == nil || errors.As(err, new(*unknownError)) || errors.Is(err, socket.ErrBusy) {
+		t.begun, err = reply, nil
+	}
+	return err
+}
+
+// message gives what is left of the text of the message that is an entry, and then its
+// last frame.
+func (t *teller) message(ctx context.Context, seq parley.Seq, f Final) error {
 	if f.Text == "" {
 		return t.last(ctx, f)
 	}
@@ -243,7 +229,11 @@ func (t *teller) message(ctx context.Context, f Final) error {
 	if err != nil {
 		return err
 	}
-	return t.last(ctx, f)
+	to, err := t.surely(ctx, t.speaker.Final(f))
+	if err == nil {
+		t.told.add(to, seq, t.Now())
+	}
+	return err
 }
 
 // pieces gives the page what it has not been given yet of a message that has this
@@ -264,7 +254,7 @@ func (t *teller) pieces(ctx context.Context, name, text string, at time.Time) er
 	return nil
 }
 
-// last sends the last frame of a message.
+// last sends the last frame of what has no message.
 func (t *teller) last(ctx context.Context, f Final) error {
 	_, err := t.surely(ctx, t.speaker.Final(f))
 	return err

@@ -35,7 +35,7 @@ type Connection struct {
 	Agent    AgentID           `json:"agent,omitempty"`
 	Language string            `json:"language,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
-	// Begun says that Session has begun, as far as is known: see NoteBegun.
+	// Begun says that Session has begun, as far as is known: see SendRequest.On.
 	Begun bool `json:"-"`
 	// Faults are codes of what the request said that could not be used, which the
 	// client is told once it can be told anything.
@@ -236,18 +236,6 @@ func (s *Store) ConnectionOf(ctx context.Context, ref socket.Ref) (Connection, e
 	return s.liveFrom(items[0])
 }
 
-// NoteBegun says that a connection's session has begun, so that the next message does
-// not try to begin it. Without it that takes one more wave. 1 write unit.
-func (s *Store) NoteBegun(ctx context.Context, ref socket.Ref) error {
-	up := table.Update(connectionKey(ref), table.Exists(), table.Missing("left"))
-	up.Set = table.Item{"begun": true}
-	err := s.write(ctx, []table.Action{up})
-	if refused(err) {
-		return nil // it has ended
-	}
-	return err
-}
-
 func (s *Store) liveFrom(item table.Item) (Connection, error) {
 	if item == nil || item.Bool("left") {
 		return Connection{}, errNoConnection()
@@ -302,7 +290,7 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	}
 	left["left"], left["nonce"], left[table.ExpiresAt] = true, s.newID(), now.Add(leftFor).Unix()
 	for range changeTries {
-		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)))})
+		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left"))})
 		stood, was := standing(err, 0)
 		if !was {
 			break

@@ -53,6 +53,9 @@ func (h *Hold) Take(ctx context.Context, note string) (bool, error) {
 	return err == nil, err
 }
 
+// Note returns what the follower has noted for itself.
+func (h *Hold) Note() string { return h.w.mark.note }
+
 // Writes reports whether a run was going on when the mark was read, so that its reply
 // is still to be told: once Take has succeeded nobody else has told it.
 func (h *Hold) Writes(run RunID) bool {
@@ -78,22 +81,23 @@ func (h *Hold) Follow(ctx context.Context, do func(context.Context, Stretch) (Se
 }
 
 // HeldFor reports whether somebody has the lease of a follower who took it with
-// Hold.Take and this note. It may be a replica's word.
-func (s *Store) HeldFor(ctx context.Context, f Following, note string) (bool, error) {
+// Hold.Take and a note that says so. It may be a replica's word.
+func (s *Store) HeldFor(ctx context.Context, f Following, says func(note string) bool) (bool, error) {
 	items, err := s.table.Get(ctx, false, f.key())
 	if err != nil {
 		return false, unavailable(err)
 	}
 	m := progressFrom(items[0])
-	return m.begun && m.note == note && m.held(s.clock(), f.Follower.lease()), nil
+	return m.begun && m.held(s.clock(), f.Follower.lease()) && says(m.note), nil
 }
 
-// Followed returns how far a follower has come in a session, exactly. free is false where
-// somebody has the lease, whom the mark does not say the last of.
-func (s *Store) Followed(ctx context.Context, f Following) (upto Seq, free bool, err error) {
+// Followed returns how far a follower has come in a session, exactly, and what it has
+// noted. free is false where somebody has the lease, whom the mark does not say the last
+// of.
+func (s *Store) Followed(ctx context.Context, f Following) (upto Seq, note string, free bool, err error) {
 	w := &follow{store: s, Following: f}
 	if err := w.read(ctx, true); err != nil {
-		return 0, false, err
+		return 0, "", false, err
 	}
-	return w.mark.seq, w.mark.until.IsZero(), nil
+	return w.mark.seq, w.mark.note, w.mark.until.IsZero(), nil
 }

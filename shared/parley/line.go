@@ -11,10 +11,10 @@ import (
 	"parley/shared/table"
 )
 
-// Line is what a client that cannot read a session's history has been given of it:
+// Line is where what happens in a session goes, for a client that cannot read it again:
 // such a client appends whatever arrives. A session has one connection at a time to
-// which everything goes, the current one. Where that has left, what it has not been
-// given waits for the next.
+// which everything goes, the current one. Where that has left, what is new waits for
+// the next.
 type Line struct {
 	// Connection is the current one, or the last that was; its ID is "" where there
 	// has been none. Connected is when it was made.
@@ -24,15 +24,14 @@ type Line struct {
 	// its client said so before.
 	Left  time.Time
 	Meant bool
-	// Silent is a connection that was replaced while it was taken to be there: what it
-	// was given last its client may never have got. Heard is when that was last heard of,
-	// zero where NoteSilent has not said. See SaidAgain.
+	// Silent is the connection before this one, or an earlier one, that its client did
+	// not say it ends: what it was given last its client may never have got. Ended is
+	// when it had left, as far as that was known, or else was replaced. What was given up to Heard has arrived; zero where NoteHeard has
+	// not said. Again is when what may be lost was given again.
 	Silent socket.Ref
+	Ended  time.Time
 	Heard  time.Time
-	// Run is the newest reply of which a part has been given without the whole, and
-	// Bytes how much of its text. "" if there is none.
-	Run   RunID
-	Bytes int
+	Again  time.Time
 
 	nonce string
 	about lineAbout
@@ -47,6 +46,7 @@ type lineAbout struct {
 	Visitor   VisitorID  `json:"visitor,omitempty"`
 	Token     string     `json:"token,omitempty"`
 	Silent    socket.Ref `json:"silent,omitzero"`
+	Ended     time.Time  `json:"ended,omitzero"`
 }
 
 // Current returns the connection to which everything goes; ok is false where nobody
@@ -54,6 +54,10 @@ type lineAbout struct {
 func (l Line) Current() (to socket.Ref, ok bool) {
 	return l.Connection, l.Connection.ID != "" && l.Left.IsZero()
 }
+
+// Doubtful reports whether a client may have lost what it was given before, and has not
+// been given it again.
+func (l Line) Doubtful() bool { return l.Silent.ID != "" && l.Again.IsZero() }
 
 // lineFrom returns a line as it is at a time; a zero one for nil. A connection that
 // has expired has left by then.
@@ -66,14 +70,13 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 		return l, fmt.Errorf("decode line: %w", err)
 	}
 	l.Connection, l.Connected, l.nonce = l.about.Ref, l.about.Connected, item.String("nonce")
-	heard := item.Int("heard")
-	if heard >= 0 {
-		l.Silent = l.about.Silent
+	l.Silent, l.Ended = l.about.Silent, l.about.Ended
+	for name, at := range map[string]*time.Time{"heard": &l.Heard, "again": &l.Again} {
+		if ms := item.Int(name); ms > 0 {
+			*at = time.UnixMilli(ms).UTC()
+		}
 	}
-	if heard > 0 {
-		l.Heard = time.UnixMilli(heard).UTC()
-	}
-	l.Run, l.Bytes, l.Meant = RunID(item.String("run")), int(item.Int("bytes")), item.Bool("meant")
+	l.Meant = item.Bool("meant")
 	if left := item.Int("left"); left > 0 {
 		l.Left = time.UnixMilli(left).UTC()
 	} else if !now.Before(l.about.Expires) {
@@ -84,22 +87,28 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 
 // item is the line with a connection that has just come.
 func (l Line) item(c Connection, nonce string, now time.Time) (table.Item, error) {
-	silent := l.Silent
-	if current, there := l.Current(); there && silent.ID == "" {
-		silent = current
+	about := lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token, l.Silent, l.Ended}
+	// What was given again on a connection that broke off is in doubt once more, and
+	// with it what was before, until NoteHeard knows better.
+	switch heir := l.Silent.ID != "" && (l.Doubtful() || !l.Meant); {
+	case heir:
+	case l.Connection.ID != "" && !l.Meant:
+		about.Silent, about.Ended, l.Heard = l.Connection, l.Left, time.Time{}
+		if l.Left.IsZero() {
+			about.Ended = now.UTC()
+		}
+	default:
+		about.Silent, about.Ended, l.Heard = socket.Ref{}, time.Time{}, time.Time{}
 	}
-	data, err := encode(lineAbout{c.Ref, c.Connected, c.Expires, c.Channel, c.Caller.Visitor, c.Token, silent})
+	data, err := encode(about)
 	if err != nil {
 		return nil, fmt.Errorf("encode line: %w", err)
 	}
 	k := lineKey(c.Project, c.Session)
 	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": nonce, "connection": refName(c.Ref),
 		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
-	if l.Silent.ID != "" && !l.Heard.IsZero() {
+	if !l.Heard.IsZero() {
 		item["heard"] = l.Heard.UnixMilli()
-	}
-	if l.Run != "" {
-		item["run"], item["bytes"] = string(l.Run), int64(l.Bytes)
 	}
 	return item, nil
 }
@@ -125,7 +134,7 @@ func errSessionConnected() error {
 // Attach makes a connection the current one of its session, once its client can take
 // frames: with the first that it sends, after whatever its protocol begins with. From
 // then it is Ready, and what it goes on from is no target any more. It returns the
-// line as it was before, or, called again, as it is; what waits there is to be sent.
+// line as it was before, or, called again, as it is; what is new is to be sent.
 // The caller must be allowed to use the session, which need not have begun.
 //
 // session_connected, of kind ErrConflict: another connection has the session, which
@@ -274,53 +283,27 @@ func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent 
 	return lineFrom(items[0], s.clock())
 }
 
-// Park notes how much of a reply's text a connection has been given, where nobody is
-// there to be given the rest. from is the Line's connection as it was looked up, zero
-// where there was none. session_connected, of kind ErrConflict, if another has come:
-// go on there. 1 write unit, none without a connection.
-func (s *Store) Park(ctx context.Context, ref RunRef, from socket.Ref, bytes int) error {
-	if from.ID == "" {
-		l, err := s.line(ctx, ref.Project, ref.Session, true)
-		if err == nil && l.Connection.ID != "" {
-			err = errSessionConnected()
-		}
-		return err
+// NoteHeard says up to when the client got what it was given on the connection that a
+// line had when c was attached: it was heard after that. It is written where it says more than is known: not of a client that
+// has said that it ends the connection, nor while an earlier one is in doubt. 1 write
+// unit, or none.
+func (s *Store) NoteHeard(ctx context.Context, c Connection, was Line, heard time.Time) error {
+	if was.Connection.ID == "" || was.Meant || was.Doubtful() || !was.Again.IsZero() && heard.Before(was.Again) {
+		return nil
 	}
-	up := table.Update(lineKey(ref.Project, ref.Session), table.Equal("connection", refName(from)))
-	up.Set = table.Item{"run": string(ref.Run), "bytes": int64(bytes), "nonce": s.newID(),
-		table.ExpiresAt: s.clock().Add(ConnectionLife).Unix()}
-	if err := s.write(ctx, []table.Action{up}); !refused(err) {
-		return err
-	}
-	return errSessionConnected()
-}
-
-// NoteSilent says of the connection that a line had when c was attached, and that had
-// not left, when its client was last heard of; a zero time if nothing
-// was sent to it in vain. 1 write unit.
-func (s *Store) NoteSilent(ctx context.Context, c Connection, heard time.Time) error {
 	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
-	up.Set = table.Item{"heard": int64(-1), "nonce": s.newID()}
-	if !heard.IsZero() {
-		up.Set["heard"] = heard.UnixMilli()
-	}
+	up.Set = table.Item{"heard": heard.UnixMilli(), "nonce": s.newID()}
 	if err := s.write(ctx, []table.Action{up}); !refused(err) {
 		return err
 	}
 	return nil // another has come
 }
 
-// SaidAgain notes that a line's client has been given again what its Silent connection
-// may have lost. It does nothing where the line is another by now. 1 write unit.
+// SaidAgain notes that a line's client has been given again what it may have lost. It
+// does nothing where the line is another by now. 1 write unit.
 func (s *Store) SaidAgain(ctx context.Context, p ProjectID, id SessionID, l Line) error {
-	l.about.Silent = socket.Ref{}
-	data, err := encode(l.about)
-	if err != nil {
-		return fmt.Errorf("encode line: %w", err)
-	}
 	up := table.Update(lineKey(p, id), table.Equal("nonce", l.nonce))
-	up.Set = table.Item{"data": string(data), "nonce": s.newID()}
-	up.Remove = []string{"heard"}
+	up.Set = table.Item{"again": s.clock().UnixMilli(), "nonce": s.newID()}
 	if err := s.write(ctx, []table.Action{up}); !refused(err) {
 		return err
 	}

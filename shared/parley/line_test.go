@@ -51,8 +51,8 @@ func (s scene) line(id parley.SessionID) parley.Line {
 	return l
 }
 
-// TestReconnect: a client that drops and comes back goes on where it was, and what
-// its last connection had been given of a reply is known.
+// TestReconnect: a client that drops and comes back goes on where it was, and is told
+// which connection it had.
 func TestReconnect(t *testing.T) {
 	onBoth(t, func(s scene) {
 		ctx := context.Background()
@@ -77,7 +77,6 @@ func TestReconnect(t *testing.T) {
 		if _, ok := s.line("h1").Current(); ok {
 			s.Error("somebody is there")
 		}
-		s.want("park", s.store.Park(ctx, parley.RunRef{Project: parleytest.Project, Session: "h1", Run: "m1"}, first.Ref, 42), "")
 		id, l, err := s.store.Newest(ctx, parleytest.Project, first.Token)
 		if err != nil || id != "h1" || l.Left.IsZero() || l.Meant {
 			s.Errorf("newest = %v, %+v, %v", id, l, err)
@@ -85,17 +84,12 @@ func TestReconnect(t *testing.T) {
 		second := s.chathub("two=", id)
 		second.After = l.Connection
 		second = s.connect(second)
-		if was := s.ready(second); was.Run != "m1" || was.Bytes != 42 || was.Connection != first.Ref {
+		if was := s.ready(second); was.Connection != first.Ref || was.Left.IsZero() {
 			s.Errorf("line = %+v", was)
 		}
-		err = s.store.Park(ctx, parley.RunRef{Project: parleytest.Project, Session: "h1", Run: "m1"}, first.Ref, 50)
-		s.want("park for who has left", err, "session_connected")
 		s.want("a late disconnect", s.store.Disconnect(ctx, first.Ref, false), "")
 		if to, ok := s.line("h1").Current(); !ok || to != second.Ref {
 			s.Errorf("current = %v, %v", to, ok)
-		}
-		if l := s.line("h1"); l.Run != "m1" || l.Bytes != 42 {
-			s.Errorf("line = %+v", l)
 		}
 	})
 }
@@ -259,8 +253,7 @@ func TestAttachIsForTheOwner(t *testing.T) {
 	})
 }
 
-// TestAttachAgain: who died in Attach calls it again, at any point, and is told again
-// what waits.
+// TestAttachAgain: who died in Attach calls it again, at any point, and is then there.
 func TestAttachAgain(t *testing.T) {
 	for _, kind := range []fault.Kind{fault.CrashBefore, fault.CrashAfter} {
 		onBolt(t, func(s scene) { attachAgain(s, kind) })
@@ -274,12 +267,10 @@ func attachAgain(s scene, kind fault.Kind) {
 		first := s.connect(s.chathub(fmt.Sprint("first", call), session))
 		s.ready(first)
 		s.want("disconnect", s.store.Disconnect(ctx, first.Ref, false), "")
-		ref := parley.RunRef{Project: parleytest.Project, Session: session, Run: "m"}
-		s.want("park", s.store.Park(ctx, ref, first.Ref, 11), "")
 		c := s.connect(s.chathub(fmt.Sprint("c", call), session))
 		p := fault.NewNetwork(fault.NetworkConfig{Table: s.table}).Process(fault.Config{Plan: map[int]fault.Kind{call: kind}})
 		_, died := s.over(p).Attach(ctx, c)
-		if was := s.ready(c); was.Run != "m" || was.Bytes != 11 {
+		if was := s.ready(c); was.Connection != c.Ref && was.Connection != first.Ref {
 			s.Errorf("call %d: line = %+v", call, was)
 		}
 		if to, ok := s.line(session).Current(); !ok || to != c.Ref {
@@ -297,9 +288,8 @@ func attachAgain(s scene, kind fault.Kind) {
 	}
 }
 
-// TestLineRaces: connections of one session come, park and go at the same time. What
-// is current is one that is there, or nobody; when all have gone nobody is, and what was
-// parked last is not forgotten by who comes.
+// TestLineRaces: connections of one session come and go at the same time. What is
+// current is one that is there, or nobody; when all have gone nobody is.
 func TestLineRaces(t *testing.T) {
 	onBolt(t, func(s scene) {
 		ctx := context.Background()
@@ -315,22 +305,14 @@ func TestLineRaces(t *testing.T) {
 				if _, err := s.store.Attach(ctx, c); err != nil && !is(err, parley.ErrConflict) && !is(err, parley.ErrNotFound) {
 					s.Errorf("attach = %v", err)
 				}
-				ref := parley.RunRef{Project: parleytest.Project, Session: session, Run: "m"}
-				if err := s.store.Park(ctx, ref, c.Ref, 5); err != nil && !is(err, parley.ErrConflict) {
-					s.Errorf("park = %v", err)
-				}
 				if i%2 == round%2 {
 					s.want("disconnect", s.store.Disconnect(ctx, c.Ref, false), "")
 				}
 			})()
-			l := s.line(session)
-			if to, ok := l.Current(); ok {
+			if to, ok := s.line(session).Current(); ok {
 				if _, err := s.store.ConnectionOf(ctx, to); err != nil {
 					s.Errorf("round %d: %v is current, and %v", round, to, err)
 				}
-			}
-			if l.Run != "m" || l.Bytes != 5 {
-				s.Errorf("round %d: line = %+v", round, l)
 			}
 			inParallel(tabs, func(i int) {
 				s.want("disconnect", s.store.Disconnect(ctx, all[i].Ref, false), "")
@@ -374,5 +356,108 @@ func TestBegins(t *testing.T) {
 		r.ID = "m4"
 		_, err = s.store.Send(context.Background(), s.visitor, r)
 		s.want("a message after the end", err, "session_closed")
+	})
+}
+
+// TestBegunIsNoted: the message that begins a connection's session says so with it, as
+// it does of no other session and of no connection that has ended; it is stored anyway.
+func TestBegunIsNoted(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		send := func(c parley.Connection, id parley.EntryID) {
+			s.Helper()
+			r := say(id, c.Session)
+			r.Channel, r.Begins, r.On = parley.ChannelChatHub, true, c.Ref
+			if sent := s.send(r); sent.Message.ID != id || sent.Replayed {
+				s.Errorf("sent = %+v", sent)
+			}
+		}
+		begun := func(c parley.Connection) bool {
+			s.Helper()
+			got, err := s.store.ConnectionOf(ctx, c.Ref)
+			s.want("connection", err, "")
+			return got.Begun
+		}
+		c := s.connect(s.chathub("one=", "h1"))
+		s.ready(c)
+		send(c, "m1")
+		if !begun(c) {
+			s.Error("the connection does not know that its session has begun")
+		}
+		other := s.connect(s.chathub("two=", "h2"))
+		other.Session = "h3" // as it was before another frame was faster
+		send(other, "m2")
+		if begun(other) {
+			s.Error("the connection takes another session for its own")
+		}
+		left := s.connect(s.chathub("three=", "h4"))
+		s.ready(left)
+		s.want("disconnect", s.store.Disconnect(ctx, left.Ref, false), "")
+		send(left, "m3")
+		_, err := s.store.ConnectionOf(ctx, left.Ref)
+		s.want("a connection that has ended", err, "not_found")
+	})
+}
+
+// TestDoubt: what a client may have lost, and since when, is known after each connection
+// that it did not say it ends, until it has been given again and was heard after that.
+func TestDoubt(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		made := 0
+		next := func() (parley.Connection, parley.Line) {
+			made++
+			c := s.connect(s.chathub(fmt.Sprint("c", made), "h"))
+			return c, s.ready(c)
+		}
+		want := func(what string, silent socket.Ref, heard time.Time, doubtful bool) parley.Line {
+			s.Helper()
+			l := s.line("h")
+			if l.Silent != silent || !l.Heard.Equal(heard) || l.Doubtful() != doubtful || l.Ended.IsZero() != (silent.ID == "") {
+				s.Errorf("%s: line = %+v", what, l)
+			}
+			return l
+		}
+		at := func(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Millisecond) }
+		one, was := next()
+		s.want("heard of none", s.store.NoteHeard(ctx, one, was, at(0)), "")
+		want("the first connection", socket.Ref{}, time.Time{}, false)
+		s.want("disconnect", s.store.Disconnect(ctx, one.Ref, true), "")
+		two, was := next()
+		s.want("heard of one that was ended", s.store.NoteHeard(ctx, two, was, at(0)), "")
+		want("after one that its client has ended", socket.Ref{}, time.Time{}, false)
+
+		s.want("disconnect", s.store.Disconnect(ctx, two.Ref, false), "")
+		three, was := next()
+		want("after one that broke off", two.Ref, time.Time{}, true)
+		heard := at(-time.Minute)
+		s.want("heard", s.store.NoteHeard(ctx, three, was, heard), "")
+		want("when it was heard", two.Ref, heard, true)
+		s.want("heard late", s.store.NoteHeard(ctx, two, was, at(0)), "")
+		want("heard by who is replaced", two.Ref, heard, true)
+
+		four, was := next() // three has not left
+		s.want("heard", s.store.NoteHeard(ctx, four, was, at(0)), "")
+		l := want("with one in doubt before", two.Ref, heard, true)
+		s.want("said again", s.store.SaidAgain(ctx, parleytest.Project, "h", l), "")
+		want("said again", two.Ref, heard, false)
+		five, was := next()
+		want("after it was said again to one that broke off", two.Ref, heard, true)
+		s.want("heard before that", s.store.NoteHeard(ctx, five, was, was.Again.Add(-time.Second)), "")
+		want("heard before it was said again", two.Ref, heard, true)
+		s.want("said again", s.store.SaidAgain(ctx, parleytest.Project, "h", s.line("h")), "")
+		s.want("said again of another line", s.store.SaidAgain(ctx, parleytest.Project, "h", l), "")
+		six, was := next()
+		after := was.Again.Add(time.Second)
+		s.want("heard after that", s.store.NoteHeard(ctx, six, was, after), "")
+		want("heard after it was said again", two.Ref, after, true)
+
+		s.want("disconnect", s.store.Disconnect(ctx, six.Ref, true), "")
+		next()
+		want("ended by its client while in doubt", two.Ref, after, true)
+		s.want("said again", s.store.SaidAgain(ctx, parleytest.Project, "h", s.line("h")), "")
+		s.want("disconnect", s.store.Disconnect(ctx, s.line("h").Connection, true), "")
+		next()
+		want("ended by its client after it was said again", socket.Ref{}, time.Time{}, false)
 	})
 }

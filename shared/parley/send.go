@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"parley/shared/socket"
 	"parley/shared/table"
 )
 
@@ -54,7 +55,11 @@ type SendRequest struct {
 	// begins with it under that id: then nothing is read before. If the session is
 	// there and the caller's the message continues it; session_id_conflict if it is
 	// somebody else's.
-	Begins   bool
+	Begins bool
+	// On is the connection that the message came on, where it does not know yet that
+	// Session has begun: it is noted there in the same transaction, unless the connection
+	// has ended. 2 write units.
+	On       socket.Ref
 	Channel  Channel
 	Agent    AgentID // for a new session; "" is the default agent
 	Language string  // BCP 47, of the session from here on; "" leaves it as it is

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"parley/shared/socket"
 	"parley/shared/table"
 )
 
@@ -110,7 +111,7 @@ func (b *sendBuild) build(c *change) error {
 	for _, f := range b.files {
 		c.act(f, func(table.Item) error { return errAttachment("attachment_unknown") })
 	}
-	for _, step := range []func(*change) error{b.start, b.reserve, b.accompany, b.point, b.tell} {
+	for _, step := range []func(*change) error{b.start, b.reserve, b.accompany, b.point, b.note, b.tell} {
 		if err := step(c); err != nil {
 			return err
 		}
@@ -201,6 +202,21 @@ func (b *sendBuild) point(c *change) error {
 		setDue(item, c.now.Add(lookAfter), b.project.ID, string(c.session.ID))
 	}
 	c.act(table.Put(item, table.Absent()), func(table.Item) error { return errReplay })
+	return nil
+}
+
+// note has the connection know that its session has begun. One that has ended
+// meanwhile stops no message.
+func (b *sendBuild) note(c *change) error {
+	if b.request.On.ID == "" {
+		return nil
+	}
+	up := table.Update(connectionKey(b.request.On), table.Exists(), table.Missing("left"), table.Equal("session", string(c.session.ID)))
+	up.Set = table.Item{"begun": true}
+	c.act(up, func(table.Item) error {
+		b.request.On = socket.Ref{}
+		return nil
+	})
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func RunApps(t *testing.T, host Host) {
 // The hub is below base, for the query that an app has in its address.
 func Ask(t testing.TB, base string, query url.Values, question string) string {
 	t.Helper()
-	a := inNode(t).connect(&page{suite: &suite{Host: Host{Base: base}}, t: t, query: query}, options{})
+	a := inNode(t).connect(&page{suite: &suite{Host: Host{Base: base}, arrived: new(sync.Map)}, t: t, query: query}, options{})
 	a.say(question)
 	return a.hears(1).final
 }

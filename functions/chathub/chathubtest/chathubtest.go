@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,6 +120,8 @@ type suite struct {
 	keys *token.Keyring
 	// own are the projects of the test that runs.
 	own parleytest.Own
+	// arrived are the clients that messages have arrived at whole, by their ids.
+	arrived *sync.Map
 }
 
 func newSuite(t *testing.T, host Host) *suite {
@@ -127,7 +130,7 @@ func newSuite(t *testing.T, host Host) *suite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &suite{Host: host, keys: keys}
+	return &suite{Host: host, keys: keys, arrived: new(sync.Map)}
 }
 
 // of returns the suite for one test, after which nothing goes wrong any more.

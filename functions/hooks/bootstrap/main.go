@@ -28,6 +28,10 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := wire.Metrics()
+	if err != nil {
+		return err
+	}
 	urls, err := wire.URLs()
 	if err != nil {
 		return err
@@ -35,7 +39,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if urls.Uploads == "" {
 		return errors.New("PARLEY_URLS does not name where files are")
 	}
-	c := hooks.Config{Store: store, Do: client.Do, Files: strings.TrimRight(urls.Uploads, "/"), Metrics: os.Stdout, Log: b.Log,
+	c := hooks.Config{Store: store, Do: client.Do, Files: strings.TrimRight(urls.Uploads, "/"), Metrics: metrics, Log: b.Log,
 		Console: os.Getenv("PARLEY_CONSOLE"), MailFrom: os.Getenv("PARLEY_MAIL_FROM"), Secret: secrets(b)}
 	if c.MailFrom != "" {
 		c.Mail = ses.New(b.Call).Send

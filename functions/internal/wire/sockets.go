@@ -81,7 +81,7 @@ func ServeSocket(api string, handlers func(ctx context.Context, b *Base) (socket
 		if err != nil {
 			return err
 		}
-		c := apigateway.Config{API: api, OriginSecret: b.secret.Origin, Log: b.Log}
+		c := apigateway.Config{API: api, Front: b.front, Log: b.Log}
 		if requests != nil {
 			c.Rest = lambdahttp.AdaptWith(requests, b.HTTP(), func(context.Context, json.RawMessage) (any, error) {
 				return nil, lambdahttp.ErrNotHTTP

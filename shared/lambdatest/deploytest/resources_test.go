@@ -209,37 +209,23 @@ func oneOrMore(v any) []any {
 	return []any{v}
 }
 
-func TestAlarms(t *testing.T) {
+// TestMetricsOfOneStack: whoever writes metrics, and the alarm that reads one, use a
+// namespace that no other stack of the account has.
+func TestMetricsOfOneStack(t *testing.T) {
 	template := load(t)
-	watched := map[string]bool{}
-	for id, a := range template.ofType("AWS::CloudWatch::Alarm") {
-		p := a.in("Properties")
-		of := ""
-		for _, d := range p.list("Dimensions") {
-			of = fmt.Sprint(d.(node)["Value"])
-		}
-		watched[fmt.Sprint(p["Namespace"], " ", p["MetricName"], " ", of)] = true
-		if !strings.Contains(fmt.Sprint(p["AlarmActions"]), "AlarmTopicArn") || p["AlarmDescription"] == nil || p["TreatMissingData"] != "notBreaching" {
-			t.Errorf("%s: %v", id, p)
+	want := node{"Fn::Sub": "Parley/${AWS::StackName}"}
+	for name, f := range template.functions() {
+		got := f.at("Properties", "Environment", "Variables", "PARLEY_METRICS")
+		if writes := slices.Contains([]string{"feed", "hooks", "sweep"}, name); writes != (got != nil) || writes && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: PARLEY_METRICS = %v", name, got)
 		}
 	}
-	var want []string
-	for id := range template.ofType("AWS::Serverless::Function") {
-		want = append(want, "AWS/Lambda Errors map[Ref:"+id+"]", "AWS/Lambda Throttles map[Ref:"+id+"]")
-	}
-	want = append(want, "AWS/Lambda IteratorAge map[Ref:FeedFunction]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:FeedFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:HooksFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:ReviewFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:PushFailures.QueueName]",
-		"Parley map[Fn::Sub:${AWS::StackName}-logged-errors] ")
-	for _, w := range want {
-		if !watched[w] {
-			t.Errorf("nobody watches %s", w)
+	for id, f := range template.ofType("AWS::Logs::MetricFilter") {
+		for _, m := range f.list("Properties", "MetricTransformations") {
+			if got := m.(node)["MetricNamespace"]; !reflect.DeepEqual(got, want) {
+				t.Errorf("%s counts in %v", id, got)
+			}
 		}
-	}
-	if len(watched) != len(want) {
-		t.Errorf("%d alarms, want %d", len(watched), len(want))
 	}
 }
 
@@ -251,7 +237,7 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("no output for the URL of %s", id)
 		}
 	}
-	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:PushFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
+	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:Failures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
 		if !strings.Contains(shown, ref) {
 			t.Errorf("no output for %s", ref)
 		}
