@@ -94,7 +94,7 @@ func TestCossistant(t *testing.T) {
 	o.list("AI")
 	o.open("cossistant")
 	o.press("Take over")
-	o.awaitChips("Open", "You answer")
+	o.awaitChips("Open", "You answer", "Online now")
 	waitFor(t, "somebody joins", func() bool { return len(w.Timeline(chat)) == 3 })
 	who, _ := w.Item(chat, w.Timeline(chat)[2])["userId"].(string)
 	waitFor(t, "they have seen it", func() bool { return w.SeenAt(chat, who) != "" })
