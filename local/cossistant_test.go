@@ -17,8 +17,8 @@ import (
 	"parley/functions/cossistant/cossistanttest"
 )
 
-// widget is a page with Cossistant's widget at make run.
-type widget struct {
+// liveWidget is a page with Cossistant's widget at make run.
+type liveWidget struct {
 	t *testing.T
 	p *process
 	*cossistanttest.Widget
@@ -27,7 +27,7 @@ type widget struct {
 }
 
 // call makes one of the widget's requests.
-func (w *widget) call(visitor, method, path string, body any) map[string]any {
+func (w *liveWidget) call(visitor, method, path string, body any) map[string]any {
 	w.t.Helper()
 	content, err := json.Marshal(body)
 	if err != nil {
@@ -53,9 +53,9 @@ func (w *widget) call(visitor, method, path string, body any) map[string]any {
 }
 
 // widgetAt loads a page with the widget, which connects.
-func widgetAt(t *testing.T, p *process) *widget {
+func widgetAt(t *testing.T, p *process) *liveWidget {
 	t.Helper()
-	w := &widget{t: t, p: p, over: make(chan error, 1)}
+	w := &liveWidget{t: t, p: p, over: make(chan error, 1)}
 	website := w.call("", http.MethodGet, "/websites", nil)
 	w.Widget = cossistanttest.NewWidget(website["id"].(string), website["visitor"].(map[string]any)["id"].(string))
 	address := "ws" + strings.TrimPrefix(p.page, "http") + "/cossistant/ws?" + url.Values{"visitorId": {w.Visitor}, "publicKey": {p.key}}.Encode()

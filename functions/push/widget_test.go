@@ -29,6 +29,10 @@ func TestC49Beats(t *testing.T) {
 		tab := h.tab(h.arrive())
 		time.Sleep(time.Second)
 		tab.send("CO1", true, 1)
+		time.Sleep(2500 * time.Millisecond)
+		if !tab.Types("CO1", "guide") {
+			t.Errorf("after the echo of the question nothing shows that it is answered: %v", types(tab.Events()))
+		}
 		time.Sleep(30 * time.Second)
 		var beats int
 		for _, e := range tab.Events("conversationTyping") {
@@ -36,7 +40,7 @@ func TestC49Beats(t *testing.T) {
 				beats++
 			}
 		}
-		if beats != 2 || tab.Types("CO1", "guide") || len(tab.Events("aiAgentProcessingCompleted")) != 1 {
+		if beats != 3 || tab.Types("CO1", "guide") || len(tab.Events("aiAgentProcessingCompleted")) != 1 {
 			t.Errorf("of a reply of 6 s the client is told: %v", types(tab.Events()))
 		}
 		tab.same()

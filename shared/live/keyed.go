@@ -301,9 +301,13 @@ func (l *Live) signal(ctx context.Context, s *parley.Session, frame func(KeyedSp
 	return nil
 }
 
-// typesEvery is how often it is said that a reply is being written. Our choice: clients
-// show it for 6 seconds.
-const typesEvery = 4 * time.Second
+// How long after it was said that a reply is being written that is said again, first and
+// then always. Our choices: clients show it for 6 seconds, and no more once they are told
+// of a message, as they are of the one that is being answered, a moment later.
+const (
+	typesAgain = time.Second
+	typesEvery = 4 * time.Second
+)
 
 // keyedRelay says of a reply that it is being written, and what came of it. The
 // function push says the latter too, so that nothing is lost with the process.
@@ -331,7 +335,7 @@ func (r *keyedRelay) Begin(ctx context.Context) {
 	}
 	ctx, r.stop = context.WithCancel(ctx)
 	r.beats.Go(func() {
-		for sleep(ctx, typesEvery) == nil && r.writes(ctx) {
+		for pause := typesAgain; sleep(ctx, pause) == nil && r.writes(ctx); pause = typesEvery {
 			r.tell(ctx, func(v parley.VisitorID) [][]byte { return [][]byte{r.speaker.Typing(v, r.session, r.agent(), true)} })
 		}
 	})
