@@ -96,8 +96,9 @@ func serverConversations(t *testing.T, s *suite) {
 	if got := shown.ids("items"); !slices.Contains(got, reply) || slices.Contains(got, note) || strings.Contains(shown.body, "A note") {
 		t.Errorf("the visitor has the items %q", got)
 	}
+	p.send(id, p.said(ulid(), "Thank you")).ok()
 	if rows := team.do("GET", at+"/seen", nil).ok().body; !strings.Contains(rows, `"userId":"ann"`) {
-		t.Errorf("who writes has seen nothing: %s", rows)
+		t.Errorf("who has written has seen nothing: %s", rows)
 	}
 	seen := p.post(at+"/seen", object{}).ok().text("lastSeenAt")
 	team.do("GET", at, nil).ok().is(object{"conversation.visitorLastSeenAt": seen})
