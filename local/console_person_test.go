@@ -2,12 +2,11 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 
 	"parley/shared/browsertest"
 )
@@ -54,10 +53,21 @@ func TestC57Console(t *testing.T) {
 		t.Error("an answer is marked as seen that nobody has seen")
 	}
 	w.call(w.Visitor, "POST", "/conversations/COabc/seen", map[string]any{})
-	o.do(chromedp.Reload())
 	o.await(`document.querySelector(".message.ai .seen")?.innerText == "Seen by the visitor"`)
 	o.picture("C57")
 	browsertest.Audit(t, o.ctx, "visitor")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, p.page+"/operator/visitors/"+w.Visitor, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+p.private)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	o.awaitShown("This session does not exist any more.")
+	o.await(`!document.body.innerText.includes("Ann Other")`)
 }
 
 // TestC57HostileVisitor: nothing that a page says of its visitor becomes markup, pushes

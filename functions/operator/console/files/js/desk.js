@@ -8,7 +8,7 @@ import { SessionRecord, isTelling } from "./sessionrecord.js";
 import { text } from "./text.js";
 
 /** How often it is looked whether a visitor whose page gives signs is still there and what it has seen, in milliseconds. */
-const GLANCE = 30_000;
+const GLANCE = 20_000;
 
 /**
  * See Follower for its events; besides, `touched` when a session was changed or
@@ -222,7 +222,8 @@ export class Desk extends Follower {
       record.learn(await this.#api.glance(record.id));
       this.changed();
     } catch (err) {
-      if (!(err instanceof Problem)) throw err; // the next one tells
+      if (!(err instanceof Problem)) throw err;
+      if (err.code === "not_found" && this.record === record) this.gone(); // else the next one tells
     }
   }
 
