@@ -1,4 +1,5 @@
 # make run      Parley on this machine: needs Go and nothing else
+# make sam-local  the functions in containers, with SAM; needs Docker or Podman
 # make token    a token of somebody for the hub under make run: SUB=user_1
 # make test     all tests; gets what they need first
 # make check    what the tests do not see: format, vet, linters, template, builds
@@ -14,12 +15,19 @@ environment = $(or $(filter dev prod,$(or $(ENV),dev)),$(error ENV is dev or pro
 settings = $(if $(filter prod,$(environment)),--config-env prod)
 sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
 
-.PHONY: run token test check bench mutants build deploy project restore
+.PHONY: run sam-local token test check bench mutants build deploy project restore
 
 # Settings: PORT, HOST, RESET, AGENT, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL.
 run:
 	@test -e .cache/bin/parley || echo 'Compiling, which takes a minute or two the first time.'
 	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley
+
+# Settings: PORT, IMAGE=minimal, DOCKER_HOST.
+sam-local:
+	@for tool in java dynamodb versitygw sam; do .ci/tools/$$tool || exit 1; done
+	@mkdir -p .cache/bin
+	@echo 'Compiling, which takes some minutes the first time.'
+	@go build -o .cache/bin/sam-local ./local/sam/start && .ci/dynamodb .cache/bin/sam-local
 
 token:
 	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley token '$(SUB)'
@@ -59,5 +67,5 @@ restore:
 # what an old protocol drags in (a third of the binary), and without the
 # revision of the checkout a function that did not change is not deployed again.
 build-%Function:
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags=-s \
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(or $(LAMBDA_GOARCH),arm64) go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags=-s \
 		-o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr A-Z a-z)/bootstrap

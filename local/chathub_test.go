@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -114,6 +115,31 @@ func TestSignalRClient(t *testing.T) {
 	query := url.Values{"agentId": {"demo.guide"}, "access_token": {strings.TrimSpace(string(token))}}
 	if reply := chathubtest.Ask(t, p.page, query, "Do I need docker to try it?"); !strings.Contains(strings.ToLower(reply), "docker") {
 		t.Errorf("the reply is %q", reply)
+	}
+}
+
+// TestHubIsNamed: whoever starts Parley, and whoever opens its page, is told where the hub
+// is and how to get a token.
+func TestHubIsNamed(t *testing.T) {
+	p := start(t, t.TempDir())
+	response, err := http.Get(p.page + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, text := range map[string]string{"start": p.said, "page": string(page)} {
+		for _, want := range []string{"/hubs/chat?agentId=demo.guide", "make token SUB=user_1"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the %s does not name %q", where, want)
+			}
+		}
+	}
+	if !strings.Contains(p.said, p.page+"/hubs/chat") {
+		t.Errorf("it prints %q, want the hub's whole address", p.said)
 	}
 }
 

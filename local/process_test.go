@@ -44,6 +44,7 @@ type process struct {
 	cmd       *exec.Cmd
 	page, key string
 	private   string // a private key of an operator
+	said      string // when it had started
 	exited    chan struct{}
 	log       *buffer
 }
@@ -70,8 +71,9 @@ func start(t *testing.T, folder string, env ...string) *process {
 		}
 		return strings.Contains(out.String(), "Ctrl-C")
 	})
-	p.page, p.key = addresses(t, out.String())
-	p.private = privateKey(t, out.String())
+	p.said = out.String()
+	p.page, p.key = addresses(t, p.said)
+	p.private = privateKey(t, p.said)
 	return p
 }
 

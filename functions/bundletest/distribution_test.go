@@ -329,7 +329,11 @@ func testOneAddress(t *testing.T, s *stack) {
 	desk := *v
 	desk.token = secret
 	var way struct{ Ticket, Socket string }
-	if made := desk.do(http.MethodPost, public+"/operator/ticket", nil, "Origin", ""); made.StatusCode != http.StatusCreated || json.NewDecoder(made.Body).Decode(&way) != nil {
+	if r := desk.do(http.MethodPost, public+"/operator/ticket", nil, "Origin", "https://"+lambdatest.URLDomain); r.StatusCode != http.StatusForbidden {
+		t.Errorf("a page of the function's own host is answered %d behind the distribution", r.StatusCode)
+	}
+	here := "https" + strings.TrimPrefix(public, "http") // the console's own origin
+	if made := desk.do(http.MethodPost, public+"/operator/ticket", nil, "Origin", here); made.StatusCode != http.StatusCreated || json.NewDecoder(made.Body).Decode(&way) != nil {
 		t.Fatalf("ticket: %d", made.StatusCode)
 	}
 	c := dialConsole(t, "ws"+strings.TrimPrefix(public, "http")+way.Socket+"?ticket="+way.Ticket)

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -12,6 +15,8 @@ import (
 
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
+	"parley/functions/cossistant/cossistanttest"
+	"parley/functions/cossistant/shape"
 	"parley/local/gateway"
 	"parley/local/gateway/gatewaytest"
 	"parley/shared/live"
@@ -19,7 +24,7 @@ import (
 )
 
 // socketFunctions are the functions behind the WebSocket APIs, by the names of these.
-var socketFunctions = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews"}
+var socketFunctions = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews", shape.SocketAPI: "cossistantws"}
 
 // listenSockets takes the addresses of the WebSocket APIs, of which the functions are
 // told before there is anybody.
@@ -75,6 +80,26 @@ func TestSockets(t *testing.T) {
 	s.follow(t)
 	t.Run("Console", func(t *testing.T) { testConsole(t, s) })
 	t.Run("ChatHub", func(t *testing.T) { chathubtest.Run(t, s.chatHub()) })
+	t.Run("Cossistant", func(t *testing.T) { cossistanttest.RunSockets(t, s.cossistantSockets()) })
+	t.Run("SignalR", func(t *testing.T) { chathubtest.RunInNode(t, s.behindOneName()) })
+}
+
+// behindOneName is the hub as its clients need it: they negotiate and connect below one
+// address, which a distribution of CloudFront gives them on AWS.
+func (s *stack) behindOneName() chathubtest.Host {
+	s.t.Helper()
+	host := s.chatHub()
+	functions, err := url.Parse(host.Base)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(chathub.NegotiatePath, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(functions) }})
+	mux.Handle(chathub.Path, s.gateways[chathub.API])
+	server := httptest.NewServer(mux)
+	s.t.Cleanup(server.Close)
+	host.Base = server.URL
+	return host
 }
 
 // testConsole: a console gets a ticket, which opens its socket once, is told over it

@@ -17,6 +17,7 @@ import (
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
 	"parley/functions/cossistant/cossistanttest"
+	"parley/functions/cossistant/shape"
 	"parley/functions/hissuno/hissunotest"
 	"parley/functions/opencx/opencxtest"
 	"parley/local/gateway"
@@ -26,6 +27,7 @@ import (
 	"parley/shared/awstest"
 	"parley/shared/bucket"
 	"parley/shared/lambdatest"
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/table"
 	"parley/shared/table/dynamo"
@@ -231,6 +233,12 @@ func (s *stack) hissuno(f front) hissunotest.Host {
 // cossistant is the stack as the suite of Cossistant's protocol takes it.
 func (s *stack) cossistant() cossistanttest.Host {
 	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master, Origin: awstest.Origin}
+}
+
+// cossistantSockets is the stack as the suite of its sockets takes it.
+func (s *stack) cossistantSockets() cossistanttest.SocketHost {
+	return cossistanttest.SocketHost{Host: s.cossistant(), Socket: s.sockets[shape.SocketAPI].Endpoint, Console: s.sockets[live.ConsoleAPI].Endpoint,
+		Gateway: func() *gateway.API { return s.gateways[shape.SocketAPI] }, Model: s.model, Dump: s.dump}
 }
 
 // openCX is the stack as the suite of OpenCX's protocol takes it.

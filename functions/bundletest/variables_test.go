@@ -34,7 +34,7 @@ func TestVariables(t *testing.T) {
 				switch {
 				case slices.Contains(required, variable):
 					refuses(t, f, variable+" is not set")
-				case name == "hooks" && variable == "PARLEY_URLS":
+				case slices.Contains([]string{"hooks", "push", "respond"}, name) && variable == "PARLEY_URLS":
 					refuses(t, f, "PARLEY_URLS does not name")
 				case variable == "PARLEY_MODEL": // the agent of this stack is a model
 					refuses(t, f, "")

@@ -58,8 +58,8 @@ type Hub struct {
 	// Socket answers the events of the socket API.
 	Socket socket.Handler
 
-	typists live.TypingPace
-	clients hearing
+	typists, calls live.Pace
+	clients        hearing
 }
 
 // New returns the hub.
@@ -76,7 +76,7 @@ func New(c Config) (*Hub, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Hub{Config: c}
+	h := &Hub{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, calls: live.Pace{PerSecond: live.CallsPerSecond}}
 	h.Negotiate = withCredentials(c.API.Dialect(refuseNegotiation, api.Route{Pattern: "POST " + NegotiatePath, Handle: h.negotiate}))
 	h.Socket = socket.Recovered(h.handle, broken, c.API.Log)
 	return h, nil

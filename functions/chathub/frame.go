@@ -104,7 +104,7 @@ func (f *frame) shake(r signalr.Record) {
 // settle has a connection become one that frames are sent to, with its first ping. A
 // table that cannot be reached is no reason to end it: a ping or a call comes again.
 func (f *frame) settle(ctx context.Context) {
-	if f.Now().Sub(f.event.Connected) >= settling {
+	if f.Now().Sub(f.event.Connected) >= settling || !f.calls.Take(f.event.Ref, f.Now()) {
 		return
 	}
 	if _, err := f.join(ctx); err != nil {

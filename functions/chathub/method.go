@@ -55,6 +55,9 @@ func (f *frame) call(ctx context.Context, r signalr.Record) (any, error) {
 	if r.Target == methodTyping && !f.typists.Take(f.event.Ref, f.Now()) {
 		return nil, nil
 	}
+	if !f.calls.Take(f.event.Ref, f.Now()) {
+		return nil, &parley.Error{Kind: parley.ErrLimit, Code: codeLimited, Text: "the connection calls too often"}
+	}
 	c, err := f.join(ctx)
 	if err != nil {
 		return nil, err

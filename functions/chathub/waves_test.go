@@ -148,4 +148,20 @@ func testCalls(t *testing.T) {
 	if frame(types); typed != live.TypingPerSecond+1 {
 		t.Errorf("a second later it is told %d times", typed)
 	}
+	now = now.Add(time.Second)
+	for range live.CallsPerSecond {
+		frame(`{"type":1,"target":"CancelAsync","invocationId":"1"}`)
+	}
+	for record, want := range map[string]string{
+		send: "rate_limited", `{"type":1,"target":"EndSessionAsync","invocationId":"2"}`: "rate_limited",
+		`{"type":1,"target":"CancelAsync"}`: `"code":"rate_limited"`, `{"type":6}`: `{"type":6}`,
+	} {
+		m.Reset()
+		a := hub.Socket(t.Context(), socket.Event{Kind: socket.Message, Ref: e.Ref, Connected: now, Address: e.Address, MessageID: "more", Frame: []byte(record + "\x1e")})
+		if c := m.Counts(); c.Calls != 0 || !strings.Contains(string(a.Frame), want) {
+			t.Errorf("%s beyond the limit makes %d calls and is answered %q", record, c.Calls, a.Frame)
+		}
+	}
+	now = now.Add(time.Second)
+	frame(send)
 }

@@ -35,12 +35,13 @@ func New(c Config) (socket.Handler, error) {
 	broken := func(socket.Event) socket.Answer {
 		return said(answer{Type: "error", Code: "internal"})
 	}
-	return socket.Recovered((&function{Config: c}).handle, broken, c.Log), nil
+	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: live.CallsPerSecond}}
+	return socket.Recovered(f.handle, broken, c.Log), nil
 }
 
 type function struct {
 	Config
-	typists live.TypingPace
+	typists, frames live.Pace
 }
 
 func (f *function) handle(ctx context.Context, e socket.Event) socket.Answer {
@@ -110,6 +111,9 @@ func (f *function) message(ctx context.Context, e socket.Event) answer {
 	if in.Typing != nil && !f.typists.Take(e.Ref, f.Live.Now()) {
 		return answer{Type: "done"}
 	}
+	if in.Typing == nil && !f.frames.Take(e.Ref, f.Live.Now()) {
+		return answer{Type: "error", Code: "rate_limited"}
+	}
 	c, err := f.Store.ConsoleOf(ctx, e.Ref)
 	if errors.Is(err, parley.ErrNotFound) {
 		f.dismiss(ctx, e.Ref)
@@ -124,7 +128,7 @@ func (f *function) message(ctx context.Context, e socket.Event) answer {
 	case in.Typing != nil:
 		err = f.typing(ctx, c, *in.Typing)
 	case in.Seen != nil && *in.Seen >= 0:
-		_, err = f.Store.MoveMark(ctx, c.Caller, c.Session, parley.MarkSeen, *in.Seen)
+		err = f.seen(ctx, c, *in.Seen)
 	default:
 		return answer{Type: "error", Code: "invalid_field"}
 	}
@@ -153,6 +157,15 @@ func (f *function) typing(ctx context.Context, c parley.Connection, typing bool)
 	session, news, err := f.Store.SetTyping(ctx, c.Caller, c.Session, by, typing)
 	if err == nil && news {
 		f.Live.Typing(ctx, session, by, typing)
+	}
+	return err
+}
+
+// seen moves the operator's mark and tells the visitor.
+func (f *function) seen(ctx context.Context, c parley.Connection, upto parley.Seq) error {
+	mark, err := f.Store.MoveMark(ctx, c.Caller, c.Session, parley.MarkSeen, upto)
+	if err == nil {
+		f.Live.Seen(ctx, c.Caller, c.Session, mark)
 	}
 	return err
 }

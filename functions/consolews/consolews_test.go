@@ -414,3 +414,37 @@ func TestCostOfAnHour(t *testing.T) {
 		}
 	})
 }
+
+// TestFramesArePaced: what a console wants too often is refused, and nothing is read for
+// it; pings and others are answered.
+func TestFramesArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		for _, id := range []string{"a=", "b="} {
+			if got := d.connect(id, d.ticket()); got != http.StatusOK {
+				t.Fatalf("connect = %d", got)
+			}
+		}
+		for n := range live.CallsPerSecond {
+			if got := d.say("a=", `{"watch": ""}`); got != "watching" {
+				t.Fatalf("watch %d = %s", n, got)
+			}
+		}
+		d.meter.Reset()
+		for _, frame := range []string{`{"watch": ""}`, `{"seen": 1}`, `{}`} {
+			if got := d.say("a=", frame); got != "error rate_limited" {
+				t.Errorf("%s = %s", frame, got)
+			}
+		}
+		if n := d.meter.Counts().Calls; n != 0 {
+			t.Errorf("what is refused makes %d calls", n)
+		}
+		if ping, other := d.say("a=", `{"ping": true}`), d.say("b=", `{"watch": ""}`); ping != "pong" || other != "watching" {
+			t.Errorf("ping = %s, another's watch = %s", ping, other)
+		}
+		time.Sleep(time.Second)
+		if got := d.say("a=", `{"watch": ""}`); got != "watching" {
+			t.Errorf("watch a second later = %s", got)
+		}
+	})
+}

@@ -153,13 +153,7 @@ func (u *connection) pieces(e parley.Entry) (all []string) {
 // content is what is shown of a message that is not streamed: its text with the
 // addresses of what is attached, as the widget shows text only.
 func (f function) content(r *http.Request, p *parley.Project, language string, e parley.Entry) string {
-	lines := []string{e.Text}
-	for _, part := range e.Parts {
-		if a := part.Attachment; a != nil {
-			lines = append(lines, a.Name+": "+f.API.FileURL(r, p.ID, a.ID, a.Name))
-		}
-	}
-	text := strings.TrimSpace(strings.Join(lines, "\n"))
+	text := strings.TrimSpace(e.Written(func(a parley.Attachment) string { return f.API.FileURL(r, p.ID, a.ID, a.Name) }))
 	if e.Status == parley.StatusIncomplete {
 		text += brokenOff(p, language)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -143,6 +145,51 @@ func (w *world) reply(id, text string) {
 	if err != nil {
 		w.Fatal(err)
 	}
+}
+
+// TestFiles: a person's files are told as lines with their addresses, alone or after the
+// text, which is cut where all of it is more than a frame takes.
+func TestFiles(t *testing.T) {
+	in(t, saying("Yes"), func(w *world) {
+		store := parleytest.Store(w, parley.Config{Table: w.Table, Derive: w.Keys.Derive, ProjectLife: -1, Bucket: parleytest.NewBucket(w)})
+		write := func(id, text string, names ...string) (links string) {
+			w.Helper()
+			r := parley.ReplyRequest{ID: parley.EntryID(id), Session: session, Content: text, KeepHolder: true}
+			for _, name := range names {
+				f, err := store.PutUpload(w.Context(), parleytest.Operator(), "", name, "text/plain", []byte("words"))
+				if err != nil {
+					w.Fatal(err)
+				}
+				r.Attachments = append(r.Attachments, f.ID)
+				links += "\n" + f.Name + ": https://files.example/files/" + string(f.ID) + "/" + store.FileSecret("demo", f.ID) + "/" + url.PathEscape(f.Name)
+			}
+			if _, err := store.Reply(w.Context(), parleytest.Operator(), parley.Author{Kind: parley.AuthorHuman, ID: "op"}, r); err != nil {
+				w.Fatal(err)
+			}
+			return links
+		}
+		w.connect()
+		w.send("m1")
+		w.settle()
+		links := write("h1", "See these:", "a b.txt", "c.txt")
+		w.settle()
+		w.told("h1", "See these:"+links, false)
+		links = write("h2", "", "d.txt")
+		w.settle()
+		w.told("h2", strings.TrimSpace(links), false)
+		var names []string
+		for n := range parley.MaxAttachments {
+			names = append(names, strings.Repeat("é", 90)+strconv.Itoa(n)+".txt")
+		}
+		long := strings.Repeat("\"", 14_000) // 28,000 as JSON
+		links = write("h3", long, names...)
+		w.settle()
+		m := w.page.messages["h3"]
+		text, whole := strings.CutSuffix(m.finals[0], links)
+		if cut, ended := strings.CutSuffix(text, "…"); !whole || !ended || !strings.HasPrefix(long, cut) || len(cut) < 5000 || m.text() != m.finals[0] {
+			w.Errorf("the long message ends in %q", m.finals[0][max(0, len(m.finals[0])-300):])
+		}
+	})
 }
 
 // TestStopped: what a visitor cancels or a person takes over grows no further, and its

@@ -95,10 +95,11 @@ func (w *world) feed() {
 	if len(seen) > 0 {
 		after = seen[len(seen)-1].Seq
 	}
-	handle := feed.New(feed.Config{Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{push.Bell(func(_ context.Context, e push.Event) error {
+	call := func(_ context.Context, e push.Event) error {
 		w.work.Go(func() { w.push(e) })
 		return nil
-	})}})
+	}
+	handle := feed.New(feed.Config{Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{push.Bell(call), push.PageBell(call)}})
 	for w.ctx.Err() == nil {
 		w.pause(50 * time.Millisecond)
 		changes, err := w.Table.Changes(context.WithoutCancel(w.ctx), after, 1000)
@@ -217,7 +218,7 @@ func (p *process) Active(ctx context.Context, to socket.Ref) (time.Time, error) 
 // live returns who tells pages in a process.
 func (p *process) live() (*live.Live, *parley.Store) {
 	store := parleytest.Store(p.w, parley.Config{Table: mortalTable{p.w.table, p}, Derive: p.w.Keys.Derive, ProjectLife: -1})
-	l, err := live.New(live.Config{Store: store, Poster: p, Speakers: live.Speakers(), Log: slog.New(slog.DiscardHandler)})
+	l, err := live.New(live.Config{Store: store, Poster: p, Speakers: live.Speakers(), Keyed: keyed(), Files: "https://files.example", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		p.w.Fatal(err)
 	}

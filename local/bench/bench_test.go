@@ -39,11 +39,13 @@ var tiers = []struct {
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
 	{"ChatHub", true, measureChatHub},
+	{"Cossistant", true, measureCossistant},
 	{"Smooth", true, measureSmooth},
 	{"SmoothProcess", false, measureSmoothProcess},
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},
 	{"Live", false, measureLive},
+	{"Widget", false, measureWidget},
 	{"Crowd", false, measureCrowd},
 }
 

@@ -9,7 +9,6 @@ import (
 	"parley/functions/chat"
 	closing "parley/functions/close"
 	"parley/functions/consolews"
-	"parley/functions/cossistant"
 	"parley/functions/csat"
 	"parley/functions/hissuno"
 	"parley/functions/history"
@@ -72,7 +71,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	support, err := cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher, Typing: b.pages.Typing})
+	support, err := b.openWidget(calls)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 		return nil, err
 	}
 	h, err = operator.New(operator.Config{API: calls, Runs: b.engine.Dispatcher, Hold: hold, CheckURL: b.checkURL, Console: desk,
-		Typing: b.pages.Typing, Socket: operator.SocketPath, Dismiss: b.pages.Dismiss})
+		Typing: b.pages.Typing, Seen: b.pages.Seen, Socket: operator.SocketPath, Dismiss: b.pages.Dismiss})
 	mount(b.untilStop(h), err, "/operator/", "/console", "/console/")
 	desks, err := consolews.New(consolews.Config{Store: calls.Store, Live: b.pages, Log: b.log})
 	if err != nil {

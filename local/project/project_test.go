@@ -19,9 +19,9 @@ import (
 
 // cloud is a stack parley-dev, whose operator function is the real one.
 type cloud struct {
-	store *parley.Store
-	asked []string // the events
-	front string   // the address of the distribution in front, if there is one
+	store   *parley.Store
+	address string   // of its distribution, if it has one
+	asked   []string // the events
 }
 
 // newCloud has the process find the stack, and nothing of the machine's own account.
@@ -43,8 +43,8 @@ func newCloud(t *testing.T) *cloud {
 		for _, name := range []string{"Identify", "Hissuno", "Opencx", "Cossistant", "ChathubSocket", "Operator"} {
 			fmt.Fprintf(w, `<member><OutputKey>%sURL</OutputKey><OutputValue>https://%s.example/</OutputValue></member>`, name, strings.ToLower(name))
 		}
-		if c.front != "" {
-			fmt.Fprintf(w, `<member><OutputKey>Address</OutputKey><OutputValue>%s</OutputValue></member>`, c.front)
+		if c.address != "" {
+			fmt.Fprintf(w, `<member><OutputKey>Address</OutputKey><OutputValue>%s</OutputValue></member>`, c.address)
 		}
 		fmt.Fprint(w, `<member><OutputKey>OperatorFunctionName</OutputKey><OutputValue>op</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`)
 	})
@@ -132,21 +132,25 @@ func TestFirstProject(t *testing.T) {
 	}
 }
 
-// TestBehindDistribution: with one address for all, no line names another.
+// TestBehindDistribution: with a distribution the lines name its address alone.
 func TestBehindDistribution(t *testing.T) {
 	c := newCloud(t)
-	c.front = "https://chat.shop.example"
-	said, err := call(t, "STACK=parley-dev", "ID=shop")
+	c.address = "https://chat.joes.example"
+	said, err := call(t, "STACK=parley-dev", "ID=joes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"/console/\n", `", key`, "/hissuno/chat", `", token`, "/cossistant/v1", `/hubs/chat?agentId=shop.guide", {` + "\n    accessTokenFactory: () => tokenFromMyBackend() });"} {
-		if !strings.Contains(said, c.front+want) {
-			t.Errorf("it does not say %s%s:\n%s", c.front, want, said)
+	for _, want := range []string{"  https://chat.joes.example/console/\n", `const parley = "https://chat.joes.example", key`,
+		`apiUrl="https://chat.joes.example/hissuno/chat"`, `apiUrl: "https://chat.joes.example", token`,
+		`apiUrl="https://chat.joes.example/cossistant/v1"`, `withUrl("https://chat.joes.example/hubs/chat?agentId=joes.guide"`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %s:\n%s", want, said)
 		}
 	}
-	if strings.Count(said, "https://") != 6 {
-		t.Errorf("it names other addresses too:\n%s", said)
+	for _, function := range []string{"identify", "operator", "hissuno", "opencx", "cossistant", "chathubsocket"} {
+		if strings.Contains(said, "https://"+function+".example") {
+			t.Errorf("it names %s's own address:\n%s", function, said)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/template"
 
+	"parley/functions/chathub"
 	"parley/functions/operator"
 )
 
@@ -17,14 +18,14 @@ var welcomeText string
 func welcome(out io.Writer, name string, outputs map[string]string, created operator.Created) error {
 	bases := map[string]string{}
 	for key, address := range outputs {
-		bases[key] = strings.TrimRight(address, "/")
-	}
-	hub := bases["ChathubSocketURL"]
-	if address := bases["Address"]; address != "" { // of a distribution, in front of all of them
-		for key := range bases {
-			bases[key] = address
+		// With a distribution everything is at one address, and perhaps only there.
+		if front := outputs["Address"]; front != "" && strings.HasSuffix(key, "URL") {
+			address = front
+			if key == "ChathubSocketURL" {
+				address += chathub.Path
+			}
 		}
-		hub = ""
+		bases[key] = strings.TrimRight(address, "/")
 	}
 	page, err := template.New("welcome").Parse(welcomeText)
 	if err != nil {
@@ -32,10 +33,9 @@ func welcome(out io.Writer, name string, outputs map[string]string, created oper
 	}
 	return page.Execute(out, struct {
 		Stack   string
-		At      map[string]string // addresses by output, without a slash at the end
+		At      map[string]string // where what an output names is reached, without a slash at the end
 		Keys    operator.Created
 		Key     string // the one for pages
 		TestKey string
-		Hub     string // where clients of ChatHub connect without asking; "" if they ask at At.Address
-	}{name, bases, created, created.PublicKeys[0], created.PublicKeys[len(created.PublicKeys)-1], hub})
+	}{name, bases, created, created.PublicKeys[0], created.PublicKeys[len(created.PublicKeys)-1]})
 }

@@ -71,7 +71,7 @@ func (t *teller) again(ctx context.Context, line parley.Line, told map[parley.Se
 		if at.IsZero() || e.Erased || name == "" || at.Before(wrote.Add(-Unsure)) {
 			continue
 		}
-		if _, err := t.surely(ctx, speaker.Final(Final{Message: name, Text: e.Text, At: e.Time()})); err != nil {
+		if _, err := t.surely(ctx, speaker.Final(Final{Message: name, Text: t.written(news.Session.Channel, t.Project, e), At: e.Time()})); err != nil {
 			return err
 		}
 	}

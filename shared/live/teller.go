@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"parley/shared/api"
 	"parley/shared/parley"
 	"parley/shared/socket"
 )
@@ -189,7 +190,7 @@ func (t *teller) tell(ctx context.Context, session *parley.Session, e parley.Ent
 	case e.Event != "":
 		return t.end(ctx, session, e)
 	case e.Run == "":
-		return t.message(ctx, e.Seq, Final{Message: name, Text: e.Text, At: e.Time()})
+		return t.message(ctx, e.Seq, Final{Message: name, Text: t.written(session.Channel, t.Project, e), At: e.Time()})
 	}
 	if t.given[name] == 0 {
 		if err := t.begin(ctx, name); err != nil {
@@ -202,6 +203,20 @@ func (t *teller) tell(ctx context.Context, session *parley.Session, e parley.Ent
 		f.Text = f.Text[:min(given, len(f.Text))] // it grows no further
 	}
 	return t.message(ctx, e.Seq, f)
+}
+
+// written is a message as clients are told it that show nothing but text: with its files'
+// addresses. Where that is more than a frame takes, the text is cut.
+func (l *Live) written(channel parley.Channel, p parley.ProjectID, e parley.Entry) string {
+	address := func(a parley.Attachment) string { return api.FileURLAt(l.Files, l.Store, p, a.ID, a.Name) }
+	all := e.Written(address)
+	for most := channel.MaxJSONBytes(); most > 0 && e.Text != "" && parley.EncodedBytes(all) > most; {
+		e.Text = e.Text[:cutAt(e.Text, len(e.Text)*7/8)]
+		short := e
+		short.Text += "…"
+		all = short.Written(address)
+	}
+	return all
 }
 
 // begin says once that a reply is being written. It is no harm where that is lost.

@@ -65,6 +65,21 @@ func (e Entry) Time() time.Time { return time.UnixMilli(e.At).UTC() }
 // IsMessage reports whether the entry is a message.
 func (e Entry) IsMessage() bool { return e.Event == "" && !e.Erased }
 
+// Written is the message for clients that show nothing but text: its own, and a line for
+// each file, with its name and the address that address returns.
+func (e Entry) Written(address func(Attachment) string) string {
+	text := e.Text
+	for _, part := range e.Parts {
+		if a := part.Attachment; a != nil {
+			if text != "" {
+				text += "\n"
+			}
+			text += a.Name + ": " + address(*a)
+		}
+	}
+	return text
+}
+
 // Event is a kind of event.
 type Event string
 

@@ -14,6 +14,22 @@ import (
 	"parley/shared/socket"
 )
 
+// appTests are what SignalR's client is put through in an engine, those that only wait
+// left out.
+var appTests = []struct {
+	name string
+	run  func(*testing.T, *suite, *engine)
+}{
+	{"V6_V7_V8_Connects", appConnects},
+	{"V2_StatefulReconnect", appStateful},
+	{"V5_Refused", appRefused},
+	{"V13_UnknownMethod", appUnknownMethod},
+	{"V26_SameTick", appSameTick},
+	{"V27_Cancel", appCancels},
+	{"V28_End", appEnds},
+	{"V29_Reconnect", appReconnects},
+}
+
 // RunApps tests the host with SignalR's own client, unmodified, in Node.js and in
 // Chromium, and with React.
 func RunApps(t *testing.T, host Host) {
@@ -29,22 +45,8 @@ func RunApps(t *testing.T, host Host) {
 	} {
 		t.Run(in.name, func(t *testing.T) {
 			e := in.start(t)
-			for _, test := range []struct {
-				name string
-				run  func(*testing.T, *suite, *engine)
-			}{
-				{"V6_V7_V8_Connects", appConnects},
-				{"V2_StatefulReconnect", appStateful},
-				{"V5_Refused", appRefused},
-				{"V13_UnknownMethod", appUnknownMethod},
-				{"V26_SameTick", appSameTick},
-				{"V27_Cancel", appCancels},
-				{"V28_End", appEnds},
-				{"V29_Reconnect", appReconnects},
-				{"V16_V17_Timers", appTimers},
-			} {
-				t.Run(test.name, func(t *testing.T) { test.run(t, s.of(t), e) })
-			}
+			s.run(t, e)
+			t.Run("V16_V17_Timers", func(t *testing.T) { appTimers(t, s.of(t), e) })
 			t.Run("V34_Jitter", func(t *testing.T) { appsUnderJitter(t, s.of(t), e, in.replies) })
 		})
 	}
@@ -52,6 +54,16 @@ func RunApps(t *testing.T, host Host) {
 		t.Run("V22_React"+release, func(t *testing.T) { showsReplies(t, s.of(t), release) })
 	}
 	t.Run("V37_Restart", func(t *testing.T) { appSeesRestart(t, s.of(t), inNode(t)) })
+}
+
+// RunInNode tests the host with SignalR's own client in Node.js alone, in seconds.
+func RunInNode(t *testing.T, host Host) { newSuite(t, host).run(t, inNode(t)) }
+
+func (s *suite) run(t *testing.T, e *engine) {
+	t.Helper()
+	for _, test := range appTests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, s.of(t), e) })
+	}
 }
 
 // Ask has SignalR's own client in Node.js ask a hub something, and returns the reply.

@@ -38,7 +38,7 @@ func start(_ context.Context, b *wire.Base) error {
 		return err
 	}
 	bells := []feed.Bell{push.ConsoleBell(store, callPush), review.Bell(callReview), hooks.Bell(store, callHooks), hooks.NotifyBell(store, callHooks),
-		hooks.ReplyMailBell(callHooks), push.Bell(callPush)}
+		hooks.ReplyMailBell(callHooks), push.Bell(callPush), push.PageBell(callPush)}
 	handler := feed.New(feed.Config{Bells: bells, Metrics: metrics, Log: b.Log})
 	lambda.Start(handler.Stream)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 	_ "time/tzdata" // of projects' quiet hours, wherever this runs
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -32,14 +31,11 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	urls, err := wire.URLs()
+	files, err := wire.Files()
 	if err != nil {
 		return err
 	}
-	if urls.Uploads == "" {
-		return errors.New("PARLEY_URLS does not name where files are")
-	}
-	c := hooks.Config{Store: store, Do: client.Do, Files: strings.TrimRight(urls.Uploads, "/"), Metrics: metrics, Log: b.Log,
+	c := hooks.Config{Store: store, Do: client.Do, Files: files, Metrics: metrics, Log: b.Log,
 		Console: os.Getenv("PARLEY_CONSOLE"), MailFrom: os.Getenv("PARLEY_MAIL_FROM"), Secret: secrets(b)}
 	if c.MailFrom != "" {
 		c.Mail = ses.New(b.Call).Send

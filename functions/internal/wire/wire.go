@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -180,6 +181,16 @@ func URLs() (api.URLs, error) {
 func Metrics() (emf.Log, error) {
 	namespace, err := Required(metricsVariable)
 	return emf.Log{Namespace: namespace, Writer: os.Stdout}, err
+}
+
+// Files returns the base of files' addresses, without a slash at its end, for a function
+// that tells others than the one who asks.
+func Files() (string, error) {
+	urls, err := URLs()
+	if err == nil && urls.Uploads == "" {
+		err = errors.New(urlsVariable + " does not name where files are")
+	}
+	return strings.TrimRight(urls.Uploads, "/"), err
 }
 
 // Serve is Main for a function that only answers HTTP requests.

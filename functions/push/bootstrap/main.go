@@ -10,14 +10,14 @@ import (
 	"parley/functions/push"
 )
 
-func main() { wire.MainWithoutSecret(start) }
+func main() { wire.Main(start) }
 
 func start(_ context.Context, b *wire.Base) error {
 	store, err := b.Store(nil)
 	if err != nil {
 		return err
 	}
-	pages, err := b.Live(store)
+	pages, err := b.Pages(store)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func start(ctx context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	pages, err := b.Live(store)
+	pages, err := b.Pages(store)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"parley/functions/chathub"
+	"parley/functions/cossistant/shape"
+	"parley/functions/cossistantws"
 	"parley/functions/operator"
 	"parley/functions/operator/console"
 	"parley/local/gateway"
@@ -19,7 +22,7 @@ import (
 )
 
 // socketPaths say where each WebSocket API is at the distribution's address.
-var socketPaths = map[string]string{chathub.API: chathub.Path, live.ConsoleAPI: operator.SocketPath}
+var socketPaths = map[string]string{chathub.API: chathub.Path, live.ConsoleAPI: operator.SocketPath, shape.SocketAPI: cossistantws.Path}
 
 // config is the distribution's own part of the template.
 func config(t *testing.T) node {
@@ -196,6 +199,44 @@ func TestOnlyWhereWanted(t *testing.T) {
 		})
 		if mentions := strings.Count(fmt.Sprint(f.in("Properties")["Policies"]), "OriginSecret"); (reads == 1) != reached || mentions != reads {
 			t.Errorf("%s may read the origin secret %d times, of %d mentions", name, reads, mentions)
+		}
+	}
+}
+
+// TestDeployDistribution: a stack gets a distribution with all that it needs, functions
+// are told of it, and make project names its address.
+func TestDeployDistribution(t *testing.T) {
+	a := newAccount(t)
+	a.template = "template.yaml"
+	a.run("sam deploy --stack-name parley-dev --resolve-s3 --capabilities CAPABILITY_IAM --no-confirm-changeset"+
+		" --parameter-overrides WithDistribution=true OnlyThroughDistribution=true WithDashboard=true", "")
+	resources := a.resources("parley-dev")
+	made := a.kinds(resources)
+	for kind, want := range map[string]int{"AWS::CloudFront::Distribution": 1, "AWS::CloudFront::Function": 2, "AWS::SecretsManager::Secret": 2, "AWS::CloudWatch::Dashboard": 1} {
+		if made[kind] != want {
+			t.Errorf("%d of %s are made, want %d", made[kind], kind, want)
+		}
+	}
+	said := a.run("make project ID=front", "")
+	m := regexp.MustCompile(`const parley = "(https://[\w-]+\.cloudfront\.net)", key`).FindStringSubmatch(said)
+	if m == nil || !strings.Contains(said, m[1]+"/console/\n") || strings.Contains(said, "lambda-url") {
+		t.Fatalf("make project says %s", said)
+	}
+	var function struct {
+		Environment struct{ Variables map[string]string }
+	}
+	for name, want := range map[string]map[string]string{
+		"HooksFunction": {"PARLEY_CONSOLE": m[1] + "/console", "PARLEY_URLS": `{"uploads":"` + m[1] + `/"}`},
+		"ChatFunction":  {"PARLEY_ORIGIN": `"version":"","only":true}`},
+	} {
+		said := a.run(`AWS_ENDPOINT_URL_LAMBDA="$AWS_ENDPOINT_URL" aws lambda get-function-configuration --function-name `+resources[name].PhysicalResourceId, "")
+		if err := json.Unmarshal([]byte(said), &function); err != nil {
+			t.Fatal(err)
+		}
+		for variable, value := range want {
+			if got := function.Environment.Variables[variable]; !strings.HasSuffix(got, value) {
+				t.Errorf("%s: %s = %s, want %s", name, variable, got, value)
+			}
 		}
 	}
 }

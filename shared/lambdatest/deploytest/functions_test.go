@@ -16,24 +16,25 @@ import (
 var routes = map[string][]string{
 	"chat": {"POST /chat", "GET /chat/{session}/runs/{run}", "POST /chat/{session}/cancel",
 		"POST /chat/{session}/form", "POST /chat/{session}/typing", "POST /chat/{session}/vote"},
-	"updates":    {"GET /updates/{session}"},
-	"close":      {"POST /close"},
-	"history":    {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
-	"csat":       {"POST /csat", "GET /csat/{session}"},
-	"uploads":    {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
-	"identify":   {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
-	"hissuno":    {"ANY /hissuno/{path+}"},
-	"chathub":    {"POST /hubs/chat/negotiate"},
-	"operator":   {"ANY /operator/{path+}", "GET /console/{path+}"},
-	"opencx":     {"ANY /backend/{path+}", "ANY /widget/{path+}"},
-	"cossistant": {"ANY /cossistant/{path+}"},
-	"respond":    nil,
-	"consolews":  nil,
-	"hooks":      nil,
-	"review":     nil,
-	"push":       nil,
-	"feed":       nil,
-	"sweep":      nil,
+	"updates":      {"GET /updates/{session}"},
+	"close":        {"POST /close"},
+	"history":      {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
+	"csat":         {"POST /csat", "GET /csat/{session}"},
+	"uploads":      {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
+	"identify":     {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
+	"hissuno":      {"ANY /hissuno/{path+}"},
+	"chathub":      {"POST /hubs/chat/negotiate"},
+	"operator":     {"ANY /operator/{path+}", "GET /console", "GET /console/{path+}"},
+	"opencx":       {"ANY /backend/{path+}", "ANY /widget/{path+}"},
+	"cossistant":   {"ANY /cossistant/{path+}"},
+	"respond":      nil,
+	"consolews":    nil,
+	"cossistantws": nil,
+	"hooks":        nil,
+	"review":       nil,
+	"push":         nil,
+	"feed":         nil,
+	"sweep":        nil,
 }
 
 // TestEveryFunctionIsDeployed compares the template with the main packages.
@@ -152,9 +153,11 @@ func TestRoutes(t *testing.T) {
 }
 
 // TestPublicURLs reads PARLEY_URLS as the functions do. Who is asked through the
-// distribution knows its address from the request; hooks, whom nobody asks, is told.
+// distribution knows its address from the request; hooks, push and respond, whom
+// nobody asks, are told; a name that is made after those two they cannot be.
 func TestPublicURLs(t *testing.T) {
 	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"},
+		"respond": {"uploads"}, "push": {"uploads"},
 		"identify": {"chat", "close", "csat", "history", "identify", "updates", "uploads"}}
 	placeholder := regexp.MustCompile(`\$\{([\w.]+)\}`)
 	for name, f := range load(t).functions() {
@@ -171,7 +174,7 @@ func TestPublicURLs(t *testing.T) {
 				switch {
 				case front == "public":
 					want[target] = "PublicURL/"
-				case front != "" && name == "hooks":
+				case front != "" && name == "hooks", front == "domain" && (name == "push" || name == "respond"):
 					want[target] = addressOf[front] + "/"
 				case target != name: // a function cannot name its own URL, which is made after it
 					want[target] = strings.ToUpper(target[:1]) + target[1:] + "FunctionUrl.FunctionUrl"

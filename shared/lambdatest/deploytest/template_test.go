@@ -26,8 +26,13 @@ func load(t *testing.T) node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parse(t, b)
+}
+
+func parse(t *testing.T, text []byte) node {
+	t.Helper()
 	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
+	if err := yaml.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
 	return plain(t, doc.Content[0]).(node)

@@ -16,12 +16,15 @@ from transform import transformed
 # What a template may name of a resource, by type. {0} is the physical id.
 ATTRIBUTES = {
     "AWS::ApiGatewayV2::Api": {"ApiId": "{0}", "ApiEndpoint": "https://{0}.execute-api.us-east-1.amazonaws.com"},
+    "AWS::CloudFront::Distribution": {"DomainName": "{0}.cloudfront.net"},
+    "AWS::CloudFront::Function": {"FunctionMetadata.FunctionARN": "arn:aws:cloudfront::123456789012:function/{0}"},
     "AWS::Lambda::Url": {"FunctionUrl": "https://{0}.lambda-url.us-east-1.on.aws/"},
     "AWS::SecretsManager::Secret": {"Id": "arn:aws:secretsmanager:us-east-1:123456789012:secret:{0}"},
 }
 BY_NAME = [
     "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Deployment", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route",
-    "AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::Stage", "AWS::CloudWatch::Alarm", "AWS::Lambda::EventInvokeConfig",
+    "AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::Stage", "AWS::CloudFront::Distribution", "AWS::CloudFront::Function",
+    "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Url", "AWS::Logs::MetricFilter", "AWS::S3::BucketPolicy", "AWS::Scheduler::Schedule", "AWS::SecretsManager::Secret",
 ]
 
