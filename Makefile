@@ -7,6 +7,7 @@
 # make mutants  changes that no test notices; SAMPLE=300, SEED=1, PACKAGES=…, WITH=…
 # make build    the functions for Lambda, as `sam deploy` wants them
 # make deploy   to AWS: ENV=dev (default) or prod
+# make restore  on AWS: FROM=parley-restored TO=…, from a table that a backup was restored to
 # make project  on AWS: ID=shop TITLE='The Shop' ORIGINS=https://shop.example.com
 
 # What samconfig.toml calls default is dev.
@@ -14,7 +15,7 @@ environment = $(or $(filter dev prod,$(or $(ENV),dev)),$(error ENV is dev or pro
 settings = $(if $(filter prod,$(environment)),--config-env prod)
 sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
 
-.PHONY: run sam-local token test check bench mutants build deploy project
+.PHONY: run sam-local token test check bench mutants build deploy project restore
 
 # Settings: PORT, HOST, RESET, AGENT, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL.
 run:
@@ -54,6 +55,9 @@ deploy: build
 # The settings, which make exports, are those of local/project.
 project:
 	@STACK=$(if $(filter prod,$(environment)),parley,parley-dev) go run ./local/project
+
+restore:
+	@go run ./local/restore
 
 .PHONY: .sam
 .sam:

@@ -27,13 +27,6 @@ func welcome(out io.Writer, name string, outputs map[string]string, created oper
 		}
 		bases[key] = strings.TrimRight(address, "/")
 	}
-	hub := bases["ChathubSocketURL"]
-	if address := bases["Address"]; address != "" { // of a distribution, in front of all of them
-		for key := range bases {
-			bases[key] = address
-		}
-		hub = ""
-	}
 	page, err := template.New("welcome").Parse(welcomeText)
 	if err != nil {
 		return err
@@ -44,6 +37,5 @@ func welcome(out io.Writer, name string, outputs map[string]string, created oper
 		Keys    operator.Created
 		Key     string // the one for pages
 		TestKey string
-		Hub     string // where clients of ChatHub connect without asking; "" if they ask at At.Address
-	}{name, bases, created, created.PublicKeys[0], created.PublicKeys[len(created.PublicKeys)-1], hub})
+	}{name, bases, created, created.PublicKeys[0], created.PublicKeys[len(created.PublicKeys)-1]})
 }
