@@ -164,11 +164,14 @@ func testPeople(t *testing.T, s *suite) {
 	}
 }
 
-// dropped breaks a client's connection as a network does.
+// dropped breaks a client's connection as a network does, and waits until the gateway
+// knows: what it takes before that is lost.
 func (c *client) dropped() {
 	c.t.Helper()
+	before := len(c.Gateway().Connections())
 	c.ws.CloseNow()
 	c.ended = -1
+	c.eventually("the end of the connection", func() bool { return len(c.Gateway().Connections()) < before })
 }
 
 // midReply is a client that has heard the beginning of a reply, and the gates of the
