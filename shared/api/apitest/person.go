@@ -95,6 +95,11 @@ func testOperatorErases(t *testing.T, s *suite) {
 	if again := b.visitor().as(claims).Contact.ID; again == contact {
 		t.Error("who signs in as the same is the contact that was erased")
 	}
+	typed, err := s.Store.Acquaint(t.Context(), parley.AcquaintRequest{Project: b.settings().ID, Channel: parley.ChannelOpenCX, Identity: parley.Identity{Email: "bob@example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove("/operator/contacts/"+string(typed.Contact.ID)).fails(http.StatusConflict, "unproven_contact")
 	grace.get(ofStaff(other))
 	remove("/operator/visitors/" + string(anonymous.who().Visitor)).is(http.StatusOK)
 	grace.do(call{method: http.MethodGet, path: ofStaff(other)}).fails(http.StatusNotFound, "not_found")
