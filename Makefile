@@ -1,4 +1,5 @@
 # make run      Parley on this machine: needs Go and nothing else
+# make sam-local  the functions in containers, with SAM; needs Docker or Podman
 # make token    a token of somebody for the hub under make run: SUB=user_1
 # make test     all tests; gets what they need first
 # make check    what the tests do not see: format, vet, linters, template, builds
@@ -6,16 +7,26 @@
 # make mutants  changes that no test notices; SAMPLE=300, SEED=1, PACKAGES=…, WITH=…
 # make build    the functions for Lambda, as `sam deploy` wants them
 # make deploy   to AWS: ENV=dev (default) or prod
-# make project  on AWS: COMMAND='{"createProject": {"id": "shop", "name": "Shop"}}'
+# make project  on AWS: ID=shop TITLE='The Shop' ORIGINS=https://shop.example.com
 
+# What samconfig.toml calls default is dev.
+environment = $(or $(filter dev prod,$(or $(ENV),dev)),$(error ENV is dev or prod))
+settings = $(if $(filter prod,$(environment)),--config-env prod)
 sam = $(or $(shell command -v sam),.cache/sam/bin/sam)
 
-.PHONY: run token test check bench mutants build deploy project
+.PHONY: run sam-local token test check bench mutants build deploy project
 
 # Settings: PORT, HOST, RESET, AGENT, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL.
 run:
 	@test -e .cache/bin/parley || echo 'Compiling, which takes a minute or two the first time.'
 	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley
+
+# Settings: PORT, IMAGE=minimal, DOCKER_HOST.
+sam-local:
+	@for tool in java dynamodb versitygw sam; do .ci/tools/$$tool || exit 1; done
+	@mkdir -p .cache/bin
+	@echo 'Compiling, which takes some minutes the first time.'
+	@go build -o .cache/bin/sam-local ./local/sam/start && .ci/dynamodb .cache/bin/sam-local
 
 token:
 	@go build -o .cache/bin/parley ./local && exec .cache/bin/parley token '$(SUB)'
@@ -35,16 +46,14 @@ mutants:
 		$(if $(WITH),-with $(WITH)) $(or $(PACKAGES),./shared/run ./shared/parley ./shared/table ./shared/table/bolt ./shared/table/dynamo)
 
 build: .sam
-	$(sam) build
+	$(sam) build $(settings)
 
 deploy: build
-	$(sam) deploy $(and $(ENV),--config-env $(ENV))
+	$(sam) deploy $(settings)
 
-# The operator function answers with the keys, which are not shown again.
+# The settings, which make exports, are those of local/project.
 project:
-	@aws lambda invoke --cli-binary-format raw-in-base64-out --payload '$(COMMAND)' --function-name \
-		"$$(aws cloudformation describe-stacks --stack-name $(if $(filter prod,$(ENV)),parley,parley-dev) --output text \
-		--query 'Stacks[0].Outputs[?OutputKey==`OperatorFunctionName`].OutputValue')" /dev/stdout
+	@STACK=$(if $(filter prod,$(environment)),parley,parley-dev) go run ./local/project
 
 .PHONY: .sam
 .sam:
@@ -54,5 +63,5 @@ project:
 # what an old protocol drags in (a third of the binary), and without the
 # revision of the checkout a function that did not change is not deployed again.
 build-%Function:
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags=-s \
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(or $(LAMBDA_GOARCH),arm64) go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags=-s \
 		-o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr A-Z a-z)/bootstrap

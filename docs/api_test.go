@@ -341,6 +341,8 @@ var otherNames = map[string]bool{
 	"access_token": true, "user_ended": true, "agent_ended": true, "idle_timeout": true,
 	"invalid_request": true, "message_too_large": true, "session_ended": true, "unknown_method": true, "unknown_agent": true,
 	"session_not_found": true, "invalid_metadata": true, "generation_failed": true, "internal_error": true,
+	// Of a function that is called past the distribution.
+	"only_through_distribution": true,
 	// Of the tools of control.
 	string(parley.HandOver): true, string(parley.EndConversation): true, string(parley.MarkSolved): true,
 	// Of the table, of the texts and of SAM.

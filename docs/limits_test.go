@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"parley/functions/chathub"
+	"parley/functions/cossistantws"
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/live"
@@ -83,6 +84,13 @@ var constants = map[string]any{
 	"parley.ConsoleTicketsPerMinute": parley.ConsoleTicketsPerMinute,
 	"live.CallsPerSecond":            live.CallsPerSecond,
 	"live.TypingPerSecond":           live.TypingPerSecond,
+	"live.CatchUpFor":                live.CatchUpFor,
+	"live.CatchUpSessions":           live.CatchUpSessions,
+	"live.CatchUpEntries":            live.CatchUpEntries,
+	"parley.MaxPageVisitors":         parley.MaxPageVisitors,
+	"parley.MaxBareConnectsPerDay":   parley.MaxBareConnectsPerDay,
+	"cossistantws.FramesPerSecond":   cossistantws.FramesPerSecond,
+	"cossistantws.RefusalsPerMinute": cossistantws.RefusalsPerMinute,
 	"parley.MaxBack":                 parley.MaxBack,
 	"parley.MaxFormBytes":            parley.MaxFormBytes,
 	"parley.MaxChunkBytes":           parley.MaxChunkBytes,
@@ -163,6 +171,8 @@ var constants = map[string]any{
 	"parley.HeardEvery":              parley.HeardEvery,
 	"parley.MaxSignsPerDay":          parley.MaxSignsPerDay,
 	"parley.MaxTrackingBytes":        parley.MaxTrackingBytes,
+	"parley.MaxPast":                 parley.MaxPast,
+	"parley.TrackingLife":            parley.TrackingLife,
 	"parley.MaxTimezoneBytes":        parley.MaxTimezoneBytes,
 	"parley.MaxKeptBytes":            parley.MaxKeptBytes,
 	"parley.MaxRecent":               parley.MaxRecent,

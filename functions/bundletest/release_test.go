@@ -17,7 +17,7 @@ var budgets = map[string]int{
 	"feed": 3400, "hooks": 3500, "push": 3400,
 	"close": 3500, "csat": 3500, "identify": 3600, "updates": 3600, // DynamoDB
 	"history": 4000, "uploads": 4000, "sweep": 3900, // and S3
-	"chathub": 3700, "consolews": 3500,
+	"chathub": 3700, "consolews": 3500, "cossistantws": 3500,
 	"opencx": 4000, "cossistant": 4000,
 	"respond": 4000, "review": 4000, "chat": 4200, "hissuno": 4200, // and the models
 	"operator": 4400, // and the console

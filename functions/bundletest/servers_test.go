@@ -14,6 +14,7 @@ import (
 
 	"parley/functions/opencx/opencxtest"
 	"parley/shared/api/apitest"
+	"parley/shared/lambdahttp"
 	"parley/shared/lambdatest"
 )
 
@@ -63,6 +64,44 @@ func matches(route, path string) bool {
 	}
 	return true
 }
+
+// distribution is CloudFront: it asks the origin that the template's behaviours name, as
+// its functions on viewer requests have it asked, from a server of its own.
+func (s *stack) distribution() http.Handler {
+	s.t.Helper()
+	behaviours := s.template.behaviours()
+	functions := map[string]http.Handler{}
+	for _, name := range s.template.functions() {
+		functions[name] = lambdatest.URLHandler(s.functions[name])
+	}
+	var secret struct{ Origin string }
+	if err := json.Unmarshal([]byte(s.vault[originARN]), &secret); err != nil {
+		s.t.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, viewer *http.Request) {
+		r := viewer.Clone(viewer.Context())
+		ip, _, _ := strings.Cut(viewer.RemoteAddr, ":")
+		r.Header.Add("X-Forwarded-For", ip)
+		r.Header.Set(lambdahttp.ClientAddressHeader, ip)
+		r.Header.Set(lambdahttp.ClientHostHeader, viewer.Host)
+		r.Header.Set(lambdahttp.OriginSecretHeader, secret.Origin)
+		r.RemoteAddr, r.Host = edgeAddress+":443", "origin.example"
+		origin := routed(behaviours, viewer.URL.EscapedPath())
+		if function, ok := functions[origin]; ok {
+			function.ServeHTTP(w, r)
+			return
+		}
+		for api, gateway := range s.gateways {
+			if origin == socketID(api) {
+				r.URL.Path = "/live"
+				gateway.ServeHTTP(w, r)
+			}
+		}
+	})
+}
+
+// edgeAddress is the one of CloudFront's servers.
+const edgeAddress = "203.0.113.77"
 
 // locked is a model for who has its key.
 func locked(t *testing.T, m *apitest.ModelServer, key string) http.Handler {

@@ -15,6 +15,8 @@ import (
 
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
+	"parley/functions/cossistant/cossistanttest"
+	"parley/functions/cossistant/shape"
 	"parley/local/gateway"
 	"parley/local/gateway/gatewaytest"
 	"parley/shared/live"
@@ -22,7 +24,7 @@ import (
 )
 
 // socketFunctions are the functions behind the WebSocket APIs, by the names of these.
-var socketFunctions = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews"}
+var socketFunctions = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews", shape.SocketAPI: "cossistantws"}
 
 // listenSockets takes the addresses of the WebSocket APIs, of which the functions are
 // told before there is anybody.
@@ -31,9 +33,12 @@ func (s *stack) listenSockets() {
 	s.template.values["AWS::Region"], s.template.values["AWS::URLSuffix"] = "us-east-1", "amazonaws.com"
 	for api := range socketFunctions {
 		s.sockets[api] = gatewaytest.Listen(s.t)
-		s.template.values[strings.ToUpper(api[:1])+api[1:]+"Socket"] = api + "1a2b3c"
+		s.template.values[socketID(api)] = api + "1a2b3c"
 	}
 }
+
+// socketID is the logical id of a WebSocket API.
+func socketID(api string) string { return strings.ToUpper(api[:1]) + api[1:] + "Socket" }
 
 // rewireSockets has a function reach the stand-ins where the template names API Gateway.
 func (s *stack) rewireSockets(env map[string]string) {
@@ -75,6 +80,7 @@ func TestSockets(t *testing.T) {
 	s.follow(t)
 	t.Run("Console", func(t *testing.T) { testConsole(t, s) })
 	t.Run("ChatHub", func(t *testing.T) { chathubtest.Run(t, s.chatHub()) })
+	t.Run("Cossistant", func(t *testing.T) { cossistanttest.RunSockets(t, s.cossistantSockets()) })
 	t.Run("SignalR", func(t *testing.T) { chathubtest.RunInNode(t, s.behindOneName()) })
 }
 

@@ -17,6 +17,7 @@ import (
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
 	"parley/functions/cossistant/cossistanttest"
+	"parley/functions/cossistant/shape"
 	"parley/functions/hissuno/hissunotest"
 	"parley/functions/opencx/opencxtest"
 	"parley/local/gateway"
@@ -26,6 +27,7 @@ import (
 	"parley/shared/awstest"
 	"parley/shared/bucket"
 	"parley/shared/lambdatest"
+	"parley/shared/live"
 	"parley/shared/parley"
 	"parley/shared/table"
 	"parley/shared/table/dynamo"
@@ -38,11 +40,13 @@ type front int
 const (
 	functionURLs front = iota // each at a URL of its own, which streams
 	httpAPI                   // all at one address, which answers whole
+	distribution              // all at one address, past which nobody gets
 )
 
 // ARNs of what is secret. The agent's key may be at either place.
 const (
 	masterARN    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Master-AbCdEf"
+	originARN    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Origin-AbCdEf"
 	keyARN       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Key-AbCdEf"
 	parameterARN = "arn:aws:ssm:us-east-1:123456789012:parameter/key"
 )
@@ -51,6 +55,8 @@ const (
 type stack struct {
 	t        *testing.T
 	template *template
+	// sweepSaid is how much of the sweep's log was read, in bytes.
+	sweepSaid int
 	// aws is what the functions' environment has besides the template's: where
 	// the local servers are, and the keys that sign for them.
 	aws       map[string]string
@@ -97,13 +103,13 @@ func (s *stack) secrets() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.vault = vault{masterARN: string(b), keyARN: rand.Text(), parameterARN: rand.Text()}
+	s.vault = vault{masterARN: string(b), keyARN: rand.Text(), parameterARN: rand.Text(), originARN: `{"origin":"` + rand.Text() + `"}`}
 	for service, variable := range map[string]string{"secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER", "ssm": "AWS_ENDPOINT_URL_SSM"} {
 		server, address := listen(s.t)
 		run(server, awstest.Signed(s.t, service, s.keys, s.vault))
 		s.aws[variable] = address
 	}
-	s.template.values["MasterSecret"] = masterARN
+	s.template.values["MasterSecret"], s.template.values["OriginSecret"] = masterARN, originARN
 }
 
 func (s *stack) buckets() {
@@ -127,7 +133,7 @@ func (s *stack) buckets() {
 
 // agent makes the scripted model the agent, behind a door that wants the key.
 func (s *stack) agent(f front) {
-	arn := map[front]string{functionURLs: keyARN, httpAPI: parameterARN}[f]
+	arn := map[front]string{functionURLs: keyARN, httpAPI: parameterARN, distribution: keyARN}[f]
 	server, address := listen(s.t)
 	run(server, locked(s.t, s.model, s.vault[arn]))
 	maps.Copy(s.template.values, map[string]string{"AgentProvider": "openai", "AgentModel": "scripted", "AgentBaseURL": address + "/v1", "AgentKeyArn": arn})
@@ -137,6 +143,9 @@ func (s *stack) agent(f front) {
 func (s *stack) serve(f front) {
 	servers, addresses := map[string]*httptest.Server{}, map[string]string{}
 	front, public := listen(s.t)
+	if f == distribution {
+		maps.Copy(s.template.values, map[string]string{"WithDistribution": "true", "OnlyThroughDistribution": "true", "Distribution.DomainName": "d1.cloudfront.net"})
+	}
 	s.listenSockets()
 	invoke, invokeAddress := listen(s.t)
 	for _, name := range s.template.functions() {
@@ -146,9 +155,12 @@ func (s *stack) serve(f front) {
 		}
 		servers[name], addresses[name] = listen(s.t)
 		s.template.values[logicalID(name)+"Url.FunctionUrl"] = addresses[name] + "/"
-		if f == httpAPI {
-			addresses[name] = public
+		switch f {
+		case httpAPI:
 			s.template.values["PublicURL"] = public
+			fallthrough
+		case distribution:
+			addresses[name] = public
 		}
 	}
 	s.aws["AWS_ENDPOINT_URL_LAMBDA"] = invokeAddress
@@ -166,7 +178,11 @@ func (s *stack) serve(f front) {
 	for name, server := range servers {
 		run(server, lambdatest.URLHandler(s.functions[name]))
 	}
-	run(front, s.gateway())
+	if f == distribution {
+		run(front, s.distribution())
+	} else {
+		run(front, s.gateway())
+	}
 	run(invoke, awstest.Signed(s.t, "lambda", s.keys, lambdatest.InvokeAPI(s.functions["respond"], s.functions["hooks"], s.functions["review"], s.functions["push"])))
 	s.serveSockets()
 	s.addresses = addresses
@@ -189,11 +205,15 @@ func (s *stack) start(t *testing.T, name string, change func(env map[string]stri
 	s.rewireSockets(env)
 	change(env)
 	maps.Copy(env, s.aws)
+	env["AWS_ENDPOINT_URL_DYNAMODB"] = s.guard(name, env["AWS_ENDPOINT_URL_DYNAMODB"])
 	return lambdatest.Start(t, lambdatest.Config{
 		Binary:  lambdatest.Build(t, "parley/functions/"+name+"/bootstrap"),
 		Name:    functionName(name),
 		Env:     env,
 		Timeout: s.template.timeout(name),
+		// More than suites call at once on a machine that lags: a connection whose
+		// function has none left is refused.
+		MaxInstances: 100,
 	})
 }
 
@@ -213,6 +233,12 @@ func (s *stack) hissuno(f front) hissunotest.Host {
 // cossistant is the stack as the suite of Cossistant's protocol takes it.
 func (s *stack) cossistant() cossistanttest.Host {
 	return cossistanttest.Host{URL: s.addresses["cossistant"], Store: s.store, Master: s.master, Origin: awstest.Origin}
+}
+
+// cossistantSockets is the stack as the suite of its sockets takes it.
+func (s *stack) cossistantSockets() cossistanttest.SocketHost {
+	return cossistanttest.SocketHost{Host: s.cossistant(), Socket: s.sockets[shape.SocketAPI].Endpoint, Console: s.sockets[live.ConsoleAPI].Endpoint,
+		Gateway: func() *gateway.API { return s.gateways[shape.SocketAPI] }, Model: s.model, Dump: s.dump}
 }
 
 // openCX is the stack as the suite of OpenCX's protocol takes it.

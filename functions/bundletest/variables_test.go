@@ -16,7 +16,7 @@ import (
 
 // required are the variables without which no function starts that has them.
 var required = []string{"PARLEY_TABLE", "PARLEY_BUCKET", "PARLEY_SECRET_ARN", "PARLEY_RESPOND_FUNCTION", "PARLEY_HOOKS_FUNCTION", "PARLEY_REVIEW_FUNCTION",
-	"PARLEY_PUSH_FUNCTION", "PARLEY_SOCKETS"}
+	"PARLEY_PUSH_FUNCTION", "PARLEY_SOCKETS", "PARLEY_METRICS"}
 
 // TestVariables starts each function without one after the other of the
 // variables that the template gives it.

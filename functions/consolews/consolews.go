@@ -128,7 +128,7 @@ func (f *function) message(ctx context.Context, e socket.Event) answer {
 	case in.Typing != nil:
 		err = f.typing(ctx, c, *in.Typing)
 	case in.Seen != nil && *in.Seen >= 0:
-		_, err = f.Store.MoveMark(ctx, c.Caller, c.Session, parley.MarkSeen, *in.Seen)
+		err = f.seen(ctx, c, *in.Seen)
 	default:
 		return answer{Type: "error", Code: "invalid_field"}
 	}
@@ -157,6 +157,15 @@ func (f *function) typing(ctx context.Context, c parley.Connection, typing bool)
 	session, news, err := f.Store.SetTyping(ctx, c.Caller, c.Session, by, typing)
 	if err == nil && news {
 		f.Live.Typing(ctx, session, by, typing)
+	}
+	return err
+}
+
+// seen moves the operator's mark and tells the visitor.
+func (f *function) seen(ctx context.Context, c parley.Connection, upto parley.Seq) error {
+	mark, err := f.Store.MoveMark(ctx, c.Caller, c.Session, parley.MarkSeen, upto)
+	if err == nil {
+		f.Live.Seen(ctx, c.Caller, c.Session, mark)
 	}
 	return err
 }

@@ -28,6 +28,12 @@ func (f function) conversations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return f.list(w, r, c, c)
+}
+
+// list answers with conversations of a visitor as a viewer is shown them: the visitor,
+// or staff.
+func (f function) list(w http.ResponseWriter, r *http.Request, c, viewer parley.Caller) error {
 	page, err := api.Number(r, "page")
 	if err != nil {
 		return err
@@ -61,11 +67,11 @@ func (f function) conversations(w http.ResponseWriter, r *http.Request) error {
 	})
 	total := int64(len(sessions))
 	from, to := min((page-1)*limit, total), min(page*limit, total)
-	glimpses, err := f.API.Store.Glimpses(r.Context(), c, sessions[from:to])
+	glimpses, err := f.API.Store.Glimpses(r.Context(), viewer, sessions[from:to])
 	if err != nil {
 		return err
 	}
-	v, list := f.view(r, c), []shape.Conversation{}
+	v, list := f.view(r, viewer), []shape.Conversation{}
 	for i, s := range sessions[from:to] {
 		list = append(list, v.Conversation(s, glimpses[i]))
 	}
@@ -114,6 +120,10 @@ func (f function) timeline(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return f.timelineOf(w, r, c)
+}
+
+func (f function) timelineOf(w http.ResponseWriter, r *http.Request, c parley.Caller) error {
 	limit, err := api.Number(r, "limit")
 	if err != nil || limit > parley.MaxPage || r.URL.Query().Has("limit") && limit == 0 {
 		return api.InvalidField("limit", "limit is 1 to 100")
@@ -154,6 +164,10 @@ func (f function) seen(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return f.seenOf(w, r, c)
+}
+
+func (f function) seenOf(w http.ResponseWriter, r *http.Request, c parley.Caller) error {
 	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
 		return err
@@ -208,8 +222,7 @@ func (f function) markSeen(w http.ResponseWriter, r *http.Request) error {
 // characters, of at most four bytes each).
 const maxPreviewBytes = 4 * 2000
 
-// typing tells the team that the visitor types. Nothing is stored, and what the visitor
-// is about to write is not passed on.
+// typing tells the team that the visitor types, and what. Nothing is stored.
 func (f function) typing(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		IsTyping  *bool            `json:"isTyping"`
@@ -228,7 +241,7 @@ func (f function) typing(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if f.Typing != nil {
-		f.Typing(r.Context(), s, c.Author(), *in.IsTyping)
+		f.Typing(r.Context(), s, c.Author(), *in.IsTyping, in.Preview)
 	}
 	return api.JSON(w, http.StatusOK, struct {
 		ConversationID parley.SessionID `json:"conversationId"`

@@ -1,6 +1,6 @@
 // Package cossistant speaks the REST half of the protocol of Cossistant's widget,
 // releases 0.1.2 and 0.2.0: the routes under /cossistant/v1, which pages set as
-// apiUrl. It only translates; the rules are in package parley, and the protocol's
+// apiUrl, and those that a team's server calls with a private key. It only translates; the rules are in package parley, and the protocol's
 // words for sessions and visitors in package shape.
 // Tested by functions/cossistant/cossistanttest.
 package cossistant
@@ -22,9 +22,9 @@ import (
 type Config struct {
 	API  *api.API
 	Runs *run.Dispatcher
-	// Typing tells whoever of the team is connected that a visitor types, or has
-	// stopped; nil tells nobody.
-	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
+	// Typing tells whoever of the team is connected that a visitor types, and what, or
+	// has stopped, as live.Live.TypingText does; nil tells nobody.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string)
 }
 
 // base begins the path of every route.
@@ -36,18 +36,18 @@ func New(c Config) (http.Handler, error) {
 		return nil, errors.New("cossistant: API and Runs are required")
 	}
 	f := function{c}
-	return c.API.Dialect(refuse,
+	return c.API.Dialect(refuse, append(f.server(),
 		api.Route{Pattern: "GET " + base + "/websites", Handle: f.website},
 		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}", Handle: f.patchVisitor},
 		api.Route{Pattern: "POST " + base + "/visitors/{visitor}/activity", Handle: f.activity},
 		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}/metadata", Handle: f.patchMetadata},
-		api.Route{Pattern: "POST " + base + "/contacts/identify", Handle: f.identify},
-		api.Route{Pattern: "GET " + base + "/conversations", Handle: f.conversations},
+		api.Route{Pattern: "POST " + base + "/contacts/identify", Handle: either(f.identify, f.vouch)},
+		api.Route{Pattern: "GET " + base + "/conversations", Handle: either(f.conversations, f.serverList)},
 		api.Route{Pattern: "POST " + base + "/conversations", Handle: f.create},
-		api.Route{Pattern: "GET " + base + "/conversations/{session}", Handle: f.conversation},
-		api.Route{Pattern: "GET " + base + "/conversations/{session}/timeline", Handle: f.timeline},
-		api.Route{Pattern: "POST " + base + "/messages", Handle: f.message},
-		api.Route{Pattern: "GET " + base + "/conversations/{session}/seen", Handle: f.seen},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}", Handle: either(f.conversation, f.serverConversation)},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}/timeline", Handle: either(f.timeline, f.serverTimeline)},
+		api.Route{Pattern: "POST " + base + "/messages", Handle: either(f.message, f.serverMessage)},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}/seen", Handle: either(f.seen, f.serverSeen)},
 		api.Route{Pattern: "POST " + base + "/conversations/{session}/seen", Handle: f.markSeen},
 		api.Route{Pattern: "POST " + base + "/conversations/{session}/typing", Handle: f.typing},
 		api.Route{Pattern: "POST " + base + "/conversations/{session}/rating", Handle: f.rate},
@@ -55,7 +55,7 @@ func New(c Config) (http.Handler, error) {
 		api.Route{Pattern: "POST " + base + "/uploads/sign-url", Handle: f.signURL},
 		api.Route{Pattern: "GET " + base + "/support/state", Handle: f.supportState},
 		api.Route{Pattern: "PATCH " + base + "/support/onboarding", Handle: f.onboarding},
-	), nil
+	)...), nil
 }
 
 type function struct{ Config }
@@ -80,7 +80,7 @@ var coded = map[string]string{
 
 // aboutKeys are the refusals that clients may take for a wrong key, as they take every
 // 401 and 403: they then show the page's author how to set it up, and no message.
-var aboutKeys = map[string]bool{"unknown_key": true, "origin_refused": true, "blocked": true}
+var aboutKeys = map[string]bool{"unknown_key": true, "origin_refused": true, "blocked": true, "scope_missing": true, "operator_unknown": true}
 
 func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
 	if (p.Status == http.StatusForbidden || p.Status == http.StatusUnauthorized) && !aboutKeys[p.Code] {
@@ -92,13 +92,13 @@ func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
 
 // Headers of the protocol.
 const (
-	keyHeader     = "X-Public-Key"
-	visitorHeader = "X-Visitor-Id"
+	KeyHeader     = "X-Public-Key"
+	VisitorHeader = "X-Visitor-Id"
 )
 
 // stranger returns who makes a request as far as the public key tells.
 func (f function) stranger(r *http.Request) (parley.Caller, *parley.Project, error) {
-	p, err := f.API.ProjectBy(r, r.Header.Get(keyHeader), checkOrigin)
+	p, err := f.API.ProjectBy(r, r.Header.Get(KeyHeader), CheckOrigin)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
@@ -112,7 +112,7 @@ func (f function) caller(r *http.Request) (parley.Caller, *parley.Project, error
 	if err != nil {
 		return c, nil, err
 	}
-	id := parley.VisitorID(r.Header.Get(visitorHeader))
+	id := parley.VisitorID(r.Header.Get(VisitorHeader))
 	for _, named := range []string{r.PathValue("visitor"), r.URL.Query().Get("visitorId")} {
 		if err := same(id, parley.VisitorID(named)); err != nil {
 			return c, nil, err

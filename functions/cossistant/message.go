@@ -21,13 +21,15 @@ const maxSendBytes = 256 << 10
 // item is a timeline item as a page sends it. Its times and the ids of its
 // conversation are the browser's word, and not looked at.
 type item struct {
-	ID        parley.EntryID   `json:"id"`
-	Type      string           `json:"type"`
-	Text      *string          `json:"text"`
-	Parts     []part           `json:"parts"`
-	UserID    string           `json:"userId"`
-	AIAgentID string           `json:"aiAgentId"`
-	VisitorID parley.VisitorID `json:"visitorId"`
+	ID    parley.EntryID `json:"id"`
+	Type  string         `json:"type"`
+	Text  *string        `json:"text"`
+	Parts []part         `json:"parts"`
+	// Visibility is of items of a team's server; pages write for all to see.
+	Visibility string           `json:"visibility"`
+	UserID     string           `json:"userId"`
+	AIAgentID  string           `json:"aiAgentId"`
+	VisitorID  parley.VisitorID `json:"visitorId"`
 }
 
 type part struct {
@@ -52,6 +54,16 @@ func (in item) text() string {
 		}
 	}
 	return ""
+}
+
+// files are the parts that name a file.
+func (in item) files() (parts []part) {
+	for _, p := range in.Parts {
+		if p.Type == "image" || p.Type == "file" {
+			parts = append(parts, p)
+		}
+	}
+	return parts
 }
 
 func (f function) create(w http.ResponseWriter, r *http.Request) error {
@@ -170,13 +182,10 @@ func (f function) request(p *parley.Project, c parley.Caller, in item) (parley.S
 	if err := same(c.Visitor, in.VisitorID); err != nil {
 		return out, err
 	}
-	for _, a := range in.Parts {
-		if a.Type != "image" && a.Type != "file" {
-			continue
-		}
-		id, ok := f.fileOf(p, a.URL)
-		if !ok {
-			return out, &parley.Error{Kind: parley.ErrInvalid, Code: "attachment_unknown", Text: "an attachment was not uploaded here"}
+	for _, a := range in.files() {
+		id, err := f.fileOf(p, a.URL)
+		if err != nil {
+			return out, err
 		}
 		out.Attachments = append(out.Attachments, id)
 		if name := parley.HintText(cmp.Or(a.Filename, a.FileName)).Kept(parley.MaxNameBytes); name != "" {
@@ -187,17 +196,18 @@ func (f function) request(p *parley.Project, c parley.Caller, in item) (parley.S
 }
 
 // fileOf returns the project's file with a permanent address.
-func (f function) fileOf(p *parley.Project, address string) (parley.FileID, bool) {
+func (f function) fileOf(p *parley.Project, address string) (parley.FileID, error) {
+	unknown := &parley.Error{Kind: parley.ErrInvalid, Code: "attachment_unknown", Text: "an attachment was not uploaded here"}
 	u, err := url.Parse(address)
 	if err != nil {
-		return "", false
+		return "", unknown
 	}
 	_, path, found := strings.Cut(u.Path, "/files/")
 	parts := strings.Split(path, "/")
 	if !found || len(parts) < 2 || !f.API.Store.IsFileSecret(p.ID, parley.FileID(parts[0]), parts[1]) {
-		return "", false
+		return "", unknown
 	}
-	return parley.FileID(parts[0]), true
+	return parley.FileID(parts[0]), nil
 }
 
 // told gives a refusal of a message the project's own words, which the visitor reads.

@@ -13,11 +13,11 @@ import (
 // testPrefix begins the keys that also work on a developer's machine.
 const testPrefix = "pk_test_"
 
-// checkOrigin returns an origin_refused error unless the request comes from a page
+// CheckOrigin returns an origin_refused error unless the request comes from a page
 // that may use the key. By the rule of the protocol the host alone decides, and a page
 // has to name itself: in Origin or, in a request to its own site, in Referer. Keys that
 // are not for tests need https and no machine of one's own.
-func checkOrigin(r *http.Request, p *parley.Project, key string) error {
+func CheckOrigin(r *http.Request, p *parley.Project, key string) error {
 	from, ok := origin(r)
 	if !ok {
 		return errOrigin()

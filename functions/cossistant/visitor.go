@@ -58,7 +58,7 @@ func (f function) website(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := lasting(r)
 	defer cancel()
-	v, err := f.API.Store.Arrive(ctx, c, parley.VisitorID(r.Header.Get(visitorHeader)))
+	v, err := f.API.Store.Arrive(ctx, c, parley.VisitorID(r.Header.Get(VisitorHeader)))
 	if err != nil {
 		return err
 	}

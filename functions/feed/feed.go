@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -22,7 +21,15 @@ type Record struct {
 	// ID is the record's position in the stream, by which a failure is reported.
 	ID string
 	table.Change
+	// Changed is when the table changed, to about a second; zero where nobody says.
+	Changed time.Time
 }
+
+// MaxLag is how far the feed may be behind the table before it logs an error, for
+// which an alarm rings. Our choice: a push that comes a minute late is one that
+// people see. Lambda has a metric for it (IteratorAge), but watching that costs more
+// than all else of an idle month but the secret.
+const MaxLag = time.Minute
 
 // Kind says what happened to a session.
 type Kind string
@@ -55,8 +62,10 @@ type Change struct {
 	Moved bool
 	// Closed says that a close of the session has become final.
 	Closed bool
-	// Waits says that a wait for a person has begun in it.
-	Waits bool
+	// Waits says that a wait for a person has begun in it, and Waited when one began that
+	// is over, in Unix milliseconds, 0 if none is.
+	Waits  bool
+	Waited int64
 	// Unmet says that a person's answer in it waits for a page to meet it.
 	Unmet bool
 }
@@ -69,9 +78,8 @@ type Bell func(ctx context.Context, c Change) error
 type Config struct {
 	// Bells are rung in order.
 	Bells []Bell
-	// Metrics takes how many sessions changed, in CloudWatch's embedded format;
-	// nil discards it.
-	Metrics io.Writer
+	// Metrics takes how many sessions changed, in CloudWatch's embedded format.
+	Metrics emf.Log
 	// Log takes errors of bells and metrics; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -84,9 +92,6 @@ type Handler func(ctx context.Context, records []Record) (failed string)
 
 // New returns the function's handler.
 func New(c Config) Handler {
-	if c.Metrics == nil {
-		c.Metrics = io.Discard
-	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -103,6 +108,7 @@ type session struct {
 }
 
 func (c Config) handle(ctx context.Context, records []Record) (failed string) {
+	c.watch(ctx, records)
 	sessions := sessionsOf(records)
 	counts := map[Kind]int{}
 	stop := len(records)
@@ -113,12 +119,24 @@ func (c Config) handle(ctx context.Context, records []Record) (failed string) {
 			break
 		}
 		counts[s.Kind]++
+		c.logWait(ctx, s.Change)
 	}
 	c.count(ctx, counts)
 	if stop == len(records) {
 		return ""
 	}
 	return records[stop].ID
+}
+
+// watch says when the feed has fallen behind, with the oldest of the records, which is
+// the first.
+func (c Config) watch(ctx context.Context, records []Record) {
+	if len(records) == 0 || records[0].Changed.IsZero() {
+		return
+	}
+	if lag := c.Now().Sub(records[0].Changed); lag > MaxLag {
+		c.Log.LogAttrs(ctx, slog.LevelError, "the feed is behind the table", slog.Int("seconds", int(lag.Seconds())))
+	}
 }
 
 // sessionsOf returns the changed sessions in the order of their first change. So
@@ -156,6 +174,7 @@ func (c *Change) merge(next Change) {
 	c.Moved = c.Moved || next.Moved
 	c.Closed = c.Closed || next.Closed
 	c.Waits = c.Waits || next.Waits
+	c.Waited = cmp.Or(c.Waited, next.Waited)
 	if c.Kind == Changed || next.Kind == Erased {
 		c.Kind = next.Kind
 	}
@@ -170,6 +189,17 @@ func (c Config) ring(ctx context.Context, change Change) error {
 	return nil
 }
 
+// logWait writes that somebody has begun to wait for a person, and for how long somebody
+// did: the dashboard of template.yaml counts them.
+func (c Config) logWait(ctx context.Context, s Change) {
+	if s.Waited > 0 {
+		c.Log.LogAttrs(ctx, slog.LevelInfo, "wait over", slog.String("project", string(s.Project)), slog.Int64("waitedMs", c.Now().UnixMilli()-s.Waited))
+	}
+	if s.Waits {
+		c.Log.LogAttrs(ctx, slog.LevelInfo, "wait begun", slog.String("project", string(s.Project)))
+	}
+}
+
 // count writes the metric. If that fails, the records are not delivered again
 // for it.
 func (c Config) count(ctx context.Context, counts map[Kind]int) {
@@ -177,7 +207,7 @@ func (c Config) count(ctx context.Context, counts map[Kind]int) {
 		if counts[kind] == 0 {
 			continue
 		}
-		err := emf.Write(c.Metrics, c.Now(), map[string]string{"Kind": string(kind)},
+		err := c.Metrics.Put(c.Now(), map[string]string{"Kind": string(kind)},
 			emf.Metric{Name: "SessionChanges", Unit: emf.Count, Value: float64(counts[kind])})
 		if err != nil {
 			c.Log.ErrorContext(ctx, "metrics of the feed", "error", err)
@@ -209,7 +239,11 @@ func changeOf(c table.Change) (out Change, ok bool) {
 		out.Ended = was.Run.ID
 	}
 	out.Moved = is.State != was.State || is.Archived != was.Archived || (is.Left > 0) != (was.Left > 0)
-	out.Waits = is.Waits() && !(was.Waits() && was.WaitingSince == is.WaitingSince)
+	same := was.Waits() && is.Waits() && was.WaitingSince == is.WaitingSince
+	out.Waits = is.Waits() && !same
+	if was.Waits() && !same {
+		out.Waited = was.WaitingSince
+	}
 	out.Unmet = is.Unmet > 0
 	out.Closed = is.Closes > was.Closes
 	return out, ok

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"parley/functions/feed"
+	"parley/functions/internal/emf"
 	"parley/functions/internal/functiontest"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
@@ -67,7 +68,7 @@ func TestFeed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var rung []string
 			var metrics bytes.Buffer
-			h := feed.New(feed.Config{Metrics: &metrics, Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{
+			h := feed.New(feed.Config{Metrics: emf.Log{Writer: &metrics}, Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{
 				func(_ context.Context, c feed.Change) error {
 					if string(c.Session) == test.fails {
 						return errors.New("bell")

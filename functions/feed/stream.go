@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"parley/shared/table"
 )
@@ -18,6 +19,9 @@ type StreamEvent struct {
 // StreamRecord is one record of it.
 type StreamRecord struct {
 	DynamoDB struct {
+		// In seconds, in which Lambda writes it, with or without a fraction.
+		ApproximateCreationDateTime float64 `json:"ApproximateCreationDateTime"`
+
 		SequenceNumber string `json:"SequenceNumber"`
 		OldImage       image  `json:"OldImage"`
 		NewImage       image  `json:"NewImage"`
@@ -39,7 +43,10 @@ type BatchItemFailure struct {
 func (h Handler) Stream(ctx context.Context, e StreamEvent) (StreamResponse, error) {
 	records := make([]Record, len(e.Records))
 	for i, r := range e.Records {
-		records[i] = Record{r.DynamoDB.SequenceNumber, table.Change{Old: table.Item(r.DynamoDB.OldImage), New: table.Item(r.DynamoDB.NewImage)}}
+		records[i] = Record{ID: r.DynamoDB.SequenceNumber, Change: table.Change{Old: table.Item(r.DynamoDB.OldImage), New: table.Item(r.DynamoDB.NewImage)}}
+		if at := r.DynamoDB.ApproximateCreationDateTime; at > 0 {
+			records[i].Changed = time.UnixMilli(int64(at * 1000))
+		}
 	}
 	out := StreamResponse{BatchItemFailures: []BatchItemFailure{}}
 	if failed := h(ctx, records); failed != "" {

@@ -6,7 +6,6 @@ package hooks
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -53,8 +52,8 @@ type Config struct {
 	// Secret returns a secret of a project by its name: the address of a webhook of
 	// Slack's. Nil has none.
 	Secret func(ctx context.Context, p parley.ProjectID, name string) (string, error)
-	// Metrics takes what was delivered, in CloudWatch's embedded format; nil means nobody.
-	Metrics io.Writer
+	// Metrics takes what was delivered, in CloudWatch's embedded format.
+	Metrics emf.Log
 	// Log takes a line an attempt; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -75,9 +74,6 @@ func New(c Config) (Handler, error) {
 		c.Secret = func(context.Context, parley.ProjectID, string) (string, error) {
 			return "", errors.New("there are no secrets")
 		}
-	}
-	if c.Metrics == nil {
-		c.Metrics = io.Discard
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -194,7 +190,7 @@ func (c Config) write(ctx context.Context, what string, n counts) {
 	metric := func(became string, n int) emf.Metric {
 		return emf.Metric{Name: what + became, Unit: emf.Count, Value: float64(n)}
 	}
-	if err := emf.Write(c.Metrics, c.Now(), nil, metric("Delivered", n.delivered), metric("Retried", n.retried), metric("Failed", n.failed)); err != nil {
+	if err := c.Metrics.Put(c.Now(), nil, metric("Delivered", n.delivered), metric("Retried", n.retried), metric("Failed", n.failed)); err != nil {
 		c.Log.ErrorContext(ctx, "metrics of "+what, "error", err)
 	}
 }

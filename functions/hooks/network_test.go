@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"parley/functions/hooks"
+	"parley/functions/internal/emf"
 	"parley/functions/internal/functiontest"
 	"parley/shared/outbound"
 	"parley/shared/parley"
@@ -88,7 +89,7 @@ func deliverOnce(t *testing.T, address string) (metrics []byte, log string) {
 		t.Fatal(err)
 	}
 	var written, lines bytes.Buffer
-	h, err := hooks.New(hooks.Config{Store: k.Store, Do: client.Do, Files: address, Metrics: &written, Log: slog.New(slog.NewTextHandler(&lines, nil))})
+	h, err := hooks.New(hooks.Config{Store: k.Store, Do: client.Do, Files: address, Metrics: emf.Log{Writer: &written}, Log: slog.New(slog.NewTextHandler(&lines, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"parley/functions/feed"
 	"parley/functions/hooks"
+	"parley/functions/internal/emf"
 	"parley/functions/internal/functiontest"
 	"parley/shared/mail"
 	"parley/shared/parley"
@@ -87,7 +88,7 @@ func (w *people) settings(change func(p *parley.Project)) {
 func (w *people) over(s *parley.Store) hooks.Handler {
 	w.Helper()
 	h, err := hooks.New(hooks.Config{Store: s, Do: w.do, Files: "https://files.example", Console: "https://desk.example/console",
-		Mail: w.mail, MailFrom: "parley@shop.example", Metrics: w.metrics, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Mail: w.mail, MailFrom: "parley@shop.example", Metrics: emf.Log{Writer: w.metrics}, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Secret: func(_ context.Context, p parley.ProjectID, name string) (string, error) {
 			if p != "demo" || name != "team" {
 				return "", errors.New("no such secret")

@@ -35,8 +35,11 @@ type Config struct {
 	// that an operator types, or has stopped; nil tells nobody, and pages that ask learn
 	// of it all the same.
 	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool)
+	// Seen tells the visitor's page that an operator has seen a session, as live.Live.Seen
+	// does; nil tells nobody.
+	Seen func(ctx context.Context, c parley.Caller, id parley.SessionID, m parley.Mark)
 	// Socket is where a console's socket is: an address of wss, or a path of the
-	// console's own host; "" where there is none.
+	// console's own host; "" where there is none. Behind a distribution it is SocketPath.
 	Socket string
 	// Dismiss ends the sockets of a key by its id, or of an operator, after that was
 	// removed; nil where there are none.
@@ -110,6 +113,8 @@ func (f function) routes() []api.Route {
 		{"GET /operator/operators", parley.ScopeRead, f.operators},
 		{"PUT /operator/operators/{operator}", parley.ScopeManage, f.putOperator},
 		{"DELETE /operator/operators/{operator}", parley.ScopeManage, f.removeOperator},
+		{"DELETE /operator/visitors/{visitor}", parley.ScopeManage, f.eraseVisitor},
+		{"DELETE /operator/contacts/{contact}", parley.ScopeManage, f.eraseContact},
 		{"GET /operator/project", parley.ScopeManage, f.project},
 		{"PUT /operator/project", parley.ScopeManage, f.putProject},
 		{"POST /operator/project/public-keys", parley.ScopeManage, f.addPublicKey},

@@ -66,8 +66,10 @@ type detail struct {
 	About   about      `json:"about"`
 	Rating  *rating    `json:"rating"`
 	Seen    parley.Seq `json:"seen"`
-	Entries []entry    `json:"entries"`
-	Next    *string    `json:"next"`
+	// VisitorSeen is how far the visitor has seen it, 0 where its widget does not say.
+	VisitorSeen parley.Seq `json:"visitorSeen"`
+	Entries     []entry    `json:"entries"`
+	Next        *string    `json:"next"`
 }
 
 func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) error {
@@ -79,11 +81,8 @@ func (f function) read(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	if err != nil {
 		return err
 	}
-	out := detail{Session: api.NewStaffSession(d.Session), About: newAbout(d), Seen: d.Seen,
+	out := detail{Session: api.NewStaffSession(d.Session), Visitor: newVisitor(d), About: newAbout(d), Seen: d.Seen, VisitorSeen: d.VisitorSeen,
 		Entries: f.entries(r, s.Project.ID, d.Entries), Next: next(d.Next)}
-	if v := d.Visitor; v != nil {
-		out.Visitor = &visitor{v.ID, v.Name, v.Email, v.Language, filled(v.Metadata), api.Time(v.Created), v.Blocked}
-	}
 	if c := d.Contact; c != nil {
 		out.Contact = &contact{c.ID, c.External, c.Name, c.Email, c.Picture, filled(c.Metadata), c.Proven, api.Time(c.Created), c.Blocked}
 	}
@@ -110,6 +109,9 @@ func (f function) seen(w http.ResponseWriter, r *http.Request, s api.Staff) erro
 	mark, err := f.API.Store.MoveMark(r.Context(), s.Caller, sessionOf(r), parley.MarkSeen, *in.Seen)
 	if err != nil {
 		return err
+	}
+	if f.Seen != nil {
+		f.Seen(r.Context(), s.Caller, sessionOf(r), mark)
 	}
 	return api.JSON(w, http.StatusOK, map[string]parley.Seq{"seen": mark.Upto})
 }
@@ -244,6 +246,14 @@ func (f function) blockContact(w http.ResponseWriter, r *http.Request, s api.Sta
 	return f.block(w, r, "contact", func(id string, blocked bool) error {
 		return f.API.Store.BlockContact(r.Context(), s.Project.ID, parley.ContactID(id), blocked)
 	})
+}
+
+func (f function) eraseVisitor(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return gone(w, f.API.Store.EraseVisitor(r.Context(), s.Caller, parley.VisitorID(r.PathValue("visitor"))))
+}
+
+func (f function) eraseContact(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+	return gone(w, f.API.Store.EraseContact(r.Context(), s.Caller, parley.ContactID(r.PathValue("contact"))))
 }
 
 // block blocks the visitor or contact in the path, or lets them in again.

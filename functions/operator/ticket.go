@@ -6,6 +6,9 @@ import (
 	"parley/shared/api"
 )
 
+// SocketPath is where the socket of consoles is at an address that all functions share.
+const SocketPath = "/console/socket"
+
 type newTicket struct {
 	Ticket    string   `json:"ticket"`
 	ExpiresAt api.Time `json:"expiresAt"`
@@ -18,5 +21,9 @@ func (f function) ticket(w http.ResponseWriter, r *http.Request, s api.Staff) er
 	if err != nil {
 		return err
 	}
-	return api.JSON(w, http.StatusCreated, newTicket{text, api.TimeOf(ends), api.OrNull(f.Socket)})
+	socket := f.Socket
+	if socket != "" && f.API.AtOneAddress(r) {
+		socket = SocketPath
+	}
+	return api.JSON(w, http.StatusCreated, newTicket{text, api.TimeOf(ends), api.OrNull(socket)})
 }

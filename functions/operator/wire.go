@@ -45,6 +45,40 @@ type visitor struct {
 	Metadata  map[string]string `json:"metadata"`
 	CreatedAt api.Time          `json:"createdAt"`
 	Blocked   bool              `json:"blocked"`
+	// What only a widget says whose visitors are bare; empty of others.
+	ExternalID  string            `json:"externalId"`
+	Picture     string            `json:"picture"`
+	Timezone    string            `json:"timezone"`
+	Device      map[string]string `json:"device"`
+	Pages       []visit           `json:"pages"`
+	Attribution json.RawMessage   `json:"attribution,omitempty"`
+	LastSeenAt  *api.Time         `json:"lastSeenAt"`
+}
+
+type visit struct {
+	URL   string   `json:"url"`
+	Title string   `json:"title"`
+	At    api.Time `json:"at"`
+}
+
+// newVisitor is the visitor of a session, nil where there is none.
+func newVisitor(d parley.Detail) *visitor {
+	v := d.Visitor
+	if v == nil {
+		return nil
+	}
+	out := visitor{ID: v.ID, Name: v.Name, Email: v.Email, Language: v.Language, Metadata: filled(v.Metadata), CreatedAt: api.Time(v.Created),
+		Blocked: v.Blocked, Device: map[string]string{}, Pages: []visit{}, LastSeenAt: api.TimeOrNull(v.Heard)}
+	if d.Profile == nil {
+		return &out
+	}
+	said, at := d.Profile.Said, d.Profile.Tracking
+	out.ExternalID, out.Picture, out.Metadata = said.External, said.Picture, filled(said.Metadata.Texts())
+	out.Language, out.Timezone, out.Device, out.Attribution = at.Language, at.Timezone, filled(at.Device), at.First
+	for _, p := range at.Visits() {
+		out.Pages = append(out.Pages, visit{p.URL, p.Title, api.Time(p.At)})
+	}
+	return &out
 }
 
 type contact struct {

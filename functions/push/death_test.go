@@ -61,7 +61,7 @@ func TestPushDies(t *testing.T) {
 				w.send("m1")
 				w.settle()
 				p := mortal(w)
-				w.pusher = once(p)
+				w.in(&w.pusher, once(p))
 				w.reply("h0", "human0")
 				w.reply("h1", "human1")
 				w.settle()
@@ -93,7 +93,7 @@ func TestRelayDies(t *testing.T) {
 		in(t, slowly, func(w *world) {
 			w.connect()
 			p := mortal(w)
-			w.responder = once(p)
+			w.in(&w.responder, once(p))
 			time.Sleep(time.Duration(p.diesAt%4) * 15 * time.Second) // the sweep comes at any time after
 			w.send("m1")
 			w.sweep(5 * time.Minute)
@@ -138,7 +138,7 @@ func TestRelayDiesUnheard(t *testing.T) {
 		in(t, slowly, func(w *world) {
 			ref := w.connect()
 			p := mortal(w)
-			w.responder = once(p)
+			w.in(&w.responder, once(p))
 			w.send("m1")
 			time.Sleep(2 * time.Second)
 			w.leave(ref, true)
@@ -165,7 +165,7 @@ func TestPushDiesResuming(t *testing.T) {
 			w.leave(ref, true)
 			time.Sleep(8 * time.Second)
 			p := mortal(w)
-			w.pusher = once(p)
+			w.in(&w.pusher, once(p))
 			w.connect()
 			w.settle()
 			w.sweep(4 * time.Minute)

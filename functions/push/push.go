@@ -9,6 +9,7 @@ import (
 
 	"parley/shared/live"
 	"parley/shared/parley"
+	"parley/shared/socket"
 )
 
 // Event asks for a session's page to be told what it has not been told.
@@ -23,6 +24,12 @@ type Event struct {
 	// Consoles is what the team's consoles are told, nil for nothing. An event is for
 	// them or for the session's page.
 	Consoles *live.Window `json:"consoles,omitempty"`
+	// Pages is what the session's pages are told that know everything by its id;
+	// Connection is one to be welcomed or, with Refusal, told why it is refused. See
+	// PageBell, MeetEvent and RefuseEvent.
+	Pages      *live.Window `json:"pages,omitempty"`
+	Connection *socket.Ref  `json:"connection,omitempty"`
+	Refusal    *Refusal     `json:"refusal,omitempty"`
 }
 
 // EventOf returns the event that wakes the follower parley.FollowerPush.
@@ -49,11 +56,17 @@ func New(c Config) (Handler, error) {
 }
 
 func (c Config) handle(ctx context.Context, e Event) error {
+	if e.Connection != nil {
+		return c.connection(ctx, e)
+	}
 	if e.Project == "" || e.Session == "" {
 		return errors.New("push: the event names no session")
 	}
 	if e.Consoles != nil {
 		return c.Live.Consoles(ctx, *e.Consoles)
+	}
+	if e.Pages != nil {
+		return c.Live.Pages(ctx, *e.Pages)
 	}
 	err := c.Live.Push(ctx, e.Project, e.Session, e.Ended, e.Due)
 	var later *parley.Later

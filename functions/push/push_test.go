@@ -41,7 +41,7 @@ func TestRelay(t *testing.T) {
 		w.connect()
 		w.send("m1")
 		time.Sleep(3 * time.Second)
-		if m := w.page.messages["r.m1"]; m == nil || len(m.chunks) < 5 || len(m.finals) > 0 {
+		if m := w.page.has("r.m1"); len(m.chunks) < 5 || len(m.finals) > 0 {
 			t.Errorf("after 3 s the page has %+v", m)
 		}
 		time.Sleep(4 * time.Second)
@@ -218,7 +218,7 @@ func TestStopped(t *testing.T) {
 						t.Fatal(err)
 					}
 					time.Sleep(2 * time.Second) // until the runner meets it
-					m := w.page.messages["r.m1"]
+					m := w.page.has("r.m1")
 					given := m.text()
 					time.Sleep(5 * time.Second)
 					w.settle()
@@ -501,11 +501,11 @@ func TestManyUnheard(t *testing.T) {
 func TestNobodyComes(t *testing.T) {
 	in(t, slowly, func(w *world) {
 		ref := w.connect()
-		w.responder = func() *process { return &process{w: w, diesAt: 60} }
+		w.in(&w.responder, func() *process { return &process{w: w, diesAt: 60} })
 		w.send("m1")
 		time.Sleep(4 * time.Second)
 		w.leave(ref, true)
-		w.responder = nil
+		w.in(&w.responder, nil)
 		w.sweep(15 * time.Minute)
 		pushes := w.invoked["push"]
 		w.sweep(time.Hour)

@@ -93,8 +93,6 @@ func (w *world) random(seed uint64) {
 func (w *world) mortals(faults *rand.Rand, quiet *atomic.Bool) {
 	mortal := func(calls int) func() *process {
 		return func() *process {
-			w.mu.Lock()
-			defer w.mu.Unlock()
 			if quiet.Load() || faults.Float64() > 0.3 {
 				return nil
 			}

@@ -95,10 +95,11 @@ func (w *world) feed() {
 	if len(seen) > 0 {
 		after = seen[len(seen)-1].Seq
 	}
-	handle := feed.New(feed.Config{Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{push.Bell(func(_ context.Context, e push.Event) error {
+	call := func(_ context.Context, e push.Event) error {
 		w.work.Go(func() { w.push(e) })
 		return nil
-	})}})
+	}
+	handle := feed.New(feed.Config{Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{push.Bell(call), push.PageBell(call)}})
 	for w.ctx.Err() == nil {
 		w.pause(50 * time.Millisecond)
 		changes, err := w.Table.Changes(context.WithoutCancel(w.ctx), after, 1000)
@@ -217,27 +218,37 @@ func (p *process) Active(ctx context.Context, to socket.Ref) (time.Time, error) 
 // live returns who tells pages in a process.
 func (p *process) live() (*live.Live, *parley.Store) {
 	store := parleytest.Store(p.w, parley.Config{Table: mortalTable{p.w.table, p}, Derive: p.w.Keys.Derive, ProjectLife: -1})
-	l, err := live.New(live.Config{Store: store, Poster: p, Speakers: live.Speakers(), Files: "https://files.example", Log: slog.New(slog.DiscardHandler)})
+	l, err := live.New(live.Config{Store: store, Poster: p, Speakers: live.Speakers(), Keyed: keyed(), Files: "https://files.example", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		p.w.Fatal(err)
 	}
 	return l, store
 }
 
-func (w *world) process(take func() *process) *process {
-	if take != nil {
-		if p := take(); p != nil {
+// process is the next of those that take makes, one that does not die without one.
+func (w *world) process(take *func() *process) *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if take != nil && *take != nil {
+		if p := (*take)(); p != nil {
 			return p
 		}
 	}
 	return &process{w: w}
 }
 
+// in has a function's next processes made by make.
+func (w *world) in(function *func() *process, make func() *process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*function = make
+}
+
 // push is one invocation of the function push, with the retries of Lambda.
 func (w *world) push(e push.Event) {
 	w.count("push")
 	for range 3 {
-		p := w.process(w.pusher)
+		p := w.process(&w.pusher)
 		l, _ := p.live()
 		h, err := push.New(push.Config{Live: l})
 		if err != nil {
@@ -256,7 +267,7 @@ func (w *world) push(e push.Event) {
 // respond is one invocation of the function respond.
 func (w *world) respond(ref parley.RunRef) {
 	w.count("respond")
-	p := w.process(w.responder)
+	p := w.process(&w.responder)
 	l, store := p.live()
 	turns := new(respond.Turns)
 	engine, err := run.New(run.Config{Store: store, Respond: turns.Ask, Log: slog.New(slog.DiscardHandler),
@@ -580,6 +591,19 @@ func (p *page) wants(want ...string) {
 	if !slices.Equal(p.log, want) {
 		p.w.Errorf("the page was told %q, want %q", p.log, want)
 	}
+}
+
+// has is what the page has of a message by now.
+func (p *page) has(id string) message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.messages[id]
+	if m == nil {
+		return message{}
+	}
+	now := *m
+	now.chunks, now.finals = slices.Clone(m.chunks), slices.Clone(m.finals)
+	return now
 }
 
 // whole fails the test unless the n-th message arrived whole: its chunks are its final.

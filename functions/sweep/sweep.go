@@ -5,7 +5,6 @@ package sweep
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"time"
 
@@ -23,9 +22,9 @@ type Config struct {
 	// Wake starts a call of Store.Follow for a follower, and need not wait for it;
 	// nil means that there are no followers.
 	Wake func(ctx context.Context, f parley.Following) error
-	// Metrics takes the figures of each sweep, in CloudWatch's embedded format;
-	// nil discards them.
-	Metrics io.Writer
+	// Metrics takes the figures of each sweep that found something, in CloudWatch's
+	// embedded format: a metric is billed for each hour in which it has a value.
+	Metrics emf.Log
 	// Log takes errors that do not end the sweep; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -41,9 +40,6 @@ func New(c Config) (Handler, error) {
 	if c.Store == nil || c.Revive == nil {
 		return nil, errors.New("sweep: Store and Revive are required")
 	}
-	if c.Metrics == nil {
-		c.Metrics = io.Discard
-	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -56,9 +52,12 @@ func New(c Config) (Handler, error) {
 func (c Config) sweep(ctx context.Context) error {
 	began := c.Now()
 	swept, err := c.Store.Sweep(ctx, parley.SweepHelp{Revive: c.Revive, Wake: c.Wake})
+	if swept == (parley.Swept{}) {
+		return err
+	}
 	count := func(name string, n int) emf.Metric { return emf.Metric{Name: name, Unit: emf.Count, Value: float64(n)} }
 	// Lost metrics are no reason to repeat the sweep.
-	if err := emf.Write(c.Metrics, began, nil, count("SweepLooked", swept.Looked), count("SweepRevived", swept.Revived),
+	if err := c.Metrics.Put(began, nil, count("SweepLooked", swept.Looked), count("SweepRevived", swept.Revived),
 		count("SweepWoken", swept.Woken), count("SweepJobs", swept.Jobs), count("SweepFailed", swept.Failed),
 		emf.Metric{Name: "SweepTime", Unit: emf.Milliseconds, Value: float64(c.Now().Sub(began).Milliseconds())}); err != nil {
 		c.Log.ErrorContext(ctx, "metrics of the sweep", "error", err)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"parley/functions/internal/emf"
 	"parley/functions/internal/functiontest"
 	"parley/functions/sweep"
 	"parley/shared/parley"
@@ -28,7 +29,7 @@ func TestSweep(t *testing.T) {
 		pending := parleytest.Send(t, k.Store, caller, parley.SendRequest{ID: "m2", Channel: parley.ChannelNative, Content: "Hello"})
 		var revived []parley.RunRef
 		var metrics bytes.Buffer
-		h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: &metrics,
+		h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
 			Revive: func(_ context.Context, ref parley.RunRef) error { revived = append(revived, ref); return nil }})
 		if err != nil {
 			t.Fatal(err)
@@ -51,6 +52,25 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// TestIdle: a sweep that finds nothing writes no metrics, which would be billed all month.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := functiontest.New(t, parley.Config{})
+		var metrics bytes.Buffer
+		h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
+			Revive: func(context.Context, parley.RunRef) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(time.Minute)
+			if err := h(t.Context()); err != nil || metrics.Len() > 0 {
+				t.Errorf("sweep = %v, with the metrics %s", err, &metrics)
+			}
+		}
+	})
+}
+
 // full is a place for metrics that takes none.
 type full struct{}
 
@@ -59,7 +79,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("full") }
 // TestMetricsLost: a metric that is lost is no failed sweep.
 func TestMetricsLost(t *testing.T) {
 	k := functiontest.New(t, parley.Config{})
-	h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: full{}, Log: slog.New(slog.DiscardHandler),
+	h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: full{}}, Log: slog.New(slog.DiscardHandler),
 		Revive: func(context.Context, parley.RunRef) error { return nil }})
 	if err != nil {
 		t.Fatal(err)

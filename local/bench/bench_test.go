@@ -35,14 +35,17 @@ var tiers = []struct {
 	{"History", true, measureHistory},
 	{"OpenCX", true, measureOpenCX},
 	{"Dollars", true, measureDollars},
+	{"Month", true, measureMonth},
 	{"Stranger", true, measureStranger},
 	{"Hissuno", true, measureHissuno},
 	{"ChatHub", true, measureChatHub},
+	{"Cossistant", true, measureCossistant},
 	{"Smooth", true, measureSmooth},
 	{"SmoothProcess", false, measureSmoothProcess},
 	{"FirstText", false, measureFirstText},
 	{"Binaries", false, measureBinaries},
 	{"Live", false, measureLive},
+	{"Widget", false, measureWidget},
 	{"Crowd", false, measureCrowd},
 }
 

@@ -51,6 +51,9 @@ func measureHissuno(t *tier) {
 		t.hold(fmt.Sprintf("dollars for 1,000 pages with Hissuno's widget that stay open for an hour after a reply, %d requests each", hour.invocations),
 			hour.times(1000), fmt.Sprintf("≤ %.3f", goal), 1000*hour.total() <= goal)
 		t.note("… units of one", fmt.Sprintf("%d write, %g read", hour.writes, hour.reads))
+		bill := h.billed()
+		t.hold("dollars for 1,000 turns of Hissuno's widget, streamed by function URL", bill.times(thousandTurns), fmt.Sprintf("≤ %.3f", turnsGoal),
+			thousandTurns*bill.total() <= turnsGoal)
 		ended, late := h.contest()
 		t.hold(fmt.Sprintf("AI entries and pieces after the commit of a takeover, %d takeovers that ended %d replies", contests, ended),
 			fmt.Sprint(late), "0", late == 0 && ended > contests/2)
@@ -67,11 +70,13 @@ type hook struct {
 	session string
 	last    string // the id of the newest event of updates, for a request that goes on from it
 	waves   int    // before the model was called last
-	pieces  int    // in which the model's replies come
+	// responded is how long the responder took for the last run.
+	responded time.Duration
+	pieces    int // in which the model's replies come
 }
 
 func newHook(t testing.TB) *hook {
-	h := &hook{TB: t, session: "warm", pieces: replyPieces, meter: meter.New(meter.Config{Table: distant{parleytest.Table(t)}})}
+	h := &hook{TB: t, session: "warm", pieces: replyPieces, meter: meter.New(meter.Config{Table: distant{parleytest.Table(t)}, Label: label})}
 	keys, err := token.New(token.Config{Masters: [][]byte{[]byte(strings.Repeat("k", token.MinMasterBytes))}})
 	fatal(t, err)
 	h.store = parleytest.Store(t, parley.Config{Table: h.meter, Derive: keys.Derive})
@@ -85,9 +90,11 @@ func newHook(t testing.TB) *hook {
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return answer, nil },
 		Respond: func(ctx context.Context, ref parley.RunRef) error {
 			go func() {
+				began := time.Now()
 				if err := engine.Respond(context.WithoutCancel(ctx), ref); err != nil {
 					t.Error(err)
 				}
+				h.responded = time.Since(began)
 			}()
 			return nil
 		}})
@@ -160,6 +167,35 @@ func (h *hook) turn() hooked {
 	}
 	time.Sleep(2 * time.Second) // the responder, who left it to the stream, looks once
 	return hooked{h.meter.Counts(), accepted, stream}
+}
+
+// billed is the bill of a session of the usual length, with the calls that the widget
+// makes for each turn, the responder's, and the feed's for each change of the session.
+func (h *hook) billed() (b bill) {
+	h.Helper()
+	h.session = "billed"
+	for range usualTurns {
+		h.warm()
+		began := time.Now()
+		h.say()
+		b.add(max(time.Since(began), shortCall))
+		b.out += headers
+		began = time.Now()
+		answer := h.do(http.MethodGet, "/stream", nil)
+		b.add(time.Since(began))
+		b.out += answer.Body.Len() + headers
+		for range 2 {
+			b.add(shortCall)
+			b.out += h.do(http.MethodGet, "/updates", nil).Body.Len() + headers
+		}
+		rest()
+		b.add(h.responded)
+		b.consume(turn{Counts: h.meter.Counts()})
+		for range h.meter.Counts().Writes[sessionLabel].Actions {
+			b.add(shortCall)
+		}
+	}
+	return b
 }
 
 // pieces joins the pieces of a reply, and returns when to ask again, and after what.

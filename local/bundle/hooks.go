@@ -25,7 +25,7 @@ func (b *Bundle) openHooks(c Config, store *parley.Store) error {
 		return err
 	}
 	b.feed = feed.New(feed.Config{Bells: []feed.Bell{push.ConsoleBell(store, b.push), review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
-		hooks.ReplyMailBell(b.deliver), push.Bell(b.push)}, Log: b.log})
+		hooks.ReplyMailBell(b.deliver), push.Bell(b.push), push.PageBell(b.push)}, Log: b.log})
 	return nil
 }
 

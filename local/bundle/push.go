@@ -3,14 +3,20 @@ package bundle
 import (
 	"context"
 
+	"parley/functions/cossistant/shape"
 	"parley/functions/push"
+	"parley/shared/api"
 	"parley/shared/live"
 	"parley/shared/parley"
 )
 
 // openPush makes who tells pages over their sockets, and the function push.
 func (b *Bundle) openPush(c Config, store *parley.Store) (err error) {
-	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Files: b.Page, Log: b.log, Now: c.Now}); err != nil {
+	widgets := shape.Speaker{File: func(p parley.ProjectID, a parley.Attachment) string {
+		return api.FileURLAt(b.Page, store, p, a.ID, a.Name)
+	}}
+	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Files: b.Page, Log: b.log, Now: c.Now,
+		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}}); err != nil {
 		return err
 	}
 	b.pushes, err = push.New(push.Config{Live: b.pages})

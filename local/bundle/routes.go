@@ -9,7 +9,6 @@ import (
 	"parley/functions/chat"
 	closing "parley/functions/close"
 	"parley/functions/consolews"
-	"parley/functions/cossistant"
 	"parley/functions/csat"
 	"parley/functions/hissuno"
 	"parley/functions/history"
@@ -35,9 +34,6 @@ var seats = parley.Seats{Reader: 64, Address: 256}
 
 // articlesPath is where the articles can be read that the docs agent quotes.
 const articlesPath = "/docs/"
-
-// consoleSocket is where the sockets of consoles are, beside the page.
-const consoleSocket = "/console/socket"
 
 // routes gives every function its paths, as in the template, and the page the rest.
 func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
@@ -75,7 +71,7 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	support, err := cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher, Typing: b.pages.Typing})
+	support, err := b.openWidget(calls)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +80,13 @@ func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
 		return nil, err
 	}
 	h, err = operator.New(operator.Config{API: calls, Runs: b.engine.Dispatcher, Hold: hold, CheckURL: b.checkURL, Console: desk,
-		Typing: b.pages.Typing, Socket: consoleSocket, Dismiss: b.pages.Dismiss})
+		Typing: b.pages.Typing, Seen: b.pages.Seen, Socket: operator.SocketPath, Dismiss: b.pages.Dismiss})
 	mount(b.untilStop(h), err, "/operator/", "/console", "/console/")
 	desks, err := consolews.New(consolews.Config{Store: calls.Store, Live: b.pages, Log: b.log})
 	if err != nil {
 		return nil, err
 	}
-	b.mountSocket(mux, live.ConsoleAPI, consoleSocket, desks)
+	b.mountSocket(mux, live.ConsoleAPI, operator.SocketPath, desks)
 	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	mount(h, err, "/")
 	mux.Handle("GET "+articlesPath, article(h))

@@ -39,11 +39,32 @@ func (p Poster) Close(_ context.Context, to socket.Ref) error {
 	if err != nil {
 		return err
 	}
-	if err := a.hangUp(to.ID); !errors.Is(err, socket.ErrGone) {
+	if err := a.hangUp(to.ID, hungUp); !errors.Is(err, socket.ErrGone) {
 		return err
 	}
 	return nil
 }
+
+var _ socket.Refuser = Poster{}
+
+// Refuse ends a connection with 1008. API Gateway has nothing like it, so that the
+// management interface has not either.
+func (p Poster) Refuse(_ context.Context, to socket.Ref) error {
+	a, err := p.api(to)
+	if err != nil {
+		return err
+	}
+	if err := a.hangUp(to.ID, refused); !errors.Is(err, socket.ErrGone) {
+		return err
+	}
+	return nil
+}
+
+// The ends of connections in the function's name.
+var (
+	hungUp  = end{websocket.StatusNormalClosure, "Connection Closed Normally"}
+	refused = end{websocket.StatusPolicyViolation, "Refused"}
+)
 
 // Active returns when the client last sent something.
 func (p Poster) Active(_ context.Context, to socket.Ref) (time.Time, error) {
@@ -98,12 +119,12 @@ func (a *API) send(id string, frame []byte) error {
 }
 
 // hangUp ends a connection in the function's name.
-func (a *API) hangUp(id string) error {
+func (a *API) hangUp(id string, why end) error {
 	c := a.connection(id)
 	if c == nil {
 		return socket.ErrGone
 	}
-	go c.close(end{websocket.StatusNormalClosure, "Connection Closed Normally"})
+	go c.close(why)
 	return nil
 }
 
@@ -155,7 +176,7 @@ func (a *API) manage(w http.ResponseWriter, r *http.Request) {
 		s, err := a.status(id)
 		a.answer(w, err, http.StatusOK, s)
 	case http.MethodDelete:
-		a.answer(w, a.hangUp(id), http.StatusNoContent, nil)
+		a.answer(w, a.hangUp(id, hungUp), http.StatusNoContent, nil)
 	default:
 		fail(w, http.StatusForbidden, "ForbiddenException")
 	}

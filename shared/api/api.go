@@ -31,6 +31,12 @@ type Config struct {
 	// RequestID returns the id that the platform gave a request, or "". Then, and
 	// with a nil RequestID, a random id is used.
 	RequestID func(context.Context) string
+	// Through reports whether a request came through a distribution, whose host is then
+	// the request's; nil means that none does.
+	Through func(context.Context) bool
+	// Routed is told the pattern of every route that a handler is made for; nil tells
+	// nobody. By it a test compares what is served with where requests are sent.
+	Routed func(pattern string)
 }
 
 // API makes handlers. It is safe for concurrent use.
@@ -81,6 +87,9 @@ func (a *API) Dialect(refuse Refusal, routes ...Route) http.Handler {
 	mux := http.NewServeMux()
 	var methods []string
 	for _, route := range routes {
+		if a.Routed != nil {
+			a.Routed(route.Pattern)
+		}
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := route.Handle(w, r); err != nil {
 				a.fail(w, r, err)

@@ -176,6 +176,12 @@ func TestLog(t *testing.T) {
 	}
 }
 
+type throughKey struct{}
+
+func through(r *http.Request) {
+	*r = *r.WithContext(context.WithValue(r.Context(), throughKey{}, true))
+}
+
 func TestBases(t *testing.T) {
 	var got api.URLs
 	tests := []struct {
@@ -190,12 +196,14 @@ func TestBases(t *testing.T) {
 		{"odd scheme", api.URLs{}, func(r *http.Request) { r.Header.Set("X-Forwarded-Proto", "javascript") }, "http://example.com", "http://example.com"},
 		{"a host with a port", api.URLs{}, func(r *http.Request) { r.Host = "localhost:3000" }, "http://localhost:3000", "http://localhost:3000"},
 		{"configured", api.URLs{Chat: "https://chat.example/p/"}, nil, "https://chat.example/p", "http://example.com"},
+		{"through a distribution", api.URLs{Chat: "https://chat.example/p/"}, through, "http://example.com", "http://example.com"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var a *api.API
 			h, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) error { got = a.Bases(r); return nil }, func(c *api.Config) {
 				c.URLs = test.urls
+				c.Through = func(ctx context.Context) bool { return ctx.Value(throughKey{}) != nil }
 				a = &api.API{Config: *c}
 			})
 			r := httptest.NewRequest(http.MethodPost, "/things/a/b", nil)

@@ -76,6 +76,8 @@ var codes = map[string]meaning{
 	"revision_conflict":      {http.StatusConflict, "The settings have changed meanwhile"},
 	"key_taken":              {http.StatusConflict, "The public key is another project's"},
 	"too_many_keys":          {http.StatusConflict, "Two keys work already"},
+	"of_contact":             {http.StatusConflict, "The visitor is a contact's"},
+	"unproven_contact":       {http.StatusConflict, "Nobody vouched for the contact"},
 	"hook_rotating":          {http.StatusConflict, "The webhook has two secrets already"},
 	"last_key":               {http.StatusConflict, "The webhook has one secret only"},
 	"hook_disabled":          {http.StatusConflict, "The webhook is disabled"},

@@ -21,10 +21,13 @@ type URLs struct {
 }
 
 // Bases returns the configured bases without a slash at the end; where one is
-// missing, the base of the request.
+// missing, the base of the request. For a request that came through a distribution all
+// are at the address that the client used, whatever is configured.
 func (a *API) Bases(r *http.Request) URLs {
-	here := base(r)
-	u := a.URLs
+	here, u := base(r), a.URLs
+	if a.AtOneAddress(r) {
+		u = URLs{}
+	}
 	for _, s := range []*string{&u.Identify, &u.Chat, &u.Updates, &u.Close, &u.History, &u.CSAT, &u.Uploads} {
 		if *s = strings.TrimRight(*s, "/"); *s == "" {
 			*s = here
@@ -32,6 +35,10 @@ func (a *API) Bases(r *http.Request) URLs {
 	}
 	return u
 }
+
+// AtOneAddress reports whether the request came through a distribution, which has all
+// functions, pages and sockets at one address.
+func (a *API) AtOneAddress(r *http.Request) bool { return a.Through != nil && a.Through(r.Context()) }
 
 // base returns the scheme and host that the client used. The client could forge
 // both, but only misleads itself: the result goes into answers to this client,

@@ -1,7 +1,6 @@
 package lambdahttp_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +17,7 @@ func TestEvents(t *testing.T) {
 	const (
 		url  = "x4k2p9zq7w1m5r8t3v6y.lambda-url.us-east-1.on.aws"
 		api  = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
+		shop = "chat.shop.example"
 		chat = `{"messageId":"m-1","content":"Where is my order?"}`
 		png  = "\x89PNG\r\n\x1a\n"
 	)
@@ -27,6 +27,7 @@ func TestEvents(t *testing.T) {
 		contentType        string
 		body               string
 		cookies            string
+		through            bool // the distribution
 	}
 	get := request{line: "GET /history", remote: "198.51.100.23:0"}
 	on := func(r request, host string, change func(*request)) request {
@@ -53,17 +54,17 @@ func TestEvents(t *testing.T) {
 		"url_post_no_type_base64":  on(get, url, post("/close", "", `{"session":"s-1"}`)),
 		"url_post_binary_base64":   on(get, url, post("/uploads", "image/png", png)),
 
-		"url_get_cloudfront":             on(get, url, nil),
-		"url_get_cloudfront_viewer_ipv6": on(get, url, func(r *request) { r.remote = "[2001:db8:0:1::17]:0" }),
+		"url_get_cloudfront":             on(get, url, func(r *request) { r.host, r.through = shop, true }),
+		"url_get_cloudfront_viewer_ipv6": on(get, url, func(r *request) { r.host, r.through, r.remote = shop, true, "[2001:db8:0:1::17]:0" }),
 		"url_get_cloudfront_forged":      on(get, url, func(r *request) { r.remote = "203.0.113.77:0" }),
-		"url_get_cloudfront_garbled":     on(get, url, func(r *request) { r.remote = "203.0.113.77:0" }),
+		"url_get_cloudfront_garbled":     on(get, url, func(r *request) { r.host, r.through, r.remote = shop, true, "203.0.113.77:0" }),
 
 		"api_get":                on(get, api, nil),
 		"api_get_cookies":        on(get, api, func(r *request) { r.cookies = "a=1 b=two" }),
 		"api_get_path_decoded":   on(get, api, func(r *request) { r.line = "GET /files/f-1/s-1/100%25%20caf%C3%A9%3F.pdf" }),
 		"api_post_json":          on(get, api, post("/chat", "application/json", chat)),
 		"api_post_binary_base64": on(get, api, post("/uploads", "image/png", png)),
-		"api_custom_domain_get":  on(get, "chat.shop.example", nil),
+		"api_custom_domain_get":  on(get, shop, nil),
 	}
 	local := request{line: "POST /chat", host: "127.0.0.1:3000", remote: "127.0.0.1:0", contentType: "application/json", body: chat, cookies: "a=1"}
 	tests["sam_local_post_json"] = local
@@ -72,8 +73,8 @@ func TestEvents(t *testing.T) {
 	for event, want := range tests {
 		t.Run(event, func(t *testing.T) {
 			var got request
-			a, err := invoke(t.Context(), t, lambdahttp.Config{OriginSecret: "s3cret"}, event, func(w http.ResponseWriter, r *http.Request) {
-				got = request{line: r.Method + " " + r.RequestURI, host: r.Host, remote: r.RemoteAddr,
+			a, err := invoke(t.Context(), t, lambdahttp.Config{Front: front}, event, func(w http.ResponseWriter, r *http.Request) {
+				got = request{line: r.Method + " " + r.RequestURI, host: r.Host, remote: r.RemoteAddr, through: lambdahttp.Through(r.Context()),
 					contentType: r.Header.Get("Content-Type"), body: readAll(t, r.Body)}
 				for _, c := range r.Cookies() {
 					got.cookies = strings.TrimSpace(got.cookies + " " + c.String())
@@ -81,8 +82,10 @@ func TestEvents(t *testing.T) {
 				if n := int64(len(got.body)); r.ContentLength != n {
 					t.Errorf("ContentLength = %d, want %d", r.ContentLength, n)
 				}
-				if s := r.Header.Get(lambdahttp.OriginSecretHeader); s != "" {
-					t.Errorf("the handler sees the origin secret %q", s)
+				for _, name := range []string{lambdahttp.OriginSecretHeader, lambdahttp.ClientAddressHeader, lambdahttp.ClientHostHeader} {
+					if s := r.Header.Get(name); s != "" {
+						t.Errorf("the handler sees %s: %s", name, s)
+					}
 				}
 				if h := r.Header.Get("Host"); h != "" {
 					t.Errorf("the handler sees a Host header, %q, as it does nowhere else", h)
@@ -142,13 +145,48 @@ func TestMalformedPath(t *testing.T) {
 	}
 }
 
-func TestForwardingHeadersNeedTheSecret(t *testing.T) {
-	for _, secret := range []string{"", "another"} {
-		var remote string
-		_, err := invoke(context.Background(), t, lambdahttp.Config{OriginSecret: secret}, "url_get_cloudfront",
-			func(_ http.ResponseWriter, r *http.Request) { remote = r.RemoteAddr })
-		if err != nil || remote != "203.0.113.77:0" {
-			t.Errorf("secret %q: RemoteAddr = %q, %v; want the platform's", secret, remote, err)
+// front is the distribution of the recorded events; its secret is the older of two.
+var front = lambdahttp.Front{Secrets: []string{"n3w", "s3cret"}}
+
+// TestFrontNeedsTheSecret: without it nothing is believed that a request says of its
+// client, and where only the distribution may call it is refused.
+func TestFrontNeedsTheSecret(t *testing.T) {
+	for _, secrets := range [][]string{nil, {""}, {"another"}, {"s3cre"}, {"s3cret2", ""}} {
+		for _, only := range []bool{false, true} {
+			called := false
+			a, err := invoke(t.Context(), t, lambdahttp.Config{Front: lambdahttp.Front{Secrets: secrets, Only: only}}, "url_get_cloudfront",
+				func(w http.ResponseWriter, r *http.Request) {
+					called = true
+					if r.RemoteAddr != "203.0.113.77:0" || !strings.Contains(r.Host, ".lambda-url.") || lambdahttp.Through(r.Context()) {
+						t.Errorf("secrets %q: %s asks %s, through: %v; want what the platform says", secrets, r.RemoteAddr, r.Host, lambdahttp.Through(r.Context()))
+					}
+					w.WriteHeader(http.StatusTeapot)
+				})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if refused := a.status == http.StatusForbidden && a.code() == "only_through_distribution"; called == only || refused != only {
+				t.Errorf("secrets %q, only: %v: the handler was called: %v; answer = %+v", secrets, only, called, a)
+			}
 		}
+	}
+}
+
+// TestOnlyThroughDistribution: every kind of host refuses who comes another way, with an
+// empty secret and with none, and takes who has either secret.
+func TestOnlyThroughDistribution(t *testing.T) {
+	only := front
+	only.Only = true
+	for event, want := range map[string]int{"url_get_cloudfront": 200, "url_get_cloudfront_garbled": 200, "url_get_cloudfront_forged": 403,
+		"url_get": 403, "url_options": 403, "url_post_text_beacon": 403, "api_get": 403, "sam_local_post_json": 403} {
+		called := 0
+		a, err := invoke(t.Context(), t, lambdahttp.Config{Front: only}, event, func(w http.ResponseWriter, r *http.Request) { called++ })
+		if err != nil || a.status != want || (called == 1) != (want == 200) {
+			t.Errorf("%s: answer = %+v, %v after %d calls; want %d", event, a, err, called, want)
+		}
+	}
+	one := lambdahttp.Front{Secrets: []string{"s3cret"}, Only: true}
+	if a, err := invoke(t.Context(), t, lambdahttp.Config{Front: one}, "url_get_cloudfront", func(http.ResponseWriter, *http.Request) {}); err != nil || a.status != 200 {
+		t.Errorf("answer = %+v, %v", a, err)
 	}
 }

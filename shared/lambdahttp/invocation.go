@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -31,8 +32,16 @@ func (c *invocation) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	r.Host = r.Header.Get("Host")
 	r.Header.Del("Host")
 	r.RequestURI = r.URL.RequestURI()
-	r.RemoteAddr = c.clientAddr(r)
-	r.Header.Del(OriginSecretHeader)
+	client, ok := c.cfg.Front.Client(r.Header, r.RemoteAddr) // sourceIp, without a port
+	if !ok {
+		notThrough.write(w)
+		return
+	}
+	r.RemoteAddr = net.JoinHostPort(client.Address, "0")
+	if client.Host != "" {
+		r.Host = client.Host
+		r = r.WithContext(context.WithValue(r.Context(), throughKey{}, true))
+	}
 	c.handler.ServeHTTP(w, r)
 	w.Flush() // a handler that wrote nothing may have set headers
 }

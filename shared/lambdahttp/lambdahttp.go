@@ -45,10 +45,8 @@ var ErrNotHTTP = errors.New("event is not an HTTP request: it has no method")
 // Config says how requests reach the function. The zero value is for a function
 // that clients call directly.
 type Config struct {
-	// OriginSecret is what the distribution in front of the function sends in
-	// OriginSecretHeader. Forwarding headers are believed only in a request with
-	// this secret; with "" never.
-	OriginSecret string
+	// Front is the distribution in front of the function.
+	Front Front
 	// Margin is how long before the end of the invocation the handler's context
 	// ends; 0 means DefaultMargin. At most half of the remaining time is used.
 	Margin time.Duration

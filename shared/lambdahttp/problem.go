@@ -22,6 +22,7 @@ func newProblem(status int, code, detail string) problem {
 
 var (
 	badRequest = newProblem(http.StatusBadRequest, "bad_request", "The request line is malformed.")
+	notThrough = newProblem(http.StatusForbidden, "only_through_distribution", "This deployment is reached at one address only, that of its distribution.")
 	internal   = newProblem(http.StatusInternalServerError, "internal", "Something went wrong on our side.")
 	tooLong    = newProblem(http.StatusInternalServerError, "response_too_large", "The answer is longer than this host can carry; ask for a smaller page.")
 	tooLate    = newProblem(http.StatusGatewayTimeout, "timeout", "The answer took longer than this host waits.")

@@ -1,23 +1,14 @@
 package lambdahttp
 
 import (
-	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 )
-
-// OriginSecretHeader is the header in which the distribution proves itself to
-// the function. It is removed before the handler runs.
-const OriginSecretHeader = "Parley-Origin-Secret"
 
 // normalize returns the event in the form that lambdaurl expects. A function URL
 // leaves the path encoded, an HTTP API and sam local decode it.
@@ -58,60 +49,4 @@ func addDefault(headers map[string]string, name, value string) {
 		}
 	}
 	headers[name] = value
-}
-
-// clientAddr returns the client's address as "ip:port".
-func (a *adapter) clientAddr(r *http.Request) string {
-	// lambdaurl: RemoteAddr is sourceIp, without a port.
-	return net.JoinHostPort(ClientIP(r.Header, r.RemoteAddr, a.cfg.OriginSecret), "0")
-}
-
-// ClientIP returns the address of the client that a request with this header comes
-// from. The platform says it in sourceIp, here source. But if the request has come
-// through the distribution, which proves that with secret, source is one of the
-// distribution's servers, and that server's headers name the client. Without a
-// secret no header is believed.
-func ClientIP(h http.Header, source, secret string) string {
-	if fromOrigin(h, secret) {
-		if ip, ok := forwardedFor(h, source); ok {
-			return ip
-		}
-	}
-	return source
-}
-
-func fromOrigin(h http.Header, secret string) bool {
-	sent := h.Get(OriginSecretHeader)
-	return secret != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(secret)) == 1
-}
-
-// forwardedFor returns the address of the distribution's client. CloudFront
-// appends it to the X-Forwarded-For that the client sent, and the platform may
-// append source after it; so it is the last address other than source. If
-// X-Forwarded-For has none, CloudFront-Viewer-Address is used.
-func forwardedFor(h http.Header, source string) (string, bool) {
-	list := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
-	for _, part := range slices.Backward(list) {
-		ip, err := netip.ParseAddr(strings.TrimSpace(part))
-		if err != nil {
-			break // whatever is left of it the client may have invented
-		}
-		if ip.String() != source {
-			return ip.String(), true
-		}
-	}
-	return viewerAddress(h.Get("CloudFront-Viewer-Address"))
-}
-
-// viewerAddress removes the port. An IPv6 address may come without brackets.
-func viewerAddress(s string) (string, bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return "", false
-	}
-	ip, err := netip.ParseAddr(strings.Trim(s[:i], "[]"))
-	if err != nil {
-		return "", false
-	}
-	return ip.String(), true
 }

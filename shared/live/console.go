@@ -25,6 +25,8 @@ type consoleFrame struct {
 	// Author types, for so many milliseconds; null has stopped.
 	Author *parley.Author `json:"author,omitempty"`
 	EndsIn int64          `json:"endsIn,omitempty"`
+	// Text is what the visitor is about to send, where their page tells.
+	Text string `json:"text,omitempty"`
 }
 
 func (f consoleFrame) encode() []byte {
@@ -112,8 +114,17 @@ func listed(c parley.Changes) bool {
 // where it waits for a person all; of an operator, the visitor's page where it is
 // connected, and the others who look. It is told once, as far as it arrives.
 func (l *Live) Typing(ctx context.Context, s *parley.Session, by parley.Author, typing bool) {
+	l.typingWith(ctx, s, by, typing, "")
+}
+
+// TypingText is Typing of a visitor whose page also tells what it is about to send.
+func (l *Live) TypingText(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string) {
+	l.typingWith(ctx, s, by, typing, text)
+}
+
+func (l *Live) typingWith(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string) {
 	if by.Kind == parley.AuthorHuman {
-		l.typingToPage(ctx, s, typing)
+		l.typingToPage(ctx, s, by, typing)
 	}
 	to, err := l.watchers(ctx, s.Project, s.ID)
 	if err == nil && by.Kind == parley.AuthorUser && s.Holder != parley.HolderAI {
@@ -131,7 +142,7 @@ func (l *Live) Typing(ctx context.Context, s *parley.Session, by parley.Author, 
 	}
 	f := consoleFrame{Type: "typing", Session: s.ID}
 	if typing {
-		f.Author, f.EndsIn = &by, parley.TypingLife.Milliseconds()
+		f.Author, f.EndsIn, f.Text = &by, parley.TypingLife.Milliseconds(), text
 	}
 	if by.Kind == parley.AuthorHuman {
 		to = others(to, parley.OperatorID(by.ID))
@@ -139,7 +150,10 @@ func (l *Live) Typing(ctx context.Context, s *parley.Session, by parley.Author, 
 	l.tell(ctx, to, f.encode())
 }
 
-func (l *Live) typingToPage(ctx context.Context, s *parley.Session, typing bool) {
+func (l *Live) typingToPage(ctx context.Context, s *parley.Session, by parley.Author, typing bool) {
+	if err := l.signal(ctx, s, func(k KeyedSpeaker, to parley.VisitorID) []byte { return k.Typing(to, s, by, typing) }); err != nil {
+		l.Log.WarnContext(ctx, "typing was not told", "error", err)
+	}
 	speaker := l.Speakers[s.Channel]
 	if speaker == nil {
 		return

@@ -28,6 +28,9 @@ type Config struct {
 	Poster socket.Poster
 	// Speakers are those of the dialects that are spoken over sockets.
 	Speakers map[parley.Channel]Speaker
+	// Keyed are those of the dialects whose clients know everything by its id; see
+	// KeyedSpeaker. Nil is none.
+	Keyed map[parley.Channel]KeyedSpeaker
 	// Files is the base of files' addresses, without a slash at its end. It is needed by
 	// who tells messages, which New does not check.
 	Files string

@@ -29,6 +29,9 @@ type relay struct {
 // Run returns who says a run to the page of its session, nil where the session is held
 // in a dialect that needs nobody for that. It is a run.Config.Live.
 func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
+	if keyed := l.Keyed[session.Channel]; keyed != nil {
+		return &keyedRelay{Live: l, speaker: keyed, session: session, ref: ref}
+	}
 	speaker := l.Speakers[session.Channel]
 	if speaker == nil {
 		return nil

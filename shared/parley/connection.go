@@ -73,6 +73,10 @@ const (
 	// budget_address.go. Our choice: an office whose network has come back connects at
 	// once, and clients try again.
 	ConnectsPerMinute = 120
+	// MaxBareConnectsPerDay is how many connections of bare visitors an address may make
+	// in a day; see budget_address.go. Our choice: an office of a hundred people with a
+	// hundred pages each. Pages above it do without.
+	MaxBareConnectsPerDay = 10_000
 )
 
 // leftFor is how long it is known which session a connection had that has ended: that
@@ -142,8 +146,8 @@ func (s *Store) TokenHash(p ProjectID, a AgentID, identity string) string {
 
 // Connect stores a connection; one that is known already stays as it is. It does not
 // ask whether the caller's token stands. Connected and Expires are set where they are
-// zero. Errors: invalid_field, too_large, connects_limit of kind ErrLimit. 4 write
-// units, in one transaction, and seldom one for the address.
+// zero. Errors: invalid_field, too_large, connects_limit and connects_day_limit of kind
+// ErrLimit. 4 write units, in one transaction, and seldom one for the address.
 func (s *Store) Connect(ctx context.Context, c Connection) error {
 	if err := c.check(); err != nil {
 		return err
@@ -172,6 +176,11 @@ func (s *Store) Connect(ctx context.Context, c Connection) error {
 		caller.Project = c.Project
 		if _, err := s.takeOfAddress(ctx, caller, "connects", time.Minute, callsOf(1), callsOf(ConnectsPerMinute)); err != nil {
 			return err
+		}
+		if c.Caller.Bare {
+			if _, err := s.takeOfAddress(ctx, caller, "connects_day", 24*time.Hour, callsOf(1), callsOf(MaxBareConnectsPerDay)); err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.write(ctx, actions); !refused(err) {
@@ -281,7 +290,7 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	}
 	left["left"], left["nonce"], left[table.ExpiresAt] = true, s.newID(), now.Add(leftFor).Unix()
 	for range changeTries {
-		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)))})
+		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left"))})
 		stood, was := standing(err, 0)
 		if !was {
 			break

@@ -15,9 +15,12 @@ import (
 // which it is known is kept here: whoever types somebody's address is taken for
 // that contact, and what they say besides stays with their own visitor.
 type Contact struct {
-	ID       ContactID         `json:"-"`
-	External string            `json:"external,omitempty"`
-	Email    string            `json:"email,omitempty"`
+	ID       ContactID `json:"-"`
+	External string    `json:"external,omitempty"`
+	Email    string    `json:"email,omitempty"`
+	// Formerly is the first e-mail address, where Email is another one by now: the
+	// contact is still found by it.
+	Formerly string            `json:"formerly,omitempty"`
 	Name     string            `json:"name,omitempty"`
 	Picture  string            `json:"picture,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -365,7 +368,9 @@ type knownContact struct {
 	contact Contact
 	// news says that the identity says something new: actions store it. Else they
 	// only check that the contact is blocked, or not, as it was read.
-	news    bool
+	news bool
+	// made says that there was none before.
+	made    bool
 	actions []table.Action
 }
 
@@ -391,7 +396,7 @@ func (s *Store) lookUp(ctx context.Context, p ProjectID, i Identity, proven bool
 		c := Contact{ID: ContactID("c" + s.newID()), Proven: proven, Created: s.clock().UnixMilli()}
 		c.learn(i)
 		actions, err := s.makeContact(p, c, pointers, items)
-		return knownContact{c, true, actions}, err
+		return knownContact{c, true, true, actions}, err
 	}
 	id := ContactID(items[0].String("contact"))
 	got, err := s.table.Get(ctx, true, contactKey(p, id))
@@ -457,6 +462,9 @@ func (c Contact) item(p ProjectID) (table.Item, error) {
 }
 
 func (c *Contact) learn(i Identity) {
+	if c.Formerly == "" && i.Email != "" && foldEmail(i.Email) != foldEmail(c.Email) {
+		c.Formerly = c.Email
+	}
 	for _, f := range []struct {
 		to   *string
 		from string

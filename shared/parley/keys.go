@@ -34,10 +34,11 @@ import (
 //	what a dialect's page keeps of its visitor        P/visitor/V             kept
 //	a visitor's feedback on no session                P/visitor/V             feedback/ID
 //	the job that moves a visitor's sessions           P/visitor/V             job/claim
+//	the job that erases a visitor                     P/visitor/V             job/erase
 //	contact by id                                     P/contact/C             -
 //	a contact's linked visitors                       P/contact/C             visitor/V
-//	the job that blocks a contact's visitors           P/contact/C             job/block
-//	external ids of an unproven contact's sessions    P/contact/C             external/ID
+//	the job that blocks a contact's visitors          P/contact/C             job/block
+//	the job that erases a contact                     P/contact/C             job/erase
 //	contact by external id                            P/external/PROOF/ID     -
 //	contact by e-mail                                 P/email/PROOF/FOLDED    -
 //	a session's entries after a number                P/session/S             entry/SEQ
@@ -93,6 +94,7 @@ const (
 	skLine           = "connection~"
 	skCounted        = "counted"
 	skTyping         = "typing"
+	skErase          = "job/erase"
 	// skExtras sorts before every number of a log.
 	skExtras   = "+"
 	deployment = "~"
@@ -216,6 +218,15 @@ func feedbackKey(p ProjectID, v VisitorID, s SessionID, id string) table.Key {
 // claimJobKey is the job that moves a visitor's sessions to a contact.
 func claimJobKey(p ProjectID, v VisitorID) table.Key {
 	return table.Key{PK: visitorKey(p, v).PK, SK: "job/claim"}
+}
+
+// visitorEraseKey and contactEraseKey are the jobs that erase all of a person.
+func visitorEraseKey(p ProjectID, v VisitorID) table.Key {
+	return table.Key{PK: visitorKey(p, v).PK, SK: skErase}
+}
+
+func contactEraseKey(p ProjectID, c ContactID) table.Key {
+	return table.Key{PK: contactKey(p, c).PK, SK: skErase}
 }
 
 func contactKey(p ProjectID, c ContactID) table.Key {

@@ -89,6 +89,8 @@ var builders = []builder{
 	}, func(i input) input { return input{i.project, i.a, i.b, i.n % 2} }, "P/visitor/V feedback/ID"},
 	{"blockJobKey", func(i input) table.Key { return blockJobKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C job/block"},
 	{"claimJobKey", func(i input) table.Key { return claimJobKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V job/claim"},
+	{"visitorEraseKey", func(i input) table.Key { return visitorEraseKey(i.project, VisitorID(i.a)) }, projectA, "P/visitor/V job/erase"},
+	{"contactEraseKey", func(i input) table.Key { return contactEraseKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C job/erase"},
 	{"contactKey", func(i input) table.Key { return contactKey(i.project, ContactID(i.a)) }, projectA, "P/contact/C -"},
 	{"contactVisitorKey", func(i input) table.Key {
 		return contactVisitorKey(i.project, ContactID(i.a), VisitorID(i.b))

@@ -33,7 +33,7 @@
 //	session_number.go                its number for people
 //	session_typing.go                who of the team types
 //	session_page.go                  what a dialect notes of a page
-//	connection.go, line.go           who is connected; what a client has been given
+//	connection.go, _page, line.go    who is connected; what a client has been given
 //	session_erase.go                 erasing
 //	send*.go                         a visitor's message, from request to transaction
 //	greeting.go                      what the page had shown before the first one

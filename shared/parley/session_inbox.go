@@ -12,6 +12,8 @@ import (
 type InboxRequest struct {
 	// State is one of the states, or "archived" for those that are; "" is open.
 	State State
+	// States are several at once, instead of State.
+	States []State
 	// Holder is who answers; "" is anybody. Operator is who has the session; ""
 	// is anybody.
 	Holder   Holder
@@ -40,8 +42,14 @@ func (r *InboxRequest) check() error {
 	if r.State == "" {
 		r.State = StateOpen
 	}
+	if len(r.States) == 0 {
+		r.States = []State{r.State}
+	}
+	unknown := func(s State) bool {
+		return !slices.Contains([]State{StateOpen, StateClosed, StateResolved, StateSpam, listArchived}, s)
+	}
 	switch {
-	case !slices.Contains([]State{StateOpen, StateClosed, StateResolved, StateSpam, listArchived}, r.State):
+	case slices.ContainsFunc(r.States, unknown):
 		return invalid("state", "state is open, closed, resolved, spam or archived")
 	case r.Holder != "" && !slices.Contains([]Holder{HolderAI, HolderWaiting, HolderHuman}, r.Holder):
 		return invalid("holder", "holder is ai, waiting or human")
@@ -82,9 +90,11 @@ func (s *Store) Inbox(ctx context.Context, c Caller, r InboxRequest) ([]InboxIte
 		return nil, "", err
 	}
 	var partitions []string
-	for _, holder := range r.holders() {
-		for shard := range p.shards() {
-			partitions = append(partitions, inboxPartition(p.ID, r.State, holder, shard))
+	for _, state := range r.States {
+		for _, holder := range r.holders() {
+			for shard := range p.shards() {
+				partitions = append(partitions, inboxPartition(p.ID, state, holder, shard))
+			}
 		}
 	}
 	l := lister{store: s, project: p.ID, index: table.Work, limit: r.Limit, after: after, belongs: r.wants}
@@ -98,7 +108,7 @@ func (s *Store) Inbox(ctx context.Context, c Caller, r InboxRequest) ([]InboxIte
 
 // wants reports whether a session still is what the index lists it as.
 func (r *InboxRequest) wants(s *Session) bool {
-	return s.listed() == r.State && (r.Holder == "" || s.Holder == r.Holder) &&
+	return slices.Contains(r.States, s.listed()) && (r.Holder == "" || s.Holder == r.Holder) &&
 		(r.Operator == "" || s.Holder == HolderHuman && s.Operator == r.Operator)
 }
 
@@ -183,11 +193,15 @@ type Detail struct {
 	// Visitor and Contact are whose it is, nil where there is none.
 	Visitor *Visitor
 	Contact *Contact
+	// Profile is what is known besides of a visitor who is bare, nil of others.
+	Profile *Profile
 	Rating  *Rating
 	// Tags are the newest review's, Participants the operators who take part.
 	Tags         []string
 	Participants []OperatorID
-	Seen         Seq
+	// Seen is how far the caller has seen the session, VisitorSeen how far the visitor
+	// has, as far as its widget tells.
+	Seen, VisitorSeen Seq
 	// Entries are a page of the transcript, internal ones too, oldest first; Next
 	// is the cursor of those before, "" at the beginning.
 	Entries []Entry
@@ -228,11 +242,20 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 	if o.Visitor != "" && !o.Proven {
 		keys = append(keys, said)
 	}
+	told := []table.Key{visitor, visitorSaidKey(c.Project, o.Visitor), visitorTrackKey(c.Project, o.Visitor)}
+	if ulidForm().MatchString(string(o.Visitor)) {
+		keys = append(keys, told[1:]...)
+	}
+	// Who became a contact in the middle has a mark as either.
+	seen := []table.Key{Mark{Kind: MarkSeen, By: Author{Kind: AuthorUser, ID: string(o.Visitor)}}.key(c.Project, id),
+		Mark{Kind: MarkSeen, By: Author{Kind: AuthorUser, ID: string(o.Contact)}}.key(c.Project, id)}
+	keys = append(keys, seen...)
 	found, err := s.getAll(ctx, keys)
 	if err != nil {
 		return Detail{}, err
 	}
 	d.Seen = Seq(found[keys[2]].Int("seq"))
+	d.VisitorSeen = Seq(max(found[seen[0]].Int("seq"), found[seen[1]].Int("seq")))
 	if d.About, err = aboutFrom(found[keys[0]]); err != nil {
 		return Detail{}, err
 	}
@@ -250,6 +273,13 @@ func (s *Store) ReadSession(ctx context.Context, c Caller, id SessionID, r PageR
 			return Detail{}, err
 		}
 		d.Visitor = &v
+		if v.Bare {
+			p, err := s.profileFrom(c.Project, o.Visitor, []table.Item{item, found[told[1]], found[told[2]]})
+			if err != nil {
+				return Detail{}, err
+			}
+			d.Profile = &p
+		}
 	}
 	if item := found[contact]; item != nil {
 		known, err := contactFrom(o.Contact, item)

@@ -28,7 +28,8 @@ func (s *Store) Recent(ctx context.Context, c Caller) ([]*Session, error) {
 type Glimpse struct {
 	// Last is the newest public message, nil if there is none.
 	Last *Entry
-	// Seen is the caller's mark of what it has seen; a zero one if there is none.
+	// Seen is the caller's mark of what it has seen, for staff the owner's; a zero one if
+	// there is none.
 	Seen Mark
 }
 
@@ -36,8 +37,14 @@ type Glimpse struct {
 // in their order.
 func (s *Store) Glimpses(ctx context.Context, c Caller, sessions []*Session) ([]Glimpse, error) {
 	var keys []table.Key
+	viewer := func(session *Session) Caller {
+		if o := session.Owner; c.staff() {
+			return Caller{Project: c.Project, Visitor: o.Visitor, Contact: o.Contact}
+		}
+		return c
+	}
 	for _, session := range sessions {
-		keys = append(keys, c.seenKey(session.ID))
+		keys = append(keys, viewer(session).seenKey(session.ID))
 		if session.Last != nil {
 			keys = append(keys, entryKey(c.Project, session.ID, session.Last.Seq))
 		}
@@ -48,7 +55,7 @@ func (s *Store) Glimpses(ctx context.Context, c Caller, sessions []*Session) ([]
 	}
 	all := make([]Glimpse, len(sessions))
 	for i, session := range sessions {
-		if all[i].Seen, err = markFrom(Mark{Kind: MarkSeen, By: c.Author()}, found[c.seenKey(session.ID)]); err != nil {
+		if all[i].Seen, err = markFrom(Mark{Kind: MarkSeen, By: viewer(session).Author()}, found[viewer(session).seenKey(session.ID)]); err != nil {
 			return nil, err
 		}
 		if session.Last == nil {

@@ -111,7 +111,7 @@ func (s *Store) withTyping(ctx context.Context, c Caller, id SessionID, after Se
 	if err != nil {
 		return Changes{}, err
 	}
-	out, err := s.since(ctx, c, session, after)
+	out, err := s.since(ctx, c, session, after, false)
 	if typing != nil && typing.stands(session, s.clock()) {
 		out.Typing = typing
 	}

@@ -155,6 +155,10 @@ func (w *sweep) job(ctx context.Context, project ProjectID, id, kind string, key
 		return s.eraseContent(ctx, project, SessionID(id))
 	case kind == "file":
 		return s.dropFile(ctx, project, FileID(id))
+	case kind == "visitor" && key.SK == skErase:
+		return s.eraseVisitor(ctx, project, VisitorID(id))
+	case kind == "contact" && key.SK == skErase:
+		return s.eraseContact(ctx, project, ContactID(id))
 	case kind == "visitor":
 		return s.claim(ctx, project, VisitorID(id), key)
 	case kind == "contact":

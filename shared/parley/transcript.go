@@ -60,7 +60,7 @@ func (s *Store) Since(ctx context.Context, c Caller, id SessionID, after Seq) (C
 	if err != nil {
 		return Changes{}, err
 	}
-	return s.since(ctx, c, session, after)
+	return s.since(ctx, c, session, after, false)
 }
 
 // Peek is Since for a request that has been open for a while: no sign that the
@@ -70,15 +70,15 @@ func (s *Store) Peek(ctx context.Context, c Caller, id SessionID, after Seq) (Ch
 	if err != nil {
 		return Changes{}, err
 	}
-	return s.since(ctx, c, session, after)
+	return s.since(ctx, c, session, after, false)
 }
 
-func (s *Store) since(ctx context.Context, c Caller, session *Session, after Seq) (Changes, error) {
+func (s *Store) since(ctx context.Context, c Caller, session *Session, after Seq, consistent bool) (Changes, error) {
 	out := Changes{Session: session, Upto: max(after, 0)}
 	if out.Upto >= session.Seq {
 		return out, nil
 	}
-	entries, err := s.prefix(ctx, c.Project, session.ID, out.Upto, false)
+	entries, err := s.prefix(ctx, c.Project, session.ID, out.Upto, consistent)
 	for _, e := range entries {
 		out.Upto = e.Seq
 		if !e.Internal || c.staff() {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"unicode/utf8"
 
 	"parley/shared/table"
@@ -138,6 +139,50 @@ func (s *Store) Profile(ctx context.Context, c Caller) (Profile, error) {
 	known, err := s.readContact(ctx, c.Project, p.Visitor.Contact)
 	p.Contact = &known
 	return p, err
+}
+
+// Owners returns what staff is told of the owners of sessions, in their order: the
+// visitor, if it is still there, and the contact, if somebody vouched for it.
+func (s *Store) Owners(ctx context.Context, c Caller, sessions []*Session) ([]Profile, error) {
+	if !c.staff() {
+		return nil, errOperatorsOnly()
+	}
+	keysOf := func(o Owner) []table.Key {
+		return []table.Key{visitorKey(c.Project, o.Visitor), visitorSaidKey(c.Project, o.Visitor), visitorTrackKey(c.Project, o.Visitor), contactKey(c.Project, o.Contact)}
+	}
+	want := map[table.Key]bool{}
+	for _, session := range sessions {
+		keys := keysOf(session.Owner)
+		if !session.Owner.Proven {
+			keys = keys[:3]
+		}
+		for _, k := range keys {
+			want[k] = true
+		}
+	}
+	found, err := s.getAll(ctx, slices.Collect(maps.Keys(want)))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Profile, len(sessions))
+	for i, session := range sessions {
+		o := session.Owner
+		keys := keysOf(o)
+		all[i].Visitor.ID = o.Visitor
+		if item := found[keys[0]]; item != nil {
+			if all[i], err = s.profileFrom(c.Project, o.Visitor, []table.Item{item, found[keys[1]], found[keys[2]]}); err != nil {
+				return nil, err
+			}
+		}
+		if item := found[keys[3]]; o.Proven && item != nil {
+			known, err := contactFrom(o.Contact, item)
+			if err != nil {
+				return nil, err
+			}
+			all[i].Contact = &known
+		}
+	}
+	return all, nil
 }
 
 // profileFrom reads the items of a visitor, of what it said and of where it is.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	"parley/shared/table"
 )
@@ -20,9 +21,25 @@ type Tracking struct {
 	First json.RawMessage `json:"first,omitempty"`
 	// Page is where the visitor is: a JSON object, with url and title as texts.
 	Page json.RawMessage `json:"page,omitempty"`
+	// Since is when they came there, in milliseconds.
+	Since int64 `json:"since,omitempty"`
+	// Past are the pages before that one, newest first, at most MaxPast: fewer where
+	// MaxTrackingBytes leaves no room.
+	Past []Visit `json:"past,omitempty"`
 	// Updated is when any of it changed last, in milliseconds.
 	Updated int64 `json:"updated,omitempty"`
 }
+
+// Visit is that a visitor was at a page.
+type Visit struct {
+	URL   string `json:"url"`
+	Title string `json:"title,omitempty"`
+	At    int64  `json:"at"` // when they came, in milliseconds
+}
+
+// TrackingLife is how long it is kept where a visitor was, after it changed last. Our
+// choice: a quarter of a year; whoever is back says it anew.
+const TrackingLife = 90 * 24 * time.Hour
 
 // Limits of a Tracking. Our choices: it is written as visitors go from page to page.
 const (
@@ -30,7 +47,21 @@ const (
 	MaxTrackingBytes = 4 << 10
 	// MaxTimezoneBytes is the longest time zone: the longest of IANA's has 32.
 	MaxTimezoneBytes = 64
+	// MaxPast is how many pages are kept besides the one where the visitor is,
+	// maxVisitBytes how much of an address or a title of theirs: enough to see what
+	// somebody was about to do.
+	MaxPast       = 8
+	maxVisitBytes = 200
 )
+
+// Visits are the pages that are known, newest first.
+func (t Tracking) Visits() []Visit {
+	at := t.Where()
+	if at.URL == "" {
+		return t.Past
+	}
+	return append([]Visit{{at.URL, at.Title, t.Since}}, t.Past...)
+}
 
 // Where is the page where the visitor is.
 func (t Tracking) Where() Page {
@@ -81,8 +112,18 @@ func (t Tracking) onTopOf(was Tracking) Tracking {
 	if now.First == nil {
 		now.First = t.First
 	}
-	if t.Page != nil {
-		now.Page = t.Page
+	if t.Page == nil {
+		return now
+	}
+	left := was.Where()
+	now.Page = t.Page
+	if left.URL == now.Where().URL {
+		return now
+	}
+	now.Since = 0
+	if left.URL != "" {
+		visit := Visit{fit(left.URL, maxVisitBytes), fit(left.Title, maxVisitBytes), was.Since}
+		now.Past = append([]Visit{visit}, was.Past[:min(len(was.Past), MaxPast-1)]...)
 	}
 	return now
 }
@@ -148,13 +189,25 @@ func (s *Store) toTrack(c Caller, k table.Key, was, now Tracking) ([]table.Actio
 	if bytes.Equal(before, data) {
 		return nil, nil
 	}
-	if len(data) > MaxTrackingBytes {
-		return nil, tooLarge("tracking", MaxTrackingBytes)
-	}
 	now.Updated = s.clock().UnixMilli()
-	if data, err = encode(now); err != nil {
-		return nil, fmt.Errorf("encode tracking: %w", err)
+	if now.Since == 0 {
+		now.Since = now.Updated
 	}
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID()}
+	for {
+		if data, err = encode(now); err != nil {
+			return nil, fmt.Errorf("encode tracking: %w", err)
+		}
+		switch n := len(now.Past); {
+		case len(data) <= MaxTrackingBytes:
+		case n > 0:
+			now.Past = now.Past[:n-1]
+			continue
+		default:
+			return nil, tooLarge("tracking", MaxTrackingBytes)
+		}
+		break
+	}
+	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID(),
+		table.ExpiresAt: s.clock().Add(TrackingLife).Unix()}
 	return []table.Action{table.Put(item)}, nil
 }

@@ -123,16 +123,17 @@ func byName(c agent.Conversation) []agenttest.Step {
 func TestCrashAtEveryCall(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { crash(t, parleytest.Table(t), s) })
+			synctest.Test(t, func(t *testing.T) { crash(t, parleytest.Table(t), s, 1) })
 		})
 	}
 }
 
-func crash(t *testing.T, tbl table.Table, s scenario) {
+// crash has a process die at a call, one time in every many.
+func crash(t *testing.T, tbl table.Table, s scenario, every int) {
 	parleytest.Put(t, parleytest.Store(t, parley.Config{Table: tbl}), busySettings())
 	seed := uint64(0)
-	for _, kind := range []fault.Kind{fault.CrashBefore, fault.CrashAfter} {
-		for call := 1; ; call++ {
+	for n, kind := range []fault.Kind{fault.CrashBefore, fault.CrashAfter} {
+		for call := 1 + n%every; ; call += every {
 			seed++
 			w := newWorld(t, seed, tbl, nil)
 			w.say = byName
@@ -151,7 +152,7 @@ func crash(t *testing.T, tbl table.Table, s scenario) {
 				t.Fatalf("after a crash of kind %d at call %d", kind, call)
 			}
 			if crashing.table.Calls() < call {
-				t.Logf("crashed at each of %d calls", call-1)
+				t.Logf("%d calls", crashing.table.Calls())
 				break
 			}
 		}

@@ -26,8 +26,12 @@ type runner struct {
 	reply  strings.Builder
 	buffer *replyBuffer
 	first  time.Time // when the first text was flushed
-	conv   agent.Conversation
-	tools  *toolbox
+	// status is how this runner ended the run, "" if it did not, and failure why it was
+	// not as it should be.
+	status  parley.RunStatus
+	failure string
+	conv    agent.Conversation
+	tools   *toolbox
 }
 
 // generate generates the run to its end, whatever becomes of its readers. ctx
@@ -42,6 +46,7 @@ func (e *Engine) generate(ctx context.Context, claim *Claim, live *liveText) {
 	r.ended = ended
 	usage, err := r.run(ctx)
 	r.settleBudget(ctx, usage)
+	r.logReply(ctx, usage)
 	switch {
 	case err == nil, errors.Is(err, errFenced), errors.As(err, new(*endedError)):
 	case errors.Is(err, parley.ErrConflict), errors.Is(err, parley.ErrNotFound):
@@ -300,6 +305,47 @@ func (r *runner) logFailure(ctx context.Context, reason error) {
 		level = slog.LevelError
 	}
 	r.Log.LogAttrs(ctx, level, "reply failed", slog.String("project", string(r.ref.Project)), slog.String("reason", reason.Error()))
+	r.failure = failureOf(reason)
+}
+
+// failureOf names the kind of a failure, for who counts them.
+func failureOf(reason error) string {
+	for _, kind := range []struct {
+		err  error
+		name string
+	}{
+		{parley.ErrLimit, "budget"},
+		{agent.ErrThrottled, "throttled"},
+		{agent.ErrTimeout, "timeout"},
+		{context.DeadlineExceeded, "timeout"}, // of the whole reply
+		{agent.ErrCut, "cut"},
+		{agent.ErrLoop, "loop"},
+		{agent.ErrProvider, "provider"},
+		{errEmpty, "empty"},
+	} {
+		if errors.Is(reason, kind.err) {
+			return kind.name
+		}
+	}
+	return "other"
+}
+
+// logReply writes the line of a reply that this runner ended, by which the dashboard of
+// template.yaml counts. Its times begin when the message was stored.
+func (r *runner) logReply(ctx context.Context, used agent.Usage) {
+	if r.status == "" {
+		return
+	}
+	since := func(t time.Time) int64 { return t.UnixMilli() - r.claim.First.At }
+	attrs := []slog.Attr{slog.String("project", string(r.ref.Project)), slog.String("channel", string(r.claim.Session.Channel)),
+		slog.String("status", string(r.status)), slog.Int64("replyMs", since(r.Now())), slog.Int("inputTokens", used.Input), slog.Int("outputTokens", used.Output)}
+	if !r.first.IsZero() {
+		attrs = append(attrs, slog.Int64("firstTextMs", since(r.first)))
+	}
+	if r.failure != "" {
+		attrs = append(attrs, slog.String("failure", r.failure))
+	}
+	r.Log.LogAttrs(ctx, slog.LevelInfo, "reply", attrs...)
 }
 
 // endTries is how often ending a run is tried. After that its readers and the
@@ -317,6 +363,10 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 		var s *parley.Standing
 		switch {
 		case err == nil:
+			r.status = ended.Status
+			if r.first.IsZero() && !e.System && e.Text != "" { // it came with the end
+				r.first = r.Now()
+			}
 			r.live.finish(e.Unflushed, &End{Status: ended.Status, Entry: &ended.Entry, Session: ended.Session})
 			r.Ask(ctx, ended.Next)
 			return nil

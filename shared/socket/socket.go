@@ -97,3 +97,10 @@ type Poster interface {
 	// Active returns when the client last sent something.
 	Active(ctx context.Context, to Ref) (time.Time, error)
 }
+
+// Refuser is a Poster that can also end a connection so that its client does not come
+// back: with 1008 (RFC 6455, 7.4.1). API Gateway cannot, it closes with 1000 alone.
+type Refuser interface {
+	// Refuse ends a connection for good; one that is gone is no error.
+	Refuse(ctx context.Context, to Ref) error
+}

@@ -28,7 +28,8 @@ type Config struct {
 	// Required.
 	Index string
 	// Prefix is the path of the other files, such as "/page/"; the shared files
-	// are under it in "web/". Required.
+	// are under it in "web/". Required. HTML names what it loads by paths that begin
+	// with it, and everything else by paths relative to its own.
 	Prefix string
 	// Origins are other origins ("https://host[:port]", or wss) that the page may call
 	// and load images from.
@@ -36,9 +37,16 @@ type Config struct {
 }
 
 // Page is the handler of a page: it answers GET and HEAD of its files.
+//
+// All files but HTML are there twice: at their own paths, and below "~" and a hash of
+// all files, where they never change. HTML names them there, so that a browser that has
+// loaded a page once asks for nothing but its HTML again, and so may a cache on the way;
+// a new release has another hash, and shows at once.
 type Page struct {
 	*http.ServeMux
 	policy string
+	// prefix is Config.Prefix, and lasting the one of files that never change.
+	prefix, lasting string
 }
 
 // New returns the page. The error is that an origin is malformed or a file
@@ -52,36 +60,84 @@ func New(c Config) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Page{http.NewServeMux(), policy}
-	if err := p.addAll(common, func(name string) string { return c.Prefix + "web/" + name }); err != nil {
+	all := []part{{common, "web/"}, {c.Files, ""}}
+	version, err := hash(all)
+	if err != nil {
 		return nil, err
 	}
-	err = p.addAll(c.Files, func(name string) string {
-		if name == "index.html" {
-			return c.Index
+	p := &Page{http.NewServeMux(), policy, c.Prefix, c.Prefix + "~" + version + "/"}
+	for _, part := range all {
+		err := part.each(func(name string, body []byte) error {
+			if name == "index.html" {
+				p.Add(c.Index, name, body)
+				return nil
+			}
+			p.Add(c.Prefix+name, name, body)
+			if path.Ext(name) != ".html" {
+				p.serve(p.lasting+name, name, body, forEver)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return c.Prefix + name
-	})
-	return p, err
+	}
+	return p, nil
 }
 
-// Add serves a file at a pattern's path; its type follows from its name.
-func (p *Page) Add(pattern, name string, body []byte) {
-	p.Handle("GET "+pattern, newAsset(name, body, p.policy))
+// part is some of a page's files, which are served in a folder.
+type part struct {
+	files  fs.FS
+	folder string
 }
 
-func (p *Page) addAll(files fs.FS, pattern func(name string) string) error {
-	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+func (p part) each(visit func(name string, body []byte) error) error {
+	return fs.WalkDir(p.files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := fs.ReadFile(files, name)
+		body, err := fs.ReadFile(p.files, name)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		p.Add(pattern(name), name, body)
-		return nil
+		return visit(p.folder+name, body)
 	})
+}
+
+// hash is of the names and contents of all files.
+func hash(parts []part) (string, error) {
+	h := sha256.New()
+	for _, p := range parts {
+		err := p.each(func(name string, body []byte) error {
+			fmt.Fprintf(h, "%s %d\n", name, len(body))
+			h.Write(body)
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9]), nil
+}
+
+// How long clients keep a file: for ever, or only as long as they are told that it is
+// the newest.
+const (
+	forEver = "public, max-age=31536000, immutable"
+	checked = "no-cache"
+)
+
+// Add serves a file at a pattern's path; its type follows from its name. Clients check
+// each time whether it has changed.
+func (p *Page) Add(pattern, name string, body []byte) {
+	if path.Ext(name) == ".html" {
+		body = bytes.ReplaceAll(body, []byte(`="`+p.prefix), []byte(`="`+p.lasting))
+	}
+	p.serve(pattern, name, body, checked)
+}
+
+func (p *Page) serve(pattern, name string, body []byte, keep string) {
+	p.Handle("GET "+pattern, newAsset(name, body, p.policy, keep))
 }
 
 // Policy returns the Content-Security-Policy of a page. Scripts and styles come
@@ -127,7 +183,7 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-func newAsset(name string, body []byte, policy string) *asset {
+func newAsset(name string, body []byte, policy, keep string) *asset {
 	contentType, ok := contentTypes[path.Ext(name)]
 	if !ok {
 		contentType = "text/plain; charset=utf-8" // licences and notes
@@ -138,10 +194,8 @@ func newAsset(name string, body []byte, policy string) *asset {
 		"Content-Security-Policy": {policy},
 		"X-Content-Type-Options":  {"nosniff"},
 		"Referrer-Policy":         {"no-referrer"},
-		// Browsers store the file but check it each time, so that a new release
-		// shows at once.
-		"Cache-Control": {"no-cache"},
-		"Etag":          {`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`},
+		"Cache-Control":           {keep},
+		"Etag":                    {`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`},
 	}}
 }
 

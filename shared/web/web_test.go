@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -66,6 +69,49 @@ func TestVendorIsUnchanged(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLasting: a page's HTML is checked each time, and names files that never change; a
+// file that did has another address.
+func TestLasting(t *testing.T) {
+	get := func(script, path string) *httptest.ResponseRecorder {
+		t.Helper()
+		page, err := web.New(web.Config{Index: "/{$}", Prefix: "/page/", Files: fstest.MapFS{
+			"index.html": {Data: []byte(`<a href="/"></a><script type="module" src="/page/js/main.js"></script>`)},
+			"js/main.js": {Data: []byte(script)}, "more.html": {Data: []byte(`<img src="/page/web/icon.svg">`)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	source := regexp.MustCompile(`src="(/page/~[\w-]+/([^"]+))"`)
+	addresses := map[string]bool{}
+	for _, script := range []string{"one", "two", "two"} {
+		for path, file := range map[string]string{"/": "js/main.js", "/page/more.html": "web/icon.svg"} {
+			w := get(script, path)
+			m := source.FindStringSubmatch(w.Body.String())
+			if m == nil || m[2] != file || w.Header().Get("Cache-Control") != "no-cache" {
+				t.Fatalf("%s: %s, %v", path, w.Body, w.Header())
+			}
+			addresses[m[1]] = true
+			lasting := get(script, m[1])
+			if lasting.Code != http.StatusOK || lasting.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" {
+				t.Errorf("%s: %d, %v", m[1], lasting.Code, lasting.Header())
+			}
+			now := get(script, "/page/"+file)
+			if now.Body.String() != lasting.Body.String() || now.Header().Get("Cache-Control") != "no-cache" {
+				t.Errorf("/page/%s: %s, %v", file, now.Body, now.Header())
+			}
+			if other := get(script+"!", m[1]); other.Code != http.StatusNotFound {
+				t.Errorf("after a release %s is still there: %d", m[1], other.Code)
+			}
+		}
+	}
+	if len(addresses) != 4 {
+		t.Errorf("two releases have the addresses %v", addresses)
 	}
 }
 

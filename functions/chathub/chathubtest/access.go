@@ -21,8 +21,7 @@ func (s *suite) deniedPages(t *testing.T, p *page) map[string]struct {
 	if err := s.Store.BlockContact(t.Context(), p.project.ID, s.contact(t, p, "blocked"), true); err != nil {
 		t.Fatal(err)
 	}
-	removed := s.page(t, nil)
-	removed.connect().leave()
+	removed := s.page(t, nil) // whose project no function has in memory
 	if err := s.Store.RemoveSigningKey(t.Context(), removed.project.ID, "k1"); err != nil {
 		t.Fatal(err)
 	}

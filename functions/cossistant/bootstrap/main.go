@@ -27,5 +27,9 @@ func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cossistant.New(cossistant.Config{API: a, Runs: runs})
+	pages, err := b.Live(a.Store)
+	if err != nil {
+		return nil, err
+	}
+	return cossistant.New(cossistant.Config{API: a, Runs: runs, Typing: pages.TypingText})
 }

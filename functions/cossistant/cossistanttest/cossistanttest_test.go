@@ -33,8 +33,8 @@ func TestNetHTTP(t *testing.T) { cossistanttest.Run(t, serve(t, nil)) }
 // nothing of another's session.
 func TestTyping(t *testing.T) {
 	var told []string
-	host := serve(t, func(_ context.Context, s *parley.Session, by parley.Author, typing bool) {
-		told = append(told, fmt.Sprint(s.ID, " ", by.Kind, " ", by.ID, " ", typing))
+	host := serve(t, func(_ context.Context, s *parley.Session, by parley.Author, typing bool, text string) {
+		told = append(told, fmt.Sprint(s.ID, " ", by.Kind, " ", by.ID, " ", typing, " ", text))
 	})
 	if err := host.Store.PutProject(t.Context(), parley.Project{ID: "shop", Name: "Shop", PublicKeys: []string{"pk_live_shop"}, Origins: []string{"https://shop.example"},
 		Agents: []parley.AgentSettings{{ID: "ada", Name: "Ada"}}}); err != nil {
@@ -59,7 +59,7 @@ func TestTyping(t *testing.T) {
 			t.Errorf("typing in another's = %d", status)
 		}
 	}
-	if want := []string{"c1 user " + visitor + " true", "c1 user " + visitor + " false"}; !slices.Equal(told, want) {
+	if want := []string{"c1 user " + visitor + " true I wan", "c1 user " + visitor + " false I wan"}; !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 }
@@ -78,7 +78,7 @@ func ask(t *testing.T, r *http.Request, visitor string) *http.Response {
 
 // serve serves the function with the embedded table and bucket, and what else the
 // suite needs.
-func serve(t *testing.T, typing func(context.Context, *parley.Session, parley.Author, bool)) cossistanttest.Host {
+func serve(t *testing.T, typing func(context.Context, *parley.Session, parley.Author, bool, string)) cossistanttest.Host {
 	keys := must(token.New(token.Config{Masters: [][]byte{[]byte(master)}}))(t)
 	store := must(parley.New(parley.Config{Table: parleytest.Table(t), Bucket: attachments(t), Derive: keys.Derive}))(t)
 	engine := must(run.New(run.Config{Store: store, Log: slog.New(slog.DiscardHandler),

@@ -70,6 +70,36 @@ type Conversation struct {
 	DeletedAt            *api.Time         `json:"deletedAt"`
 }
 
+// Record is a session as the team's server sees it.
+type Record struct {
+	Conversation
+	Priority            string             `json:"priority"`
+	Sentiment           *string            `json:"sentiment"`
+	TitleSource         *string            `json:"titleSource"`
+	StartedAt           api.Time           `json:"startedAt"`
+	ResolvedAt          *api.Time          `json:"resolvedAt"`
+	ResolvedByUserID    *parley.OperatorID `json:"resolvedByUserId"`
+	ResolvedByAIAgentID *parley.AgentID    `json:"resolvedByAiAgentId"`
+	EscalatedAt         *api.Time          `json:"escalatedAt"`
+	EscalationReason    *string            `json:"escalationReason"`
+	FirstResponseAt     *api.Time          `json:"firstResponseAt"`
+	AIPausedUntil       *api.Time          `json:"aiPausedUntil"`
+	AssignedToUserID    *parley.OperatorID `json:"assignedToUserId"`
+}
+
+// RecordOf adds to a conversation what only the team is told. Of what Parley does not
+// keep, such as a priority, it has what the protocol begins with.
+func RecordOf(s *parley.Session, c Conversation) Record {
+	out := Record{Conversation: c, Priority: "normal", StartedAt: api.Time(s.Created), EscalatedAt: TimeOrNull(s.WaitingSince)}
+	if s.State == parley.StateResolved {
+		out.ResolvedAt = TimeOrNull(s.Updated())
+	}
+	if s.Holder == parley.HolderHuman {
+		out.AssignedToUserID = OrNull(s.Operator)
+	}
+	return out
+}
+
 // Status is where a session stands. One that is closed is open here: the visitor's
 // next message continues it.
 func Status(s *parley.Session) string {

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -22,6 +21,10 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := wire.Metrics()
+	if err != nil {
+		return err
+	}
 	callHooks, err := invoke.Function[hooks.Event](b, "PARLEY_HOOKS_FUNCTION")
 	if err != nil {
 		return err
@@ -35,8 +38,8 @@ func start(_ context.Context, b *wire.Base) error {
 		return err
 	}
 	bells := []feed.Bell{push.ConsoleBell(store, callPush), review.Bell(callReview), hooks.Bell(store, callHooks), hooks.NotifyBell(store, callHooks),
-		hooks.ReplyMailBell(callHooks), push.Bell(callPush)}
-	handler := feed.New(feed.Config{Bells: bells, Metrics: os.Stdout, Log: b.Log})
+		hooks.ReplyMailBell(callHooks), push.Bell(callPush), push.PageBell(callPush)}
+	handler := feed.New(feed.Config{Bells: bells, Metrics: metrics, Log: b.Log})
 	lambda.Start(handler.Stream)
 	return nil
 }

@@ -27,11 +27,15 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := wire.Metrics()
+	if err != nil {
+		return err
+	}
 	files, err := wire.Files()
 	if err != nil {
 		return err
 	}
-	c := hooks.Config{Store: store, Do: client.Do, Files: files, Metrics: os.Stdout, Log: b.Log,
+	c := hooks.Config{Store: store, Do: client.Do, Files: files, Metrics: metrics, Log: b.Log,
 		Console: os.Getenv("PARLEY_CONSOLE"), MailFrom: os.Getenv("PARLEY_MAIL_FROM"), Secret: secrets(b)}
 	if c.MailFrom != "" {
 		c.Mail = ses.New(b.Call).Send

@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// Namespace holds all of Parley's metrics.
-const Namespace = "Parley"
-
 // Unit is a unit of CloudWatch.
 type Unit string
 
@@ -31,9 +28,21 @@ type Metric struct {
 	Value float64
 }
 
-// Write writes one line with up to 100 metrics (the format's limit), which all
+// Log is where metrics are written. Its zero value discards them.
+type Log struct {
+	// Namespace holds the metrics of one deployment, so that those of two in one
+	// account are never added up. Up to 255 characters, of CloudWatch's.
+	Namespace string
+	// Writer is the function's standard output; nil discards.
+	Writer io.Writer
+}
+
+// Put writes one line with up to 100 metrics (the format's limit), which all
 // have these dimensions, at most 30.
-func Write(w io.Writer, at time.Time, dimensions map[string]string, metrics ...Metric) error {
+func (l Log) Put(at time.Time, dimensions map[string]string, metrics ...Metric) error {
+	if l.Writer == nil {
+		return nil
+	}
 	type definition struct {
 		Name string
 		Unit Unit
@@ -44,7 +53,7 @@ func Write(w io.Writer, at time.Time, dimensions map[string]string, metrics ...M
 		Metrics    []definition
 	}
 	names := slices.Sorted(maps.Keys(dimensions))
-	d := directive{Namespace: Namespace, Dimensions: [][]string{append([]string{}, names...)}}
+	d := directive{Namespace: l.Namespace, Dimensions: [][]string{append([]string{}, names...)}}
 	line := map[string]any{}
 	for name, value := range dimensions {
 		line[name] = value
@@ -58,7 +67,7 @@ func Write(w io.Writer, at time.Time, dimensions map[string]string, metrics ...M
 	if err != nil {
 		return fmt.Errorf("encode metrics: %w", err)
 	}
-	if _, err := w.Write(append(b, '\n')); err != nil {
+	if _, err := l.Writer.Write(append(b, '\n')); err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}
 	return nil

@@ -17,14 +17,14 @@ func TestWrite(t *testing.T) {
 		want       string
 	}{
 		{"two metrics, no dimension", nil, []emf.Metric{{"Looked", emf.Count, 3}, {"Took", emf.Milliseconds, 1.5}},
-			`{"Looked":3,"Took":1.5,"_aws":{"CloudWatchMetrics":[{"Namespace":"Parley","Dimensions":[[]],"Metrics":[{"Name":"Looked","Unit":"Count"},{"Name":"Took","Unit":"Milliseconds"}]}],"Timestamp":1800000000123}}` + "\n"},
+			`{"Looked":3,"Took":1.5,"_aws":{"CloudWatchMetrics":[{"Namespace":"Parley/shop","Dimensions":[[]],"Metrics":[{"Name":"Looked","Unit":"Count"},{"Name":"Took","Unit":"Milliseconds"}]}],"Timestamp":1800000000123}}` + "\n"},
 		{"dimensions in order", map[string]string{"Kind": "entry", "App": "x"}, []emf.Metric{{"Changes", emf.Count, 1}},
-			`{"App":"x","Changes":1,"Kind":"entry","_aws":{"CloudWatchMetrics":[{"Namespace":"Parley","Dimensions":[["App","Kind"]],"Metrics":[{"Name":"Changes","Unit":"Count"}]}],"Timestamp":1800000000123}}` + "\n"},
+			`{"App":"x","Changes":1,"Kind":"entry","_aws":{"CloudWatchMetrics":[{"Namespace":"Parley/shop","Dimensions":[["App","Kind"]],"Metrics":[{"Name":"Changes","Unit":"Count"}]}],"Timestamp":1800000000123}}` + "\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := emf.Write(&b, at, test.dimensions, test.metrics...); err != nil || b.String() != test.want {
+			if err := (emf.Log{Namespace: "Parley/shop", Writer: &b}).Put(at, test.dimensions, test.metrics...); err != nil || b.String() != test.want {
 				t.Errorf("line = %s, %v; want %s", b.String(), err, test.want)
 			}
 		})

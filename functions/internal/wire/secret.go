@@ -11,7 +11,15 @@ import (
 // FetchSecret returns the text of a secret of Secrets Manager.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 func (b *Base) FetchSecret(ctx context.Context, arn string) (string, error) {
-	in := map[string]string{"SecretId": arn}
+	return b.fetchVersion(ctx, arn, "")
+}
+
+// fetchVersion is FetchSecret of a version by its id; "" is the current one.
+func (b *Base) fetchVersion(ctx context.Context, arn, version string) (string, error) {
+	in := struct {
+		ID      string `json:"SecretId"`
+		Version string `json:"VersionId,omitempty"`
+	}{arn, version}
 	var out struct{ SecretString string }
 	if err := b.callJSON(ctx, "Secrets Manager", "secretsmanager.GetSecretValue", in, &out); err != nil {
 		return "", fmt.Errorf("fetch secret: %w", err)

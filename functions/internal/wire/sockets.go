@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"parley/functions/cossistant/shape"
+	"parley/shared/api"
 	"parley/shared/lambdahttp"
 	"parley/shared/live"
 	"parley/shared/parley"
@@ -53,13 +55,22 @@ func sockets() (endpoints map[string]string, err error) {
 }
 
 // Live tells whoever is connected to the socket APIs that the function has been told
-// what happens in the store's sessions.
+// what happens in the store's sessions. A function that tells pages of messages with
+// files needs the secret and PARLEY_URLS for their addresses.
 func (b *Base) Live(store *parley.Store) (*live.Live, error) {
 	poster, err := b.Poster()
 	if err != nil {
 		return nil, err
 	}
-	return live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log})
+	urls, err := URLs()
+	if err != nil {
+		return nil, err
+	}
+	widgets := shape.Speaker{File: func(p parley.ProjectID, a parley.Attachment) string {
+		return api.FileURLAt(strings.TrimRight(urls.Uploads, "/"), store, p, a.ID, a.Name)
+	}}
+	return live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log,
+		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}})
 }
 
 // Pages is Live for a function that tells pages messages, which may have files.
@@ -80,7 +91,7 @@ func ServeSocket(api string, handlers func(ctx context.Context, b *Base) (socket
 		if err != nil {
 			return err
 		}
-		c := apigateway.Config{API: api, OriginSecret: b.secret.Origin, Log: b.Log}
+		c := apigateway.Config{API: api, Front: b.front, Log: b.Log}
 		if requests != nil {
 			c.Rest = lambdahttp.AdaptWith(requests, b.HTTP(), func(context.Context, json.RawMessage) (any, error) {
 				return nil, lambdahttp.ErrNotHTTP

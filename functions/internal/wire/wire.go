@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"parley/functions/internal/emf"
 	"parley/shared/api"
 	"parley/shared/awscall"
 	"parley/shared/lambdahttp"
@@ -34,8 +35,9 @@ const (
 	tableVariable        = "PARLEY_TABLE"         // name of the table; required
 	secretVariable       = "PARLEY_SECRET_ARN"    // secret that holds a Secret as JSON
 	masterVariable       = "PARLEY_MASTER_SECRET" // instead of it, the master secret itself: tests, sam local
-	originSecretVariable = "PARLEY_ORIGIN_SECRET" // beside it, the origin secret
+	distributionVariable = "PARLEY_ORIGIN"        // origin as JSON: what stands in front of the function, if anything does
 	urlsVariable         = "PARLEY_URLS"          // api.URLs as JSON
+	metricsVariable      = "PARLEY_METRICS"       // namespace of the metrics; required where there are any
 )
 
 // Secret contains the secrets of the deployment.
@@ -44,20 +46,17 @@ type Secret struct {
 	// while it is set.
 	Master   string `json:"master"`
 	Previous string `json:"previous"`
-	// Origin proves that a request comes through the distribution; "" if there is
-	// none.
-	Origin string `json:"origin"`
 }
 
 // Base has what every function needs that works on sessions.
 type Base struct {
 	AWS aws.Config
 	// Call calls operations of AWS without the SDK's client of a service.
-	Call   *awscall.Client
-	Log    *slog.Logger
-	Keys   *token.Keyring
-	table  *dynamo.Table
-	secret Secret
+	Call  *awscall.Client
+	Log   *slog.Logger
+	Keys  *token.Keyring
+	table *dynamo.Table
+	front lambdahttp.Front
 }
 
 // startTime limits what is fetched before a function can serve: Lambda allows a
@@ -69,6 +68,10 @@ const startTime = 8 * time.Second
 func Main(start func(ctx context.Context, b *Base) error) {
 	main(func(ctx context.Context, b *Base) error {
 		if err := b.unlock(ctx); err != nil {
+			return err
+		}
+		var err error
+		if b.front, err = b.readFront(ctx); err != nil {
 			return err
 		}
 		return start(ctx, b)
@@ -109,12 +112,13 @@ func load(log *slog.Logger) (*Base, error) {
 
 // unlock fetches the deployment's secret and builds Keys from it.
 func (b *Base) unlock(ctx context.Context) (err error) {
-	if b.secret, err = b.readSecret(ctx); err != nil {
+	secret, err := b.readSecret(ctx)
+	if err != nil {
 		return err
 	}
-	masters := [][]byte{[]byte(b.secret.Master)}
-	if b.secret.Previous != "" {
-		masters = append(masters, []byte(b.secret.Previous))
+	masters := [][]byte{[]byte(secret.Master)}
+	if secret.Previous != "" {
+		masters = append(masters, []byte(secret.Previous))
 	}
 	b.Keys, err = token.New(token.Config{Masters: masters})
 	return err
@@ -131,7 +135,7 @@ func Required(name string) (string, error) {
 
 func (b *Base) readSecret(ctx context.Context) (Secret, error) {
 	if master := os.Getenv(masterVariable); master != "" {
-		return Secret{Master: master, Origin: os.Getenv(originSecretVariable)}, nil
+		return Secret{Master: master}, nil
 	}
 	arn, err := Required(secretVariable)
 	if err != nil {
@@ -144,9 +148,6 @@ func (b *Base) readSecret(ctx context.Context) (Secret, error) {
 	var s Secret
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return Secret{}, errors.New("the master secret is not a JSON object")
-	}
-	if s.Origin == "" {
-		s.Origin = os.Getenv(originSecretVariable)
 	}
 	return s, nil
 }
@@ -174,6 +175,12 @@ func URLs() (api.URLs, error) {
 		}
 	}
 	return urls, nil
+}
+
+// Metrics is where the function's metrics are written.
+func Metrics() (emf.Log, error) {
+	namespace, err := Required(metricsVariable)
+	return emf.Log{Namespace: namespace, Writer: os.Stdout}, err
 }
 
 // Files returns the base of files' addresses, without a slash at its end, for a function
@@ -209,10 +216,10 @@ func (b *Base) API(bucket parley.Bucket) (*api.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.New(api.Config{Store: store, Keys: b.Keys, URLs: urls, Log: b.Log, RequestID: lambdahttp.RequestID})
+	return api.New(api.Config{Store: store, Keys: b.Keys, URLs: urls, Log: b.Log, RequestID: lambdahttp.RequestID, Through: lambdahttp.Through})
 }
 
 // HTTP says how requests reach the function.
 func (b *Base) HTTP() lambdahttp.Config {
-	return lambdahttp.Config{OriginSecret: b.secret.Origin, Log: b.Log}
+	return lambdahttp.Config{Front: b.front, Log: b.Log}
 }

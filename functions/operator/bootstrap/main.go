@@ -52,7 +52,7 @@ func start(ctx context.Context, b *wire.Base) error {
 		return err
 	}
 	handler, err := operator.New(operator.Config{API: a, Runs: runs, CheckURL: client.CheckURL, Console: page,
-		Typing: pages.Typing, Socket: address, Dismiss: pages.Dismiss})
+		Typing: pages.Typing, Seen: pages.Seen, Socket: address, Dismiss: pages.Dismiss})
 	if err != nil {
 		return err
 	}

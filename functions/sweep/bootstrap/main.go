@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -30,6 +29,10 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := wire.Metrics()
+	if err != nil {
+		return err
+	}
 	runs, err := invoke.Dispatcher(b, run.Config{Store: store})
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func start(_ context.Context, b *wire.Base) error {
 	if err != nil {
 		return err
 	}
-	handler, err := sweep.New(sweep.Config{Store: store, Revive: runs.Revive, Metrics: os.Stdout, Log: b.Log,
+	handler, err := sweep.New(sweep.Config{Store: store, Revive: runs.Revive, Metrics: metrics, Log: b.Log,
 		Wake: func(ctx context.Context, f parley.Following) error {
 			switch {
 			case hooks.Does(f.Follower):

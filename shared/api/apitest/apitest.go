@@ -87,6 +87,8 @@ func Run(t *testing.T, host Host) {
 		{"OperatorSessions", testOperatorSessions},
 		{"OperatorStates", testOperatorStates},
 		{"OperatorBlocks", testOperatorBlocks},
+		{"OperatorErases", testOperatorErases},
+		{"C57BareVisitor", testBareVisitor},
 		{"OperatorWatches", testOperatorWatches},
 		{"OperatorUploads", testOperatorUploads},
 		{"OperatorFigures", testOperatorFigures},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	articles "parley/docs"
 	"parley/functions/chat"
 	closing "parley/functions/close"
 	"parley/functions/csat"
@@ -19,6 +20,7 @@ import (
 	"parley/local/files"
 	"parley/shared/action"
 	"parley/shared/agent"
+	"parley/shared/agent/docs"
 	"parley/shared/agent/openai"
 	"parley/shared/api"
 	"parley/shared/api/apitest"
@@ -43,11 +45,23 @@ func TestNetHTTP(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some 20 s")
 	}
+	model := apitest.NewModelServer(t)
+	host := netHTTP(t, must(openai.New(openai.Config{BaseURL: model.URL, Model: "scripted"}))(t))
+	host.Model = model
+	apitest.Run(t, host)
+}
+
+// TestTour: the tour that other hosts are taken on finds every call of the document.
+func TestTour(t *testing.T) {
+	library := must(docs.New(docs.Config{Articles: articles.FS, Pace: docs.DefaultPace}))(t)
+	apitest.Tour(t, netHTTP(t, library))
+}
+
+// netHTTP is a host on the embedded table and the embedded bucket.
+func netHTTP(t *testing.T, answers agent.Agent) apitest.Host {
 	keys := must(token.New(token.Config{Masters: [][]byte{[]byte(master)}}))(t)
 	tbl := parleytest.Table(t)
 	store := must(parley.New(parley.Config{Table: tbl, Bucket: attachments(t), Derive: keys.Derive}))(t)
-	model := apitest.NewModelServer(t)
-	answers := must(openai.New(openai.Config{BaseURL: model.URL, Model: "scripted"}))(t)
 	act := must(action.New(action.Config{Outbound: outbound.Config{Private: true}, Log: slog.New(slog.DiscardHandler)}))(t)
 	engine := must(run.New(run.Config{Store: store, Act: act.Do, Log: slog.New(slog.DiscardHandler),
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return answers, nil }}))(t)
@@ -77,8 +91,8 @@ func TestNetHTTP(t *testing.T) {
 	} {
 		handlers[i](h)
 	}
-	apitest.Run(t, apitest.Host{URLs: urls, Operator: desk, OperatorOrigin: desk, Store: store, Master: master, Model: model, Hold: hold,
-		Dump: func(t testing.TB) map[table.Key]table.Item { return parleytest.Everything(t, tbl) }})
+	return apitest.Host{URLs: urls, Operator: desk, OperatorOrigin: desk, Store: store, Master: master, Hold: hold,
+		Dump: func(t testing.TB) map[table.Key]table.Item { return parleytest.Everything(t, tbl) }}
 }
 
 // attachments is the embedded bucket.

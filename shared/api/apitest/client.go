@@ -1,10 +1,12 @@
 package apitest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,8 +53,16 @@ type answer struct {
 // client follows no redirect and keeps no connection, so that a reader who
 // leaves is noticed.
 var client = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dial},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// dial takes hosts below localhost for this machine, as browsers do.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
+		address = net.JoinHostPort("localhost", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // base is the base of the function that serves a path.

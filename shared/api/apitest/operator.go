@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,6 +30,7 @@ type (
 		Owner        struct {
 			Visitor *parley.VisitorID
 			Contact *parley.ContactID
+			Proven  bool
 		}
 	}
 	staffEntry struct {
@@ -54,18 +56,27 @@ type (
 	staffDetail struct {
 		Session staffSession
 		Visitor *struct {
-			ID      parley.VisitorID
-			Blocked bool
+			ID                                          parley.VisitorID
+			Blocked                                     bool
+			Name, Email, Language, Timezone, ExternalID string
+			Metadata, Device                            map[string]string
+			Attribution                                 json.RawMessage
+			LastSeenAt                                  *time.Time
+			Pages                                       []struct {
+				URL, Title string
+				At         time.Time
+			}
 		}
 		Contact *struct {
-			ID      parley.ContactID
-			Blocked bool
+			ID               parley.ContactID
+			Name, ExternalID string
+			Proven, Blocked  bool
 		}
-		Rating  *struct{ Score int }
-		About   struct{ Metadata, Attributes map[string]string }
-		Seen    parley.Seq
-		Entries []staffEntry
-		Next    *string
+		Rating            *struct{ Score int }
+		About             struct{ Metadata, Attributes map[string]string }
+		Seen, VisitorSeen parley.Seq
+		Entries           []staffEntry
+		Next              *string
 	}
 	newPrivateKey struct {
 		Key    struct{ ID string }

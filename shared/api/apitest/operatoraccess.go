@@ -58,6 +58,7 @@ func ofDesk(d desk) map[parley.Scope][]call {
 			post("/operator/project/public-keys", map[string]any{}), remove("/operator/project/public-keys/" + d.public),
 			post("/operator/project/signing-keys", nil), remove("/operator/project/signing-keys/k1"),
 			remove("/operator/project/tokens"),
+			remove("/operator/visitors/" + string(d.visitor)), remove("/operator/contacts/" + string(d.contact)),
 			get("/operator/project/private-keys"), post("/operator/project/private-keys", map[string]any{"name": "mine", "scopes": []string{"manage"}}),
 			remove("/operator/project/private-keys/" + d.private),
 			get(hooks), post(hooks, hook), put(hooks+"/"+d.hook, hook), remove(hooks + "/" + d.hook),

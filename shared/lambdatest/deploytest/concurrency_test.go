@@ -10,7 +10,7 @@ import (
 
 // quick are the functions that never wait for a model, a reply, or a foreign host.
 var quick = map[string]bool{"close": true, "history": true, "csat": true, "uploads": true, "identify": true, "feed": true, "sweep": true,
-	"chathub": true, "consolews": true}
+	"chathub": true, "consolews": true, "cossistantws": true}
 
 // TestConcurrency: of each function that waits, executions can be reserved, so that it
 // does not take those of the others; and none are unless somebody says so, for a new

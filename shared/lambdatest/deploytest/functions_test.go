@@ -16,24 +16,25 @@ import (
 var routes = map[string][]string{
 	"chat": {"POST /chat", "GET /chat/{session}/runs/{run}", "POST /chat/{session}/cancel",
 		"POST /chat/{session}/form", "POST /chat/{session}/typing", "POST /chat/{session}/vote"},
-	"updates":    {"GET /updates/{session}"},
-	"close":      {"POST /close"},
-	"history":    {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
-	"csat":       {"POST /csat", "GET /csat/{session}"},
-	"uploads":    {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
-	"identify":   {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
-	"hissuno":    {"ANY /hissuno/{path+}"},
-	"chathub":    {"POST /hubs/chat/negotiate"},
-	"operator":   {"ANY /operator/{path+}", "GET /console/{path+}"},
-	"opencx":     {"ANY /backend/{path+}", "ANY /widget/{path+}"},
-	"cossistant": {"ANY /cossistant/{path+}"},
-	"respond":    nil,
-	"consolews":  nil,
-	"hooks":      nil,
-	"review":     nil,
-	"push":       nil,
-	"feed":       nil,
-	"sweep":      nil,
+	"updates":      {"GET /updates/{session}"},
+	"close":        {"POST /close"},
+	"history":      {"GET /history", "GET /history/{session}", "DELETE /history/{session}"},
+	"csat":         {"POST /csat", "GET /csat/{session}"},
+	"uploads":      {"POST /uploads", "POST /uploads/{id}/complete", "GET /files/{id}/{secret}/{name}"},
+	"identify":     {"GET /config", "POST /identify", "GET /identify/challenge", "POST /identify/link", "GET /openapi.yaml"},
+	"hissuno":      {"ANY /hissuno/{path+}"},
+	"chathub":      {"POST /hubs/chat/negotiate"},
+	"operator":     {"ANY /operator/{path+}", "GET /console", "GET /console/{path+}"},
+	"opencx":       {"ANY /backend/{path+}", "ANY /widget/{path+}"},
+	"cossistant":   {"ANY /cossistant/{path+}"},
+	"respond":      nil,
+	"consolews":    nil,
+	"cossistantws": nil,
+	"hooks":        nil,
+	"review":       nil,
+	"push":         nil,
+	"feed":         nil,
+	"sweep":        nil,
 }
 
 // TestEveryFunctionIsDeployed compares the template with the main packages.
@@ -76,7 +77,7 @@ func TestFunctions(t *testing.T) {
 			t.Errorf("%s: no GOMEMLIMIT", name)
 		}
 		group, _ := p.at("LoggingConfig", "LogGroup", "Ref").(string)
-		if retention := template.at("Resources", group, "Properties", "RetentionInDays"); p.at("LoggingConfig", "LogFormat") != "JSON" || retention == nil {
+		if retention := template.at("Resources", group, "Properties", "RetentionInDays"); p.at("LoggingConfig", "LogFormat") != "JSON" || p.at("LoggingConfig", "SystemLogLevel") != "WARN" || retention == nil {
 			t.Errorf("%s: logs %v, kept for %v", name, p["LoggingConfig"], retention)
 		}
 		timeout, _ := p["Timeout"].(int)
@@ -151,11 +152,14 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestPublicURLs reads PARLEY_URLS as the functions do.
+// TestPublicURLs reads PARLEY_URLS as the functions do. Who is asked through the
+// distribution knows its address from the request; hooks, push and respond, whom
+// nobody asks, are told; a name that is made after those two they cannot be.
 func TestPublicURLs(t *testing.T) {
-	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"}, "push": {"uploads"}, "respond": {"uploads"},
+	wants := map[string][]string{"chat": {"uploads"}, "updates": {"uploads"}, "history": {"uploads"}, "hissuno": {"uploads"}, "opencx": {"uploads"}, "cossistant": {"uploads"}, "uploads": {"uploads"}, "hooks": {"uploads"}, "operator": {"uploads"},
+		"respond": {"uploads"}, "push": {"uploads"},
 		"identify": {"chat", "close", "csat", "history", "identify", "updates", "uploads"}}
-	placeholder := regexp.MustCompile(`\$\{(\w+)(\.FunctionUrl)?\}`)
+	placeholder := regexp.MustCompile(`\$\{([\w.]+)\}`)
 	for name, f := range load(t).functions() {
 		value := f.at("Properties", "Environment", "Variables", "PARLEY_URLS")
 		if (value != nil) != (wants[name] != nil) {
@@ -164,27 +168,61 @@ func TestPublicURLs(t *testing.T) {
 		if value == nil {
 			continue
 		}
-		branches := value.(node).list("Fn::If")
-		for i, public := range []bool{true, false} {
+		for front, holding := range fronts {
 			want := map[string]string{}
 			for _, target := range wants[name] {
 				switch {
-				case public:
+				case front == "public":
 					want[target] = "PublicURL/"
+				case front != "" && name == "hooks", front == "domain" && (name == "push" || name == "respond"):
+					want[target] = addressOf[front] + "/"
 				case target != name: // a function cannot name its own URL, which is made after it
-					want[target] = strings.ToUpper(target[:1]) + target[1:] + "FunctionUrl"
+					want[target] = strings.ToUpper(target[:1]) + target[1:] + "FunctionUrl.FunctionUrl"
 				}
 			}
 			got := map[string]string{}
-			if branch := branches[i+1].(node); branch["Ref"] != "AWS::NoValue" {
-				text := placeholder.ReplaceAllString(branch["Fn::Sub"].(string), "$1")
+			if branch := when(value, holding...); branch.(node)["Ref"] != "AWS::NoValue" {
+				text := placeholder.ReplaceAllString(branch.(node)["Fn::Sub"].(string), "$1")
 				if err := json.Unmarshal([]byte(text), &got); err != nil {
 					t.Fatalf("%s: PARLEY_URLS = %s: %v", name, text, err)
 				}
 			}
 			if !maps.Equal(got, want) {
-				t.Errorf("%s, public: %v: PARLEY_URLS = %v, want %v", name, public, got, want)
+				t.Errorf("%s, front %q: PARLEY_URLS = %v, want %v", name, front, got, want)
 			}
+		}
+	}
+}
+
+// TestConsoleURL: what hooks tells people leads to the console.
+func TestConsoleURL(t *testing.T) {
+	value := load(t).at("Resources", "HooksFunction", "Properties", "Environment", "Variables", "PARLEY_CONSOLE")
+	for front, want := range map[string]string{"": "${OperatorFunctionUrl.FunctionUrl}console", "public": "${PublicURL}/console",
+		"distribution": "https://${Distribution.DomainName}/console", "domain": "https://${DomainName}/console"} {
+		if got := when(value, fronts[front]...).(node)["Fn::Sub"]; got != want {
+			t.Errorf("front %q: PARLEY_CONSOLE = %v, want %s", front, got, want)
+		}
+	}
+}
+
+// fronts are what may stand in front of the functions, each with the conditions that
+// hold then, and addressOf where they are.
+var (
+	fronts    = map[string][]string{"": nil, "public": {"HasPublicURL"}, "distribution": {"HasDistribution"}, "domain": {"HasDistribution", "HasDomain"}}
+	addressOf = map[string]string{"distribution": "https://Distribution.DomainName", "domain": "https://DomainName"}
+)
+
+// when is a value where these conditions hold and no others.
+func when(v any, holding ...string) any {
+	for {
+		n, _ := v.(node)
+		branches := n.list("Fn::If")
+		if branches == nil {
+			return v
+		}
+		v = branches[2]
+		if slices.Contains(holding, branches[0].(string)) {
+			v = branches[1]
 		}
 	}
 }
@@ -199,9 +237,9 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: invocations are repeated %v times", name, n)
 		}
 	}
-	for name, queue := range map[string]string{"hooks": "HooksFailures.Arn", "review": "ReviewFailures.Arn", "push": "PushFailures.Arn"} {
+	for _, name := range []string{"hooks", "review", "push"} {
 		async := functions[name].in("Properties", "EventInvokeConfig")
-		if n, _ := async["MaximumRetryAttempts"].(int); n != 2 || async.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt") != queue {
+		if n, _ := async["MaximumRetryAttempts"].(int); n != 2 || async.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt") != "Failures.Arn" {
 			t.Errorf("%s: %v", name, async)
 		}
 	}
@@ -213,7 +251,7 @@ func TestEvents(t *testing.T) {
 	retries, _ := stream["MaximumRetryAttempts"].(int)
 	age, _ := stream["MaximumRecordAgeInSeconds"].(int)
 	queue, _ := stream.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt").(string)
-	if retries < 1 || age < 60 || stream["BisectBatchOnFunctionError"] != true || queue != "FeedFailures.Arn" ||
+	if retries < 1 || age < 60 || stream["BisectBatchOnFunctionError"] != true || queue != "Failures.Arn" ||
 		!slices.Contains(stream.list("FunctionResponseTypes"), any("ReportBatchItemFailures")) || stream.at("Stream", "Fn::GetAtt") != "Table.StreamArn" {
 		t.Errorf("feed: %v", stream)
 	}
@@ -239,7 +277,8 @@ func TestNoSecrets(t *testing.T) {
 		}
 	}
 	for id, s := range template.ofType("AWS::SecretsManager::Secret") {
-		if s.at("Properties", "SecretString") != nil || s.at("Properties", "GenerateSecretString", "GenerateStringKey") != "master" {
+		key := strings.ToLower(strings.TrimSuffix(id, "Secret"))
+		if s.at("Properties", "SecretString") != nil || s.at("Properties", "GenerateSecretString", "GenerateStringKey") != key {
 			t.Errorf("%s: %v", id, s["Properties"])
 		}
 	}

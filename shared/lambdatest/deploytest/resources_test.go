@@ -2,6 +2,7 @@ package deploytest
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -108,22 +109,19 @@ func TestBucket(t *testing.T) {
 // TestRights: each function may do what its settings name, and nothing on
 // everything.
 func TestRights(t *testing.T) {
-	for name, f := range load(t).functions() {
+	template := load(t)
+	for name, f := range template.functions() {
 		may := map[string][]string{} // action to resources
-		each(f.in("Properties")["Policies"], func(v any) {
-			s, ok := v.(node)
-			if !ok || s["Effect"] == nil {
-				return
+		for _, statement := range template.statements(f) {
+			if statement["Effect"] != "Allow" {
+				t.Errorf("%s: a statement of effect %v", name, statement["Effect"])
 			}
-			if s["Effect"] != "Allow" {
-				t.Errorf("%s: a statement of effect %v", name, s["Effect"])
-			}
-			for _, action := range oneOrMore(s["Action"]) {
-				for _, resource := range oneOrMore(s["Resource"]) {
+			for _, action := range oneOrMore(statement["Action"]) {
+				for _, resource := range oneOrMore(statement["Resource"]) {
 					may[action.(string)] = append(may[action.(string)], fmt.Sprint(resource))
 				}
 			}
-		})
+		}
 		for action, resources := range may {
 			if strings.Contains(action, "*") || action == "dynamodb:Scan" {
 				t.Errorf("%s may %s", name, action)
@@ -131,7 +129,7 @@ func TestRights(t *testing.T) {
 			for _, r := range resources {
 				if bare := strings.NewReplacer("/quarantine/*", "", "/files/*", "",
 					":parameter/parley/${AWS::StackName}/actions/*", "", ":parameter/parley/${AWS::StackName}/notify/*", "",
-					"/live/GET/@connections/*", "", "/live/POST/@connections/*", "", "/live/DELETE/@connections/*", "").Replace(r); strings.Contains(bare, "*") {
+					"/stream/*", "", "/live/GET/@connections/*", "", "/live/POST/@connections/*", "", "/live/DELETE/@connections/*", "").Replace(r); strings.Contains(bare, "*") {
 					t.Errorf("%s may %s on %s", name, action, r)
 				}
 			}
@@ -202,6 +200,68 @@ func mayCall(t *testing.T, name string, variables node, may []string) {
 	}
 }
 
+// statements are those of a function's policies, its own and those that it shares, or of
+// the role that it has instead.
+func (n node) statements(f node) (all []node) {
+	collect := func(v any) {
+		if s, ok := v.(node); ok && s["Effect"] != nil {
+			all = append(all, s)
+		}
+	}
+	if role, ok := f.at("Properties", "Role", "Fn::GetAtt").(string); ok {
+		each(n.at("Resources", strings.TrimSuffix(role, ".Arn"), "Properties", "Policies"), collect)
+	}
+	for _, policy := range f.list("Properties", "Policies") {
+		if shared, ok := policy.(node)["Ref"].(string); ok {
+			policy = n.at("Resources", shared, "Properties", "PolicyDocument")
+		}
+		each(policy, collect)
+	}
+	return all
+}
+
+// TestWhoMakesOperators: only operator may write what settings, operators and keys are
+// kept under, and only consolews consoles' tickets besides; a function that visitors
+// reach can make nobody an operator.
+func TestWhoMakesOperators(t *testing.T) {
+	template := load(t)
+	kept := map[string]string{"settings": "shop/project", "a private key": "~/private/4f2a", "a public key": "~/public/pk_live_1", "a ticket": "~/ticket/4f2a",
+		"where the sweep is": "~/sweep", "the consoles of a project": "shop/team"}
+	may := map[string][]string{"operator": slices.Sorted(maps.Keys(kept)), "consolews": {"a ticket", "the consoles of a project"}, "sweep": {"where the sweep is"},
+		"opencx": {"a private key"}, "cossistant": {"a private key"}} // its last use, which the attributes say
+	for name, f := range template.functions() {
+		var writes []string
+		for what, key := range kept {
+			for _, s := range template.statements(f) {
+				actions := oneOrMore(s["Action"])
+				if (slices.Contains(actions, any("dynamodb:PutItem")) || slices.Contains(actions, any("dynamodb:UpdateItem"))) && fits(s.in("Condition"), key) {
+					writes = append(writes, what)
+				}
+			}
+		}
+		slices.Sort(writes)
+		if writes = slices.Compact(writes); !slices.Equal(writes, may[name]) {
+			t.Errorf("%s may write %q, want %q", name, writes, may[name])
+		}
+	}
+	for _, name := range []string{"opencx", "cossistant"} {
+		for _, s := range template.statements(template.functions()[name]) {
+			if fits(s.in("Condition"), "~/private/4f2a") && slices.Contains(oneOrMore(s["Action"]), any("dynamodb:UpdateItem")) &&
+				!reflect.DeepEqual(s.at("Condition", "ForAllValues:StringEquals", "dynamodb:Attributes"), []any{"pk", "sk", "used"}) {
+				t.Errorf("%s may write into a private key what it wants: %v", name, s)
+			}
+		}
+	}
+}
+
+// fits reports whether a condition lets somebody at the item with this partition key.
+func fits(condition node, key string) bool {
+	patterns, limited := condition.at("ForAllValues:StringLike", "dynamodb:LeadingKeys").([]any)
+	return !limited || slices.ContainsFunc(patterns, func(p any) bool {
+		return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(p.(string)), `\*`, ".*") + "$").MatchString(key)
+	})
+}
+
 func oneOrMore(v any) []any {
 	if l, ok := v.([]any); ok {
 		return l
@@ -209,37 +269,23 @@ func oneOrMore(v any) []any {
 	return []any{v}
 }
 
-func TestAlarms(t *testing.T) {
+// TestMetricsOfOneStack: whoever writes metrics, and the alarm that reads one, use a
+// namespace that no other stack of the account has.
+func TestMetricsOfOneStack(t *testing.T) {
 	template := load(t)
-	watched := map[string]bool{}
-	for id, a := range template.ofType("AWS::CloudWatch::Alarm") {
-		p := a.in("Properties")
-		of := ""
-		for _, d := range p.list("Dimensions") {
-			of = fmt.Sprint(d.(node)["Value"])
-		}
-		watched[fmt.Sprint(p["Namespace"], " ", p["MetricName"], " ", of)] = true
-		if !strings.Contains(fmt.Sprint(p["AlarmActions"]), "AlarmTopicArn") || p["AlarmDescription"] == nil || p["TreatMissingData"] != "notBreaching" {
-			t.Errorf("%s: %v", id, p)
+	want := node{"Fn::Sub": "Parley/${AWS::StackName}"}
+	for name, f := range template.functions() {
+		got := f.at("Properties", "Environment", "Variables", "PARLEY_METRICS")
+		if writes := slices.Contains([]string{"feed", "hooks", "sweep"}, name); writes != (got != nil) || writes && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: PARLEY_METRICS = %v", name, got)
 		}
 	}
-	var want []string
-	for id := range template.ofType("AWS::Serverless::Function") {
-		want = append(want, "AWS/Lambda Errors map[Ref:"+id+"]", "AWS/Lambda Throttles map[Ref:"+id+"]")
-	}
-	want = append(want, "AWS/Lambda IteratorAge map[Ref:FeedFunction]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:FeedFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:HooksFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:ReviewFailures.QueueName]",
-		"AWS/SQS ApproximateNumberOfMessagesVisible map[Fn::GetAtt:PushFailures.QueueName]",
-		"Parley map[Fn::Sub:${AWS::StackName}-logged-errors] ")
-	for _, w := range want {
-		if !watched[w] {
-			t.Errorf("nobody watches %s", w)
+	for id, f := range template.ofType("AWS::Logs::MetricFilter") {
+		for _, m := range f.list("Properties", "MetricTransformations") {
+			if got := m.(node)["MetricNamespace"]; !reflect.DeepEqual(got, want) {
+				t.Errorf("%s counts in %v", id, got)
+			}
 		}
-	}
-	if len(watched) != len(want) {
-		t.Errorf("%d alarms, want %d", len(watched), len(want))
 	}
 }
 
@@ -251,7 +297,7 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("no output for the URL of %s", id)
 		}
 	}
-	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:FeedFailures]", "Ref:HooksFailures]", "Ref:ReviewFailures]", "Ref:PushFailures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
+	for _, ref := range []string{"wss://${ConsoleSocket}", "https://${ChathubSocket}", "Ref:Failures]", "Ref:Table]", "Ref:Bucket]", "Ref:MasterSecret]", "${ServerlessHttpApi}"} {
 		if !strings.Contains(shown, ref) {
 			t.Errorf("no output for %s", ref)
 		}

@@ -11,22 +11,25 @@ import (
 	"testing"
 
 	"parley/functions/chathub"
+	"parley/functions/cossistant/shape"
 	"parley/local/gateway"
 	"parley/shared/live"
 )
 
 // served says which function serves which WebSocket API, by the names of both.
-var served = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews"}
+var served = map[string]string{chathub.API: "chathub", live.ConsoleAPI: "consolews", shape.SocketAPI: "cossistantws"}
 
 // reached says what each function does to the connections of which API. Whoever sends
 // frames also ends connections that are gone; the hub alone asks for the last sign of life.
 var reached = map[string]map[string][]string{
-	"chat":      {live.ConsoleAPI: {"DELETE", "POST"}},
-	"chathub":   {chathub.API: {"DELETE", "GET", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"consolews": {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"operator":  {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"push":      {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
-	"respond":   {chathub.API: {"DELETE", "POST"}},
+	"chat":         {live.ConsoleAPI: {"DELETE", "POST"}},
+	"cossistant":   {live.ConsoleAPI: {"DELETE", "POST"}},
+	"cossistantws": {live.ConsoleAPI: {"DELETE", "POST"}, shape.SocketAPI: {"DELETE"}},
+	"chathub":      {chathub.API: {"DELETE", "GET", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}},
+	"consolews":    {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}, shape.SocketAPI: {"DELETE", "POST"}},
+	"operator":     {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}, shape.SocketAPI: {"DELETE", "POST"}},
+	"push":         {chathub.API: {"DELETE", "POST"}, live.ConsoleAPI: {"DELETE", "POST"}, shape.SocketAPI: {"DELETE", "POST"}},
+	"respond":      {chathub.API: {"DELETE", "POST"}, shape.SocketAPI: {"DELETE", "POST"}},
 }
 
 // socketID is the logical id of a WebSocket API.

@@ -2,6 +2,7 @@
 package deploytest
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,8 +26,13 @@ func load(t *testing.T) node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parse(t, b)
+}
+
+func parse(t *testing.T, text []byte) node {
+	t.Helper()
 	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
+	if err := yaml.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
 	return plain(t, doc.Content[0]).(node)
@@ -130,22 +136,74 @@ func each(v any, visit func(any)) {
 	}
 }
 
-// TestSAMTakesIt asks SAM CLI and its linter.
-func TestSAMTakesIt(t *testing.T) {
-	sam, err := filepath.Abs(filepath.Join(root, ".cache", "sam", "bin", "sam"))
+// samTool returns a program of SAM CLI's installation.
+func samTool(t *testing.T, name string) string {
+	t.Helper()
+	tool, err := filepath.Abs(filepath.Join(root, ".cache", "sam", "bin", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(sam); err != nil {
+	if _, err := os.Stat(tool); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
 		t.Skip("SAM CLI is not installed; .ci/tools/sam does it")
 	}
+	return tool
+}
+
+// TestSAMTakesIt asks SAM CLI and its linter.
+func TestSAMTakesIt(t *testing.T) {
+	sam := samTool(t, "sam")
 	cmd := exec.Command(sam, "validate", "--lint")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=us-east-1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("sam validate --lint: %v\n%s", err, out)
+	}
+}
+
+// translate is what CloudFormation's transform for SAM does with the template, where the
+// code of functions has been uploaded, as SAM CLI does it to find out what it may.
+const translate = `
+import json, sys
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+class NoPolicies:
+    def load(self): return {}
+t = yaml_parse(open("template.yaml").read())
+t["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+parameters = {name: p.get("Default", "") for name, p in t["Parameters"].items()}
+json.dump(transform(t, parameters, NoPolicies()), sys.stdout)
+`
+
+// TestSize: what CloudFormation makes of the template, with everything that it makes
+// only where wanted, is well below its limits.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+func TestSize(t *testing.T) {
+	cmd := exec.Command(samTool(t, "python"), "-c", translate)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=us-east-1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole struct {
+		Resources, Parameters, Outputs, Mappings map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(out, &whole); err != nil {
+		t.Fatal(err)
+	}
+	for what, is := range map[string]struct{ n, most int }{
+		"bytes":      {len(out), 1_000_000},
+		"resources":  {len(whole.Resources), 500},
+		"parameters": {len(whole.Parameters), 200},
+		"outputs":    {len(whole.Outputs), 200},
+		"mappings":   {len(whole.Mappings), 200},
+	} {
+		t.Logf("%d %s", is.n, what)
+		if is.n == 0 || is.n > is.most/2 {
+			t.Errorf("%d %s, and CloudFormation takes %d: too many to go on adding", is.n, what, is.most)
+		}
 	}
 }

@@ -32,10 +32,9 @@ var ErrNotSocket = errors.New("event is not of a WebSocket API: it has no connec
 type Config struct {
 	// API is the API's name in socket.Ref. Required.
 	API string
-	// OriginSecret is what the distribution in front of the API sends, as in
-	// lambdahttp.Config; with "" the address of a client is the one that API Gateway
-	// tells.
-	OriginSecret string
+	// Front is the distribution in front of the API, as in lambdahttp.Config. Where only
+	// that may connect, others are refused with 403.
+	Front lambdahttp.Front
 	// Rest gets every event that is none of a WebSocket API, such as the HTTP requests
 	// of lambdahttp.AdaptWith; nil answers them with ErrNotSocket. Events of API
 	// Gateway have keys of their own, so no client of a function URL or an HTTP API can
@@ -64,6 +63,9 @@ func Adapt(handler socket.Handler, c Config) func(context.Context, json.RawMessa
 			return c.Rest(ctx, raw)
 		}
 		e, err := c.decode(raw)
+		if errors.Is(err, errNotThrough) {
+			return response(socket.Answer{Status: http.StatusForbidden}), nil
+		}
 		if err != nil {
 			c.Log.ErrorContext(ctx, "event of API Gateway", "api", c.API, "error", err)
 			return response(socket.Answer{Status: http.StatusBadRequest}), nil

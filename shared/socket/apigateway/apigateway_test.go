@@ -41,7 +41,7 @@ func TestEvents(t *testing.T) {
 			Query: url.Values{"access_token": {"first", "second"}, "agentId": {"demo.guide"}, "metadata": {`{"plan":"a + b"}`}},
 			Header: http.Header{"Authorization": {"Bearer t"}, "Host": {"hub.shop.example"}, "Origin": {"https://shop.example"},
 				"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Version": {"13"},
-				"X-Forwarded-For": {"203.0.113.7"}, "Cookie": {"a=1", "b=2"}}},
+				"X-Forwarded-For": {"10.0.0.1, 203.0.113.7"}, "Cookie": {"a=1", "b=2"}}},
 		"message":        message,
 		"message_base64": message,
 		"disconnect":     {Kind: socket.Disconnect, Ref: ref, Connected: connected, Address: "198.51.100.23", Code: 1001},
@@ -50,7 +50,7 @@ func TestEvents(t *testing.T) {
 		f := apigateway.Adapt(func(_ context.Context, e socket.Event) socket.Answer {
 			got = e
 			return socket.Answer{Frame: []byte("{}\x1e")}
-		}, apigateway.Config{API: "chathub", OriginSecret: "s3cret", Log: slog.New(slog.DiscardHandler)})
+		}, apigateway.Config{API: "chathub", Front: lambdahttp.Front{Secrets: []string{"s3cret"}}, Log: slog.New(slog.DiscardHandler)})
 		answer, err := f(t.Context(), read(t, name))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: the handler saw\n%+v, %v; want\n%+v", name, got, err, want)
@@ -61,18 +61,36 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestAddress: without the distribution's secret its headers are not believed.
-func TestAddress(t *testing.T) {
-	for _, secret := range []string{"", "other"} {
-		f := apigateway.Adapt(func(_ context.Context, e socket.Event) socket.Answer {
-			if e.Address != "198.51.100.23" || e.Header.Get(lambdahttp.OriginSecretHeader) != "" {
-				t.Errorf("with the secret %q: address %s, header %v", secret, e.Address, e.Header)
+// TestFront: without the distribution's secret its headers are not believed, and where
+// only the distribution may connect nobody else gets in.
+func TestFront(t *testing.T) {
+	for _, secret := range []string{"", "other", "s3cret"} {
+		for _, only := range []bool{false, true} {
+			proven, called := secret == "s3cret", false
+			f := apigateway.Adapt(func(_ context.Context, e socket.Event) socket.Answer {
+				called = true
+				if want := map[bool]string{false: "198.51.100.23", true: "203.0.113.7"}[proven]; e.Kind == socket.Connect && e.Address != want {
+					t.Errorf("with the secret %q: address %s, want %s", secret, e.Address, want)
+				}
+				for name := range e.Header {
+					if strings.HasPrefix(name, "Parley-") {
+						t.Errorf("the handler sees %s", name)
+					}
+				}
+				return socket.Answer{Status: http.StatusUnauthorized}
+			}, apigateway.Config{API: "chathub", Front: lambdahttp.Front{Secrets: []string{secret}, Only: only}})
+			answer, err := f(t.Context(), read(t, "connect"))
+			want := http.StatusUnauthorized
+			if only && !proven {
+				want = http.StatusForbidden
 			}
-			return socket.Answer{Status: http.StatusUnauthorized}
-		}, apigateway.Config{API: "chathub", OriginSecret: secret})
-		answer, err := f(t.Context(), read(t, "connect"))
-		if r, _ := answer.(events.APIGatewayProxyResponse); err != nil || r.StatusCode != http.StatusUnauthorized {
-			t.Errorf("answer = %+v, %v", answer, err)
+			if r, _ := answer.(events.APIGatewayProxyResponse); err != nil || r.StatusCode != want || called != (want == http.StatusUnauthorized) {
+				t.Errorf("secret %q, only: %v: answer = %+v, %v; called: %v; want %d", secret, only, answer, err, called, want)
+			}
+			called = false // frames carry no headers: who is in is in
+			if _, err := f(t.Context(), read(t, "message")); err != nil || !called {
+				t.Errorf("a message: called: %v, %v", called, err)
+			}
 		}
 	}
 }

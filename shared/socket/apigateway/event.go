@@ -3,6 +3,7 @@ package apigateway
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,12 +11,14 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"parley/shared/lambdahttp"
 	"parley/shared/socket"
 )
 
 // kinds are the kinds of events by API Gateway's names.
 var kinds = map[string]socket.Kind{"CONNECT": socket.Connect, "MESSAGE": socket.Message, "DISCONNECT": socket.Disconnect}
+
+// errNotThrough is the error of a client that connects past the distribution.
+var errNotThrough = errors.New("it did not come through the distribution")
 
 // decode reads an event of API Gateway. Its error quotes nothing of it.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
@@ -38,8 +41,11 @@ func (c Config) decode(raw json.RawMessage) (e socket.Event, err error) {
 	case socket.Connect:
 		e.Query = url.Values(both(in.QueryStringParameters, in.MultiValueQueryStringParameters))
 		e.Header = header(in)
-		e.Address = lambdahttp.ClientIP(e.Header, e.Address, c.OriginSecret)
-		e.Header.Del(lambdahttp.OriginSecretHeader)
+		client, ok := c.Front.Client(e.Header, e.Address)
+		if !ok {
+			return e, errNotThrough
+		}
+		e.Address = client.Address
 	case socket.Message:
 		e.MessageID, _ = in.RequestContext.MessageID.(string)
 		if e.Frame, err = frame(in); err != nil {

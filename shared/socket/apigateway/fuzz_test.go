@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"parley/shared/lambdahttp"
 	"parley/shared/socket"
 	"parley/shared/socket/apigateway"
 )
@@ -17,7 +18,7 @@ func FuzzEvent(f *testing.F) {
 		f.Add([]byte(read(f, name)))
 	}
 	handler := apigateway.Adapt(func(_ context.Context, e socket.Event) socket.Answer { return socket.Answer{Frame: e.Frame} },
-		apigateway.Config{API: "chathub", OriginSecret: "s3cret", Log: slog.New(slog.DiscardHandler)})
+		apigateway.Config{API: "chathub", Front: lambdahttp.Front{Secrets: []string{"s3cret"}}, Log: slog.New(slog.DiscardHandler)})
 	f.Fuzz(func(t *testing.T, event []byte) {
 		answer, err := handler(t.Context(), event)
 		if err == apigateway.ErrNotSocket {

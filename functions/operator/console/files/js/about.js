@@ -2,7 +2,7 @@
 
 import { button, h, icon, safeURL } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
-import { age, badge, holderWords, leftWords, numberWords, personName, personOf } from "./person.js";
+import { age, badge, holderWords, isOnline, leftWords, numberWords, personName, personOf } from "./person.js";
 import { text } from "./text.js";
 
 export class About {
@@ -38,11 +38,13 @@ export class About {
     if (!session || !detail) return this.#body.replaceChildren();
     this.#body.replaceChildren(
       ...this.#person(session, detail),
-      ...this.#page(detail.about),
+      ...this.#claims(session, detail),
+      ...this.#pages(detail),
       ...this.#facts(session, detail, record.review),
       ...pairs(text.attributes, detail.about.attributes),
       ...pairs(text.contactMetadata, personOf(detail, session.owner).metadata),
       ...pairs(text.metadata, detail.about.metadata),
+      ...browser(detail.visitor),
       ...checkpoint(detail.about.checkpoint),
     );
   }
@@ -54,31 +56,45 @@ export class About {
     const proven = owner.proven
       ? h("p", { class: "proven" }, icon("check"), text.proven)
       : h("p", { class: "quiet" }, text.unproven);
-    const known = person.name || person.email || visitor?.name || visitor?.email;
+    const known = person.name || person.email || person.externalId || visitor?.name || visitor?.email;
     return [
-      h("div", { class: "who" }, badge(name, owner.contact ?? owner.visitor ?? ""), h("h3", {}, name)),
+      h("div", { class: "who" }, badge(name, owner.contact ?? owner.visitor ?? ""), h("h3", { dir: "auto" }, name)),
+      isOnline(visitor) && h("p", { class: "online" }, text.online),
       (visitor?.blocked || contact?.blocked) && h("p", { class: "bad blocked" }, icon("warn"), text.blocked),
       known || owner.proven ? proven : null,
       list([
-        [text.email, person.email || visitor?.email],
-        [text.externalId, contact?.externalId || owner.externalId],
+        [text.email, owner.proven ? person.email : person.email || visitor?.email],
+        [text.externalId, contact?.externalId || owner.externalId || (!owner.proven && visitor?.externalId)],
         [text.language, session.language || visitor?.language],
+        [text.timezone, timezoneWords(visitor?.timezone)],
+        [text.lastSeen, visitor?.lastSeenAt && !isOnline(visitor) && formatExact(visitor.lastSeenAt)],
         [text.since, visitor && formatExact((contact ?? visitor).createdAt)],
       ]),
     ].filter(Boolean);
   }
 
-  #page({ page }) {
-    if (!page.url && !page.title) return [];
-    const href = safeURL(page.url);
-    const label = page.title || page.url;
-    return section(
-      text.page,
-      href && /^https?:/.test(href)
-        ? h("p", { class: "page" }, h("a", { href, target: "_blank", rel: "noopener noreferrer" }, label))
-        : h("p", { class: "page" }, label),
-      page.title && page.url ? h("p", { class: "quiet address" }, page.url) : null,
-    );
+  // What the browser says besides of a person for whom somebody vouched.
+  #claims({ owner }, { visitor }) {
+    if (!owner.proven || !visitor) return [];
+    const said = list([
+      [text.name, visitor.name],
+      [text.email, visitor.email],
+      [text.externalId, visitor.externalId],
+      ...Object.entries(visitor.metadata),
+    ]);
+    return said ? section(text.claims, h("p", { class: "quiet" }, text.unproven), said) : [];
+  }
+
+  #pages({ about, visitor }) {
+    const [here, ...before] = visitor?.pages ?? [];
+    if (!here) return about.page.url || about.page.title ? section(text.page, ...pageLink(about.page)) : [];
+    return [
+      ...section(text.page, ...pageLink(here)),
+      ...(before.length > 0
+        ? section(text.pages, h("ol", { class: "pages" }, before.map((page) => h("li", {}, ...pageLink(page), h("time", { class: "quiet", dateTime: page.at }, formatExact(page.at))))))
+        : []),
+      ...camefrom(visitor.attribution),
+    ];
   }
 
   #facts(session, { about, rating }, review) {
@@ -103,6 +119,53 @@ export class About {
         [text.factActive, formatExact(session.updatedAt)],
       ]),
     );
+  }
+}
+
+// Where somebody was, as a link if it is one.
+function pageLink({ url, title }) {
+  const href = safeURL(url);
+  const label = title || url;
+  return [
+    href && /^https?:/.test(href)
+      ? h("p", { class: "page", dir: "auto" }, h("a", { href, target: "_blank", rel: "noopener noreferrer" }, label))
+      : h("p", { class: "page", dir: "auto" }, label),
+    title && url ? h("p", { class: "quiet address", dir: "ltr" }, url) : null,
+  ];
+}
+
+// How the visitor came the first time: of a page's words what is known to be a text.
+function camefrom(attribution) {
+  const first = attribution?.firstTouch;
+  const said = (value) => (typeof value === "string" ? value : "");
+  const facts = list([
+    [text.cameBy, said(first?.channel).replaceAll("_", " ")],
+    [text.cameFrom, said(first?.referrer?.url) || said(first?.referrer?.domain)],
+    [text.landing, said(first?.landing?.url) || said(first?.landing?.path)],
+    [text.campaign, said(first?.utm?.campaign)],
+  ]);
+  return facts ? section(text.cameFirst, facts) : [];
+}
+
+function browser(visitor) {
+  const { browser, browserVersion, os, osVersion, deviceType, viewport } = visitor?.device ?? {};
+  const joined = (...words) => words.filter(Boolean).join(" ");
+  const facts = list([
+    [text.browserName, joined(browser, browserVersion)],
+    [text.system, joined(os, osVersion)],
+    [text.device, deviceType],
+    [text.viewport, viewport],
+  ]);
+  return facts ? section(text.browser, facts) : [];
+}
+
+// A time zone with the time that it is there; a browser may name none that is known.
+function timezoneWords(zone) {
+  if (!zone) return "";
+  try {
+    return `${zone}, ${new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone }).format()}`;
+  } catch {
+    return zone;
   }
 }
 

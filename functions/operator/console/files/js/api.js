@@ -46,6 +46,11 @@ export class Api {
     return this.#json(`${inSession(session)}?${query({ limit: 50, cursor })}`, { signal });
   }
 
+  /** What is known of a session besides its entries, which has the newest one with it. */
+  async glance(session) {
+    return this.#json(`${inSession(session)}?${query({ limit: 1 })}`);
+  }
+
   /** What came after entry number `after`, as a stream of `entry` and `state`. */
   async updates(session, after, signal) {
     return this.#stream(`${inSession(session, "/updates")}?after=${after}`, { signal });

@@ -7,6 +7,9 @@ import { backoff } from "../web/wait.js";
 import { SessionRecord, isTelling } from "./sessionrecord.js";
 import { text } from "./text.js";
 
+/** How often it is looked whether a visitor whose page gives signs is still there and what it has seen, in milliseconds. */
+const GLANCE = 30_000;
+
 /**
  * See Follower for its events; besides, `touched` when a session was changed or
  * has news, so that the inbox looks again, and `done` with words in `detail`.
@@ -18,6 +21,7 @@ export class Desk extends Follower {
   #outbox; // what the store holds, with what only this page knows: underWay
 
   #me;
+  #glances;
 
   /** `live` is the console's socket; `me` is the author of what is written here, as entries name it. */
   constructor(api, live, store, me) {
@@ -30,8 +34,8 @@ export class Desk extends Follower {
     live.addEventListener("change", () => this.askNow());
     live.addEventListener("watching", () => this.askNow()); // what came before it was
     live.addEventListener("news", ({ detail }) => this.tell(detail));
-    live.addEventListener("typing", ({ detail: { session, author, endsIn } }) => {
-      if (session === this.record.id) this.typist.heard(author ?? null, endsIn);
+    live.addEventListener("typing", ({ detail: { session, author, endsIn, text: preview } }) => {
+      if (session === this.record.id) this.typist.heard(author ? { ...author, preview } : null, endsIn);
     });
     this.addEventListener("entry", ({ detail }) => {
       if (!this.isTold) this.#touch(); // else the list is told too
@@ -53,10 +57,17 @@ export class Desk extends Follower {
     for (const item of this.#outbox) if (!item.problem) this.#deliver(item);
   }
 
+  leave() {
+    clearInterval(this.#glances);
+    super.leave();
+  }
+
   /** Shows a session; null is none. */
   open(id) {
     this.#live.watch(id);
-    return this.follow(new SessionRecord(id));
+    const followed = this.follow(new SessionRecord(id)); // which leaves the session before
+    this.#glances = setInterval(() => this.#glance(), GLANCE);
+    return followed;
   }
 
   gone() {
@@ -201,6 +212,17 @@ export class Desk extends Follower {
       this.changed();
     } catch (err) {
       if (!(err instanceof Problem)) throw err; // what is shown stays
+    }
+  }
+
+  async #glance() {
+    const { record } = this;
+    if (document.hidden || !record.detail?.visitor?.lastSeenAt) return;
+    try {
+      record.learn(await this.#api.glance(record.id));
+      this.changed();
+    } catch (err) {
+      if (!(err instanceof Problem)) throw err; // the next one tells
     }
   }
 

@@ -136,6 +136,7 @@ class MessageView {
       h("span", { class: "name" }, name),
       row.internal && h("span", { class: "only-team" }, text.internal),
       row.at && time(row.at),
+      row.seen && h("span", { class: "seen" }, icon("check"), text.seen),
       row.state === "sending" && h("span", {}, text.sending),
       row.state === "unsent" && h("span", {}, text.unsent),
       row.state === "waiting" && h("span", {}, text.waitsTurn),

@@ -20,6 +20,8 @@ export class Live extends EventTarget {
   up = false;
   #api;
   #socket = null;
+  /** Whether one is being opened, from the ticket on: there is never a second. */
+  #opening = false;
   #watched = "";
   #tries = 0;
   #timer;
@@ -57,10 +59,12 @@ export class Live extends EventTarget {
 
   async #connect() {
     let way;
+    this.#opening = true;
     try {
       way = await this.#api.ticket();
     } catch (err) {
       if (!(err instanceof Problem)) throw err;
+      this.#opening = false;
       return this.#later();
     }
     if (this.#left || !way.socket) return; // this server has none
@@ -74,12 +78,14 @@ export class Live extends EventTarget {
   }
 
   #opened() {
+    this.#opening = false;
     this.#turn(true);
     this.watch(this.#watched);
     this.#pingLater();
   }
 
   #closed() {
+    this.#opening = false;
     clearTimeout(this.#timer);
     clearTimeout(this.#pong);
     this.#turn(false);
@@ -100,7 +106,7 @@ export class Live extends EventTarget {
 
   // The network is back: what waits for its pause need not.
   #again() {
-    if (this.up || this.#left || this.#socket?.readyState === WebSocket.CONNECTING) return;
+    if (this.up || this.#left || this.#opening) return;
     clearTimeout(this.#timer);
     this.#tries = 0;
     this.#connect();

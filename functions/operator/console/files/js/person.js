@@ -3,15 +3,36 @@
 import { h } from "../web/dom.js";
 import { text } from "./text.js";
 
+/** How long after its last sign a page still counts as open, in milliseconds: signs come every 2 min and are kept every 5. */
+const ONLINE = 8 * 60_000;
+
+// What turns the direction of the text around it (Unicode's bidirectional algorithm,
+// section 2): a name has no need of it, and could make other words read otherwise.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** The longest name that is shown, in characters: 500 bytes of one would push all else out of sight. */
+const LONGEST = 80;
+
+/** A name of anybody's, to stand among other words. */
+export function plainName(name) {
+  const letters = [...name.replace(TURNING, "")];
+  return letters.length > LONGEST ? letters.slice(0, LONGEST - 1).join("") + "…" : letters.join("");
+}
+
 /** The name of a session's owner: what is known best. */
 export function personName({ name, email }, owner) {
   const id = owner.contact ?? owner.visitor ?? "";
-  return name || email || text.visitor(id.slice(-4).toUpperCase());
+  return plainName(name || email || "").trim() || text.visitor(id.slice(-4).toUpperCase());
+}
+
+/** Whether the visitor's page is open, as far as its widget tells. */
+export function isOnline(visitor, now = Date.now()) {
+  return Boolean(visitor?.lastSeenAt) && !visitor.blocked && now - Date.parse(visitor.lastSeenAt) < ONLINE;
 }
 
 /** The name of an entry's author. */
 export function authorName({ kind, name }) {
-  if (name) return name;
+  if (name) return plainName(name);
   return { user: text.visitorName, ai: text.ai, human: text.team, team: text.team, system: text.system }[kind];
 }
 
@@ -46,7 +67,8 @@ export function leftWords(time, now = Date.now()) {
 
 /** Whose session it is, of a session's detail: the contact, or the visitor. Of a contact whom nobody vouched for, whom anybody can name, it is what this visitor says. */
 export function personOf({ visitor, contact }, owner) {
-  if (!contact || !visitor || owner.proven) return contact ?? visitor ?? {};
+  if (owner.proven) return contact ?? {};
+  if (!contact || !visitor) return contact ?? visitor ?? {};
   return {
     ...contact,
     name: visitor.name || contact.name,

@@ -12,6 +12,8 @@ export class SessionRecord extends Record {
   detail = null;
   /** How far the caller has seen the session. */
   seen = 0;
+  /** How far the visitor has seen it, as far as its widget tells. */
+  visitorSeen = 0;
 
   /** `id` may be null: no session is chosen. */
   constructor(id) {
@@ -25,9 +27,14 @@ export class SessionRecord extends Record {
 
   addNewest(page) {
     super.addNewest(page);
-    const { visitor, contact, about, rating, seen } = page;
+    this.learn(page);
+  }
+
+  /** Takes what a page tells besides its entries. */
+  learn({ visitor, contact, about, rating, seen, visitorSeen }) {
     this.detail = { visitor, contact, about, rating };
     this.seen = Math.max(this.seen, seen);
+    this.visitorSeen = Math.max(this.visitorSeen, visitorSeen);
   }
 
   /** What was found of the session when it last closed, or null. */
@@ -38,7 +45,8 @@ export class SessionRecord extends Record {
   /** What visitors see of the AI's answers is what operators see: rows as in Record, with notes and all events. */
   rows(outbox) {
     const known = new Set(this.entries.map((e) => e.id));
-    const rows = this.arrange((e) => this.#row(e));
+    const seen = this.entries.findLast((e) => isAnswer(e) && e.seq <= this.visitorSeen);
+    const rows = this.arrange((e) => ({ ...this.#row(e), seen: e === seen }));
     const waiting = outbox.filter((o) => !known.has(o.id)).map(pendingRow);
     return withDays([...rows, ...waiting]);
   }
@@ -63,6 +71,10 @@ export class SessionRecord extends Record {
       state: this.session?.queue?.some((q) => q.seq === e.seq) ? "waiting" : "",
     };
   }
+}
+
+function isAnswer(e) {
+  return e.type === "message" && !e.internal && !e.erased && e.author.kind !== "user";
 }
 
 /** Whether an entry says that more is known now than what was said. */

@@ -8,7 +8,7 @@ import { Composer } from "./composer.js";
 import { confirm } from "./confirm.js";
 import { entryView } from "./entry.js";
 import { Menu } from "./menu.js";
-import { authorName, badge, holderWords, leftWords, personName, personOf } from "./person.js";
+import { authorName, badge, holderWords, isOnline, leftWords, personName, personOf } from "./person.js";
 import { text } from "./text.js";
 
 export class SessionView {
@@ -18,7 +18,7 @@ export class SessionView {
   #agents;
   #may; // whether the key allows to write
   #header = h("header", { class: "session-head" });
-  #title = h("h2", { tabindex: "-1" });
+  #title = h("h2", { tabindex: "-1", dir: "auto" });
   #chips = h("p", { class: "session-chips" });
   #mark = h("span", {});
   #actions = h("div", { class: "session-actions" });
@@ -128,16 +128,19 @@ export class SessionView {
     if (this.#wantsFocus && phase !== "loading") this.focus();
   }
 
-  // Spoken when somebody begins, and not again before their message.
+  // Spoken when somebody begins, and not again before their message. What a page tells
+  // that its visitor is about to send is only shown.
   #drawTypist({ id, entries }) {
     const { author } = this.#desk.typist;
     this.#typist.hidden = !author;
     if (!author) return;
     const name = this.#nameOf(author);
     const said = `${id} ${name} ${entries.at(-1)?.seq}`;
-    if (this.#typist.dataset.said === said) return;
+    const begins = this.#typist.dataset.said !== said;
+    if (begins) this.#typist.replaceChildren(dots(name), h("span", { class: "preview" }));
+    this.#typist.querySelector(".preview").textContent = author.preview ?? "";
+    if (!begins) return;
     this.#typist.dataset.said = said;
-    this.#typist.replaceChildren(dots(name));
     this.#announce(text.types(name));
   }
 
@@ -161,7 +164,8 @@ export class SessionView {
 
   #drawHeader({ session, detail }) {
     const left = session?.leftAt && session.state === "open" ? leftWords(session.leftAt) : "";
-    const drawn = JSON.stringify([session, detail?.visitor, detail?.contact, left]);
+    const online = isOnline(detail?.visitor);
+    const drawn = JSON.stringify([session, detail?.visitor, detail?.contact, left, online]);
     if (drawn === this.#drawn) return; // keeps the focus on its buttons
     this.#drawn = drawn;
     if (!session || !detail) {
@@ -184,6 +188,7 @@ export class SessionView {
     if (session.state === "open") {
       chips.push(chip(session.holder, holderWords(session, this.#operators, this.#me.operator?.id)));
     }
+    if (isOnline(visitor)) chips.push(chip("online", text.online));
     if (left) chips.push(chip("left", left));
     if (session.archived) chips.push(chip("archived", text.archived));
     if (visitor?.blocked || contact?.blocked) chips.push(chip("blocked", text.blocked));

@@ -1,0 +1,260 @@
+// Package cossistantws serves the sockets of pages with Cossistant's widget, which
+// pages set as wsUrl: who may connect, the heartbeat, and that the visitor types. What
+// happens in sessions is said by package live, in the words of package shape.
+// Tested by functions/cossistant/cossistanttest.
+package cossistantws
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"parley/functions/cossistant"
+	"parley/functions/cossistant/shape"
+	"parley/shared/api"
+	"parley/shared/live"
+	"parley/shared/parley"
+	"parley/shared/socket"
+)
+
+// Path is where the socket is on a host that has one address for everything.
+const Path = "/cossistant/ws"
+
+// Config is what the function needs. All but Now is required.
+type Config struct {
+	API *api.API
+	// Sockets reaches the connections.
+	Sockets socket.Poster
+	// Meet has a connection that has just been made welcomed, as live.Live.Meet does,
+	// and Refuse one told why it is refused, as live.Live.Refuse does. They do not wait
+	// for that: nothing can be sent to it before it has been let in.
+	Meet   func(ctx context.Context, p parley.ProjectID, ref socket.Ref) error
+	Refuse func(ctx context.Context, ref socket.Ref, code, text string) error
+	// Typing tells whoever of the team is connected that a visitor types, and what, as
+	// live.Live.TypingText does.
+	Typing func(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// New returns the function's handler.
+func New(c Config) (socket.Handler, error) {
+	if c.API == nil || c.Sockets == nil || c.Meet == nil || c.Refuse == nil || c.Typing == nil {
+		return nil, errors.New("cossistantws: API, Sockets, Meet, Refuse and Typing are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: FramesPerSecond}}
+	return socket.Recovered(f.handle, broken, c.API.Log), nil
+}
+
+type function struct {
+	Config
+	typists, frames live.Pace
+	strangers       pace
+}
+
+// broken is what a client is told of what broke. A connection is not made; the client
+// tries again, later each time.
+func broken(e socket.Event) socket.Answer {
+	if e.Kind == socket.Connect {
+		return socket.Answer{Status: http.StatusInternalServerError}
+	}
+	return socket.Answer{Frame: shape.ErrorFrame("internal", "something went wrong on our side")}
+}
+
+func (f *function) handle(ctx context.Context, e socket.Event) socket.Answer {
+	switch e.Kind {
+	case socket.Connect:
+		return socket.Answer{Status: f.connect(ctx, e)}
+	case socket.Message:
+		return socket.Answer{Frame: f.message(ctx, e)}
+	case socket.Disconnect:
+		if err := f.API.Store.Disconnect(ctx, e.Ref, false); err != nil {
+			f.log(ctx, "disconnect", err) // the connection expires
+		}
+	}
+	return socket.Answer{}
+}
+
+// log notes an error that the client is not told, or not all of.
+func (f *function) log(ctx context.Context, what string, err error) {
+	f.API.Log.LogAttrs(ctx, slog.LevelError, "cossistantws", slog.String("event", what), slog.String("error", err.Error()))
+}
+
+// connect returns the status that lets a client in. Who may not connect is let in too,
+// for a client that is refused tries again for ever: it is told why, is in no list, and
+// of all frames only its pings are answered.
+func (f *function) connect(ctx context.Context, e socket.Event) int {
+	p, c, err := f.admit(ctx, e)
+	if err == nil {
+		err = f.API.Store.Connect(ctx, parley.Connection{Ref: e.Ref, Project: c.Project, Channel: c.Channel, Caller: c, Connected: e.Connected})
+	}
+	if err == nil {
+		err = f.Meet(ctx, c.Project, e.Ref)
+	}
+	status := f.refusal(ctx, e, err)
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("code", parley.Code(err))}
+	if p != nil {
+		attrs = append(attrs, slog.String("project", string(p.ID)))
+	}
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	f.API.Log.LogAttrs(ctx, level, "connect", attrs...)
+	return status
+}
+
+// refusal is what becomes of a request to connect by its error. What passes is worth
+// another try, and so is left to the client.
+func (f *function) refusal(ctx context.Context, e socket.Event, err error) int {
+	var known *parley.Error
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.Is(err, parley.ErrLimit):
+		return http.StatusTooManyRequests
+	case !errors.As(err, &known) || errors.Is(err, parley.ErrUnavailable):
+		return http.StatusServiceUnavailable
+	case !f.strangers.take(e.Address, f.Now()):
+		return http.StatusForbidden
+	}
+	if err := f.Refuse(ctx, e.Ref, known.Code, known.Text); err != nil {
+		f.log(ctx, "refuse", err)
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// admit returns who wants to connect. The key, the page's origin and the visitor's id
+// are checked as in a request to the function cossistant.
+func (f *function) admit(ctx context.Context, e socket.Event) (*parley.Project, parley.Caller, error) {
+	key := cmp.Or(e.Query.Get("publicKey"), e.Header.Get(cossistant.KeyHeader))
+	p, err := f.API.Store.ProjectByKey(ctx, key)
+	if err != nil {
+		return nil, parley.Caller{}, err
+	}
+	c := parley.Caller{Project: p.ID, Channel: parley.ChannelCossistant, Address: e.Address}
+	if err := cossistant.CheckOrigin(&http.Request{Header: e.Header}, p, key); err != nil {
+		return p, c, err
+	}
+	if err := f.API.Store.TakeCall(p, c); err != nil {
+		return p, c, err
+	}
+	c, err = f.API.Store.BareCaller(ctx, c, parley.VisitorID(cmp.Or(e.Query.Get("visitorId"), e.Header.Get(cossistant.VisitorHeader))))
+	if err == nil {
+		err = f.API.Store.TakeCall(p, c)
+	}
+	return p, c, err
+}
+
+// What clients send that is no event.
+const (
+	ping         = "ping"
+	presencePing = "presence:ping"
+	pong         = "pong"
+)
+
+// meetsWithin is how long after a connection was made its pings see whether it has been
+// welcomed. Our choice: clients ping every 15 seconds, so that three do.
+const meetsWithin = 50 * time.Second
+
+// message returns what a frame is answered; nil is nothing.
+func (f *function) message(ctx context.Context, e socket.Event) []byte {
+	if !f.frames.Take(e.Ref, f.Now()) {
+		if err := f.Sockets.Close(ctx, e.Ref); err != nil {
+			f.log(ctx, "cut off", err)
+		}
+		return nil
+	}
+	switch string(e.Frame) {
+	case ping, presencePing:
+		f.met(ctx, e)
+		return []byte(pong)
+	}
+	var in struct {
+		Type    string          `json:"type"`
+		Payload json.RawMessage `json:"payload"`
+		Data    json.RawMessage `json:"data"` // some clients call it so
+	}
+	if err := json.Unmarshal(e.Frame, &in); err != nil {
+		return shape.ErrorFrame("invalid_json", "a frame is ping or an event in JSON")
+	}
+	if in.Payload == nil {
+		in.Payload = in.Data
+	}
+	if in.Type != "conversationTyping" {
+		return shape.ErrorFrame("unknown_event", "a page sends conversationTyping alone")
+	}
+	if !f.typists.Take(e.Ref, f.Now()) {
+		return nil
+	}
+	if err := f.typing(ctx, e, in.Payload); err != nil {
+		return f.failure(ctx, err)
+	}
+	return nil
+}
+
+// met has a young connection welcomed that was not: whoever was to do that has died.
+func (f *function) met(ctx context.Context, e socket.Event) {
+	if f.Now().Sub(e.Connected) > meetsWithin {
+		return
+	}
+	c, err := f.API.Store.ConnectionOf(ctx, e.Ref)
+	if err == nil && !c.Ready {
+		err = f.Meet(ctx, c.Project, e.Ref)
+	}
+	if err != nil && !errors.Is(err, parley.ErrNotFound) { // that of a refused one is not stored
+		f.log(ctx, "met", err)
+	}
+}
+
+// maxPreview is the longest text of a preview, in characters (the protocol's).
+const maxPreview = 2000
+
+// typing tells the team that the visitor types. Nothing is stored, and what the frame
+// says of who types is not looked at.
+func (f *function) typing(ctx context.Context, e socket.Event, payload json.RawMessage) error {
+	var in struct {
+		ID      parley.SessionID `json:"conversationId"`
+		Typing  *bool            `json:"isTyping"`
+		Preview string           `json:"visitorPreview"`
+	}
+	if json.Unmarshal(payload, &in) != nil || in.Typing == nil || utf8.RuneCountInString(in.Preview) > maxPreview {
+		return api.InvalidField("payload", "conversationTyping has conversationId, isTyping and a visitorPreview of at most 2000 characters")
+	}
+	c, err := f.API.Store.ConnectionOf(ctx, e.Ref)
+	if err != nil {
+		return err
+	}
+	c.Caller.Project, c.Caller.Address = c.Project, e.Address
+	session, err := f.API.Store.Session(ctx, c.Caller, in.ID)
+	if errors.Is(err, parley.ErrNotFound) { // somebody may have vouched for the visitor since it has connected
+		if c.Caller, err = f.API.Store.BareCaller(ctx, c.Caller, c.Caller.Visitor); err == nil {
+			session, err = f.API.Store.Session(ctx, c.Caller, in.ID)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	f.Typing(ctx, session, c.Caller.Author(), *in.Typing, in.Preview)
+	return nil
+}
+
+// failure is the frame that tells a client of an error.
+func (f *function) failure(ctx context.Context, err error) []byte {
+	var known *parley.Error
+	if !errors.As(err, &known) || errors.Is(err, parley.ErrUnavailable) {
+		f.log(ctx, "frame", err)
+		return shape.ErrorFrame("unavailable", "this cannot be done at the moment")
+	}
+	return shape.ErrorFrame(known.Code, known.Text)
+}
