@@ -511,7 +511,8 @@ func (c *client) hearsText(text string) {
 	})
 }
 
-// typing are the states of TypingIndicator so far.
+// typing are the states of TypingIndicator so far. That a reply is being written may be
+// said twice, by whoever generates it and by who tells it: that is one.
 func (c *client) typing() []bool {
 	c.t.Helper()
 	var all []bool
@@ -520,7 +521,9 @@ func (c *client) typing() []bool {
 		if json.Unmarshal(e.argument, &in) != nil || in.IsTyping == nil {
 			c.t.Fatalf("TypingIndicator %s", e.argument)
 		}
-		all = append(all, *in.IsTyping)
+		if n := len(all); n == 0 || !all[n-1] || !*in.IsTyping {
+			all = append(all, *in.IsTyping)
+		}
 	}
 	return all
 }
