@@ -12,13 +12,13 @@ import (
 )
 
 // at says on which page the visitor is.
-func (w *widget) at(url, title string) {
+func (w *liveWidget) at(url, title string) {
 	w.t.Helper()
 	w.call(w.Visitor, "POST", "/visitors/"+w.Visitor+"/activity", map[string]any{"sessionId": "tab", "activityType": "route_change",
 		"currentPage": map[string]string{"url": url, "title": title}})
 }
 
-func (w *widget) begin(conversation, text string) {
+func (w *liveWidget) begin(conversation, text string) {
 	w.t.Helper()
 	w.call(w.Visitor, "POST", "/conversations", map[string]any{"conversationId": conversation, "visitorId": w.Visitor,
 		"defaultTimelineItems": []any{map[string]any{"id": "m-" + conversation, "type": "message", "text": text, "visitorId": w.Visitor}}})
