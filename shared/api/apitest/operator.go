@@ -490,6 +490,7 @@ func testOperatorKeys(t *testing.T, s *suite) {
 	}
 	// A host issues such tokens for a while, for it knows of no other settings yet.
 	ann.await("a token that stands", func() bool {
+		time.Sleep(100 * time.Millisecond) // an address gets 600 identities an hour
 		ann.token = ""
 		ann.as(jwt.MapClaims{"sub": "ann"})
 		return ann.do(call{method: http.MethodGet, path: "/history/" + string(anns)}).status == http.StatusOK
