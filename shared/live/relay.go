@@ -11,6 +11,15 @@ import (
 	"parley/shared/run"
 )
 
+// takes is how often a relay tries to get the lease for a text, and takePause how long
+// it waits in between. Our choice: whoever tells what came before is mostly done in a
+// few hundred milliseconds, and the next text, with which it would be tried again, may be
+// long in coming.
+const (
+	takes     = 10
+	takePause = 100 * time.Millisecond
+)
+
 // relay says a reply to the page of its session while it is being written; it is a
 // run.Live. It takes the lease with the first text, when somebody is there, and gives
 // it back when the reply has been said. What it cannot say, or leaves behind when it
@@ -85,8 +94,9 @@ func (r *relay) take(ctx context.Context) bool {
 	if r.held || !r.attended(ctx) {
 		return r.held
 	}
-	for tries := 0; tries < 2 && !r.held && r.reach(ctx); tries++ {
-		if r.hold.Writes(r.run) && !slices.ContainsFunc(r.hold.Entries(), says) {
+	for try := 1; !r.held && r.reach(ctx); try++ {
+		writes := r.hold.Writes(r.run)
+		if writes && !slices.ContainsFunc(r.hold.Entries(), says) {
 			var err error
 			_, told := readNote(r.hold.Note())
 			r.recallTold(told)
@@ -97,10 +107,14 @@ func (r *relay) take(ctx context.Context) bool {
 			r.held, err = r.hold.Take(ctx, r.claim(r.name))
 			r.log(ctx, err)
 		}
-		if !r.held {
-			r.hold = nil
-			delete(r.given, r.name) // that nothing was given only who has the lease knows
-			r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
+		if r.held {
+			break
+		}
+		r.hold = nil
+		delete(r.given, r.name) // that nothing was given only who has the lease knows
+		r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
+		if try > 1 && (!writes || try == takes || sleep(ctx, takePause) != nil) {
+			break
 		}
 	}
 	return r.held
