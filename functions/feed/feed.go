@@ -7,6 +7,7 @@ package feed
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -114,7 +115,9 @@ func (c Config) handle(ctx context.Context, records []Record) (failed string) {
 	stop := len(records)
 	for _, s := range sessions {
 		if err := c.ring(ctx, s.Change); err != nil {
-			c.Log.LogAttrs(ctx, slog.LevelError, "bell", slog.String("project", string(s.Project)), slog.String("error", err.Error()))
+			if !errors.Is(ctx.Err(), context.Canceled) { // make run stops, and rings again when it is back
+				c.Log.LogAttrs(ctx, slog.LevelError, "bell", slog.String("project", string(s.Project)), slog.String("error", err.Error()))
+			}
 			stop = s.first
 			break
 		}

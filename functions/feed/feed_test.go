@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"parley/functions/feed"
 	"parley/functions/internal/emf"
@@ -193,4 +194,21 @@ func FuzzStream(f *testing.F) {
 			t.Errorf("%s = %+v, %v", event, out, err)
 		}
 	})
+}
+
+// TestStopped: a process that stops hands the change back without an error in its log,
+// and one whose time is over with one.
+func TestStopped(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	late, end := context.WithDeadline(t.Context(), time.Now())
+	defer end()
+	for ctx, logged := range map[context.Context]bool{stopped: false, late: true} {
+		var log bytes.Buffer
+		handle := feed.New(feed.Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Bells: []feed.Bell{func(ctx context.Context, _ feed.Change) error { return ctx.Err() }}})
+		failed := handle(ctx, []feed.Record{record("1", "a", 0, 1)})
+		if failed != "1" || strings.Contains(log.String(), "level=ERROR") != logged {
+			t.Errorf("%v: failed at %q, log %q", ctx.Err(), failed, log.String())
+		}
+	}
 }
