@@ -174,6 +174,20 @@ func (b *tab) until(what string, so func() bool) {
 	}
 }
 
+// rests waits until the tab is told no more for a moment, and returns how much it was
+// told.
+func (b *tab) rests() (told int) {
+	b.t.Helper()
+	at := time.Now()
+	b.until("rest", func() bool {
+		if n := len(b.Events()); n != told {
+			told, at = n, time.Now()
+		}
+		return time.Since(at) > 300*time.Millisecond
+	})
+	return told
+}
+
 // quiet fails the test if the tab is told more within a moment than it was before.
 func (b *tab) quiet(before int) {
 	b.t.Helper()
