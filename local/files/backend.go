@@ -1,9 +1,11 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +23,9 @@ type backend struct {
 	path    string      // bbolt forgets it when it closes
 	damaged func(error) // nil is nobody
 	broken  atomic.Bool
+	// writes keeps writers out while an object is copied from memory into which the file
+	// is mapped: s3bolt hands that out, and the next write may map it elsewhere.
+	writes sync.RWMutex
 }
 
 // begin prepares a new file, and returns the credentials of every file.
@@ -69,22 +74,48 @@ func (b *backend) close() error {
 }
 
 func (b *backend) GetObject(bucket, name string, r *gofakes3.ObjectRangeRequest) (o *gofakes3.Object, err error) {
-	err = b.guard(func() (err error) { o, err = b.Backend.GetObject(bucket, name, r); return err })
+	err = b.guard(func() (err error) {
+		b.writes.RLock()
+		defer b.writes.RUnlock()
+		if o, err = b.Backend.GetObject(bucket, name, r); err != nil {
+			return err
+		}
+		contents, err := io.ReadAll(o.Contents)
+		o.Hash, o.Contents = bytes.Clone(o.Hash), io.NopCloser(bytes.NewReader(contents))
+		return err
+	})
 	return o, err
 }
 
 func (b *backend) HeadObject(bucket, name string) (o *gofakes3.Object, err error) {
-	err = b.guard(func() (err error) { o, err = b.Backend.HeadObject(bucket, name); return err })
+	err = b.guard(func() (err error) {
+		b.writes.RLock()
+		defer b.writes.RUnlock()
+		if o, err = b.Backend.HeadObject(bucket, name); err == nil {
+			o.Hash = bytes.Clone(o.Hash)
+		}
+		return err
+	})
 	return o, err
 }
 
 func (b *backend) PutObject(bucket, name string, meta map[string]string, data io.Reader, size int64, when *gofakes3.PutConditions) (p gofakes3.PutObjectResult, err error) {
-	err = b.guard(func() (err error) { p, err = b.Backend.PutObject(bucket, name, meta, data, size, when); return err })
+	err = b.guard(func() (err error) {
+		b.writes.Lock() // data is in memory
+		defer b.writes.Unlock()
+		p, err = b.Backend.PutObject(bucket, name, meta, data, size, when)
+		return err
+	})
 	return p, err
 }
 
 func (b *backend) DeleteMulti(bucket string, names ...string) (d gofakes3.MultiDeleteResult, err error) {
-	err = b.guard(func() (err error) { d, err = b.Backend.DeleteMulti(bucket, names...); return err })
+	err = b.guard(func() (err error) {
+		b.writes.Lock()
+		defer b.writes.Unlock()
+		d, err = b.Backend.DeleteMulti(bucket, names...)
+		return err
+	})
 	return d, err
 }
 

@@ -3,6 +3,8 @@ package files_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -123,6 +125,29 @@ func TestCopyUnderWrites(t *testing.T) {
 		if o, err := b.Inspect(t.Context(), "kept"); err != nil || string(o.Head) != "good" {
 			t.Fatalf("the copy is %q, %v, want %q", o.Head, err, "good")
 		}
+	}
+}
+
+// TestReadWhileFileGrows: a download goes on while uploads make the file longer, so that
+// it is mapped into memory elsewhere.
+func TestReadWhileFileGrows(t *testing.T) {
+	b := serve(t, t.TempDir())
+	file := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // more than connections hold
+	upload(t, grant(t, b, "quarantine/read", int64(len(file))), file)
+	link, err := b.Link(t.Context(), "quarantine/read", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	for n := range 3 {
+		upload(t, grant(t, b, fmt.Sprint("quarantine/", n), int64(len(file))), file)
+	}
+	if got, err := io.ReadAll(response.Body); err != nil || !bytes.Equal(got, file) {
+		t.Errorf("the download has %d bytes, %v, want %d", len(got), err, len(file))
 	}
 }
 
