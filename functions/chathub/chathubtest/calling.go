@@ -2,6 +2,7 @@ package chathubtest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -263,6 +264,16 @@ func testBadInput(t *testing.T, s *suite) {
 	c.quiet()
 	c.say(strings.Repeat("é", chathub.MaxContent))
 	c.hears(2)
+}
+
+// withoutExpired is what stood before but for connections that had left then and are
+// forgotten by now.
+func withoutExpired(before, after map[table.Key]table.Item) map[table.Key]table.Item {
+	rest := maps.Clone(before)
+	maps.DeleteFunc(rest, func(k table.Key, item table.Item) bool {
+		return strings.HasPrefix(k.PK, "~/connection/") && item.Bool("left") && after[k] == nil
+	})
+	return rest
 }
 
 // withoutConnections leaves out what only says who is connected, and what push has
