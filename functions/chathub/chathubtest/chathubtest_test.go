@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +13,7 @@ import (
 
 	"parley/functions/chathub"
 	"parley/functions/chathub/chathubtest"
-	"parley/functions/feed"
+	"parley/functions/internal/functiontest"
 	"parley/functions/push"
 	"parley/functions/respond"
 	"parley/functions/sweep"
@@ -106,7 +105,7 @@ func newHost(t *testing.T) *host {
 	mux.Handle(chathub.NegotiatePath, h.hub.Negotiate)
 	mux.HandleFunc(chathub.Path, func(w http.ResponseWriter, r *http.Request) { h.gateway.Load().ServeHTTP(w, r) })
 	h.front = httptest.NewServer(mux)
-	stop := h.follow()
+	stop := functiontest.Follow(t, h.table, push.Bell(h.push))
 	t.Cleanup(func() {
 		h.gateway.Load().Stop(context.Background())
 		h.front.Close()
@@ -188,28 +187,6 @@ func (h *host) pass(t testing.TB, d time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// follow hands the table's changes to the feed until it is told to stop.
-func (h *host) follow() (stop func()) {
-	ring := feed.New(feed.Config{Bells: []feed.Bell{push.Bell(h.push)}, Log: quiet})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for after := uint64(0); ctx.Err() == nil; {
-			records, err := h.table.Changes(ctx, after, 100)
-			if err != nil || len(records) == 0 {
-				time.Sleep(2 * time.Millisecond)
-			}
-			for _, r := range records {
-				if after = r.Seq; ring(ctx, []feed.Record{{ID: strconv.FormatUint(r.Seq, 10), Change: r.Change}}) != "" {
-					h.t.Error("the feed wants a change again")
-				}
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
 }
 
 // The host reaches the connections of whatever gateway it has now.

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"parley/functions/cossistant/cossistanttest"
 	"parley/functions/cossistant/shape"
 	"parley/functions/cossistantws"
-	"parley/functions/feed"
+	"parley/functions/internal/functiontest"
 	"parley/functions/push"
 	"parley/functions/respond"
 	"parley/local/gateway"
@@ -91,7 +90,7 @@ func newSocketHost(t *testing.T) *socketHost {
 	mux.HandleFunc(cossistantws.Path, func(w http.ResponseWriter, r *http.Request) { h.pages.Load().ServeHTTP(w, r) })
 	mux.Handle("/console/socket", h.desks)
 	h.front = httptest.NewServer(mux)
-	stop := h.follow()
+	stop := functiontest.Follow(t, h.table, push.PageBell(h.push))
 	t.Cleanup(func() {
 		h.pages.Load().Stop(context.Background())
 		h.desks.Stop(context.Background())
@@ -127,28 +126,6 @@ func (h *socketHost) push(ctx context.Context, e push.Event) error {
 		}
 	})
 	return nil
-}
-
-// follow hands the table's changes to the feed until it is told to stop.
-func (h *socketHost) follow() (stop func()) {
-	ring := feed.New(feed.Config{Bells: []feed.Bell{push.PageBell(h.push)}, Log: quiet})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for after := uint64(0); ctx.Err() == nil; {
-			records, err := h.table.Changes(ctx, after, 100)
-			if err != nil || len(records) == 0 {
-				time.Sleep(2 * time.Millisecond)
-			}
-			for _, r := range records {
-				if after = r.Seq; ring(ctx, []feed.Record{{ID: strconv.FormatUint(r.Seq, 10), Change: r.Change}}) != "" {
-					h.t.Error("the feed wants a change again")
-				}
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
 }
 
 // The host reaches the connections of whatever gateways it has now.
