@@ -50,14 +50,14 @@ func New(c Config) (socket.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: FramesPerSecond}}
+	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: FramesPerSecond}, meets: live.Pace{PerSecond: 1}}
 	return socket.Recovered(f.handle, broken, c.API.Log), nil
 }
 
 type function struct {
 	Config
-	typists, frames live.Pace
-	strangers       pace
+	typists, frames, meets live.Pace
+	strangers              pace
 }
 
 // broken is what a client is told of what broke. A connection is not made; the client
@@ -163,9 +163,13 @@ const (
 	pong         = "pong"
 )
 
-// meetsWithin is how long after a connection was made its pings see whether it has been
-// welcomed. Our choice: clients ping every 15 seconds, so that three do.
-const meetsWithin = 50 * time.Second
+// meetsAfter and meetsWithin are how long after a connection was made its pings see
+// whether it has been welcomed. Our choice: clients ping every 15 seconds, so that three
+// do, and who pings all the time has push called no oftener than that costs.
+const (
+	meetsAfter  = 10 * time.Second
+	meetsWithin = 50 * time.Second
+)
 
 // message returns what a frame is answered; nil is nothing.
 func (f *function) message(ctx context.Context, e socket.Event) []byte {
@@ -205,7 +209,7 @@ func (f *function) message(ctx context.Context, e socket.Event) []byte {
 
 // met has a young connection welcomed that was not: whoever was to do that has died.
 func (f *function) met(ctx context.Context, e socket.Event) {
-	if f.Now().Sub(e.Connected) > meetsWithin {
+	if age := f.Now().Sub(e.Connected); age < meetsAfter || age > meetsWithin || !f.meets.Take(e.Ref, f.Now()) {
 		return
 	}
 	c, err := f.API.Store.ConnectionOf(ctx, e.Ref)
@@ -235,9 +239,17 @@ func (f *function) typing(ctx context.Context, e socket.Event, payload json.RawM
 	if err != nil {
 		return err
 	}
-	c.Caller.Project, c.Caller.Address = c.Project, e.Address
+	p, err := f.API.Store.Project(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	// As whom somebody vouched for the visitor may have changed since it connected.
+	c.Caller.Project, c.Caller.Address, c.Caller.Contact = c.Project, e.Address, ""
+	if err := f.API.Store.TakeCall(p, c.Caller); err != nil {
+		return err
+	}
 	session, err := f.API.Store.Session(ctx, c.Caller, in.ID)
-	if errors.Is(err, parley.ErrNotFound) { // somebody may have vouched for the visitor since it has connected
+	if errors.Is(err, parley.ErrNotFound) {
 		if c.Caller, err = f.API.Store.BareCaller(ctx, c.Caller, c.Caller.Visitor); err == nil {
 			session, err = f.API.Store.Session(ctx, c.Caller, in.ID)
 		}

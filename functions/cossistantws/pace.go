@@ -3,6 +3,8 @@ package cossistantws
 import (
 	"sync"
 	"time"
+
+	"parley/shared/parley"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 	maxCounted = 10_000
 )
 
-// pace counts the connections of addresses that are let in to be refused, in memory and
+// pace counts the connections of networks (parley.Network) that are let in to be refused, in memory and
 // in each process by itself: who is refused may belong to no project. The zero value is
 // ready; it is safe for concurrent use.
 type pace struct {
@@ -36,6 +38,7 @@ func (p *pace) take(address string, now time.Time) bool {
 	if minute := now.Unix() / 60; minute != p.minute || p.counts == nil {
 		p.minute, p.counts = minute, map[string]int{}
 	}
+	address = parley.Network(address)
 	if _, known := p.counts[address]; !known && len(p.counts) == maxCounted {
 		return false
 	}

@@ -45,8 +45,9 @@ func networks(address string) []string {
 	return out
 }
 
-// network is the narrowest of an address's networks.
-func network(address string) string { return networks(address)[0] }
+// Network returns the part of an address that one home or one office has: a whole
+// address of IPv4, a prefix of 64 bits of IPv6. What is no address is its own.
+func Network(address string) string { return networks(address)[0] }
 
 // AddressHash stands for the caller's network address in counters and logs: keyed
 // hashes of its networks, joined by ".". "" without an address.

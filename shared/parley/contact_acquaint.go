@@ -148,7 +148,7 @@ func (s *Store) hear(ctx context.Context, p *Project, c Caller, v, said Visitor,
 func (s *Store) visitorOf(p ProjectID, contact Contact, c Caller) VisitorID {
 	from := ""
 	if !contact.Proven {
-		from = network(c.Address)
+		from = Network(c.Address)
 	}
 	return VisitorID("x" + base62(s.derive("visitor of contact", string(p), string(contact.ID), from), 22))
 }

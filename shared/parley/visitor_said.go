@@ -125,6 +125,9 @@ type Profile struct {
 // Profile returns what is known of the caller, a bare visitor. One who is blocked is
 // told it too.
 func (s *Store) Profile(ctx context.Context, c Caller) (Profile, error) {
+	if CheckID("visitor", string(c.Visitor)) != nil {
+		return Profile{}, notFound("visitor")
+	}
 	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor), visitorSaidKey(c.Project, c.Visitor), visitorTrackKey(c.Project, c.Visitor))
 	if err != nil {
 		return Profile{}, unavailable(err)

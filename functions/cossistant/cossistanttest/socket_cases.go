@@ -405,10 +405,7 @@ func c52s(t *testing.T, s *sockets) {
 	id := b.begins()
 	b.has(id, b.Timeline(id)[0])
 	for _, w := range []*tab{b, other} {
-		c := parley.Caller{Project: w.project, Channel: parley.ChannelCossistant, Bare: true, Visitor: parley.VisitorID(w.visitor)}
-		if _, err := s.Store.Prove(t.Context(), c, parley.Identity{External: "u1"}); err != nil {
-			t.Fatal(err)
-		}
+		w.proven("u1")
 	}
 	other.open(id)
 	mine := ulid()
@@ -498,8 +495,8 @@ func framesAbout(conversation string) map[string]any {
 	}
 }
 
-// accessOfFrames: a stranger, another project's visitor, one who was blocked and one who
-// was erased from the list do nothing to a session, whatever frame they send.
+// accessOfFrames: another visitor, another project's, one who was blocked and one who was
+// erased do nothing to a session, whatever frame they send.
 func accessOfFrames(t *testing.T, s *sockets) {
 	b := s.tab(t)
 	id := b.begins()
@@ -511,7 +508,11 @@ func accessOfFrames(t *testing.T, s *sockets) {
 	if err := s.Store.BlockVisitor(t.Context(), b.project, parley.VisitorID(blocked.visitor), true); err != nil {
 		t.Fatal(err)
 	}
-	for name, w := range map[string]*tab{"other visitor": s.of(b.arrive()).connected(), "other project": s.tab(t), "blocked": blocked} {
+	erased := s.of(b.arrive()).connected()
+	if err := s.Store.EraseVisitor(t.Context(), b.staff(), parley.VisitorID(erased.visitor)); err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range map[string]*tab{"other visitor": s.of(b.arrive()).connected(), "other project": s.tab(t), "blocked": blocked, "erased": erased} {
 		for kind, frame := range framesAbout(id) {
 			before, errs := len(w.Events()), len(w.Events("error"))
 			told := len(b.Events())

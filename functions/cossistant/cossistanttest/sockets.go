@@ -174,6 +174,15 @@ func (b *tab) until(what string, so func() bool) {
 	}
 }
 
+// proven has the tab's visitor vouched for as somebody.
+func (b *tab) proven(external string) {
+	b.t.Helper()
+	c := parley.Caller{Project: b.project, Channel: parley.ChannelCossistant, Bare: true, Visitor: parley.VisitorID(b.visitor)}
+	if _, err := b.Store.Prove(b.t.Context(), c, parley.Identity{External: external}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // rests waits until the tab is told no more for a moment, and returns how much it was
 // told.
 func (b *tab) rests() (told int) {
