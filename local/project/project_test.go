@@ -40,7 +40,7 @@ func newCloud(t *testing.T) *cloud {
 			return
 		}
 		fmt.Fprint(w, `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><Outputs>`)
-		for _, name := range []string{"Identify", "Hissuno", "Opencx", "Cossistant", "ChathubSocket", "Operator"} {
+		for _, name := range []string{"Identify", "Hissuno", "Opencx", "Cossistant", "CossistantSocket", "ChathubSocket", "Operator"} {
 			fmt.Fprintf(w, `<member><OutputKey>%sURL</OutputKey><OutputValue>https://%s.example/</OutputValue></member>`, name, strings.ToLower(name))
 		}
 		if c.address != "" {
@@ -109,7 +109,7 @@ func TestFirstProject(t *testing.T) {
 		`const parley = "https://identify.example", key = "` + key + `";`,
 		`apiUrl="https://hissuno.example/hissuno/chat" projectId="` + key + `"`,
 		`apiUrl: "https://opencx.example", token: "` + key + `"`,
-		`apiUrl="https://cossistant.example/cossistant/v1" publicKey="` + key + `"`,
+		`apiUrl="https://cossistant.example/cossistant/v1" wsUrl="https://cossistantsocket.example" publicKey="` + key + `"`,
 		`withUrl("https://chathubsocket.example?agentId=joes.guide"`,
 	} {
 		if !strings.Contains(said, want) {
@@ -142,12 +142,12 @@ func TestBehindDistribution(t *testing.T) {
 	}
 	for _, want := range []string{"  https://chat.joes.example/console/\n", `const parley = "https://chat.joes.example", key`,
 		`apiUrl="https://chat.joes.example/hissuno/chat"`, `apiUrl: "https://chat.joes.example", token`,
-		`apiUrl="https://chat.joes.example/cossistant/v1"`, `withUrl("https://chat.joes.example/hubs/chat?agentId=joes.guide"`} {
+		`apiUrl="https://chat.joes.example/cossistant/v1" wsUrl="wss://chat.joes.example/cossistant/ws"`, `withUrl("https://chat.joes.example/hubs/chat?agentId=joes.guide"`} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %s:\n%s", want, said)
 		}
 	}
-	for _, function := range []string{"identify", "operator", "hissuno", "opencx", "cossistant", "chathubsocket"} {
+	for _, function := range []string{"identify", "operator", "hissuno", "opencx", "cossistant", "cossistantsocket", "chathubsocket"} {
 		if strings.Contains(said, "https://"+function+".example") {
 			t.Errorf("it names %s's own address:\n%s", function, said)
 		}

@@ -7,6 +7,7 @@ import (
 	"text/template"
 
 	"parley/functions/chathub"
+	"parley/functions/cossistantws"
 	"parley/functions/operator"
 )
 
@@ -21,8 +22,11 @@ func welcome(out io.Writer, name string, outputs map[string]string, created oper
 		// With a distribution everything is at one address, and perhaps only there.
 		if front := outputs["Address"]; front != "" && strings.HasSuffix(key, "URL") {
 			address = front
-			if key == "ChathubSocketURL" {
+			switch key {
+			case "ChathubSocketURL":
 				address += chathub.Path
+			case "CossistantSocketURL":
+				address = "wss" + strings.TrimPrefix(address, "https") + cossistantws.Path
 			}
 		}
 		bases[key] = strings.TrimRight(address, "/")

@@ -52,7 +52,7 @@ func (t *teller) again(ctx context.Context, line parley.Line, told map[parley.Se
 	if len(told) == 0 {
 		return nil
 	}
-	news, err := t.Store.Peek(ctx, parley.Caller{Project: t.Project, Server: true}, t.Session, slices.Min(slices.Collect(maps.Keys(told)))-1)
+	news, err := t.Store.Peek(ctx, server(t.Project), t.Session, slices.Min(slices.Collect(maps.Keys(told)))-1)
 	if err != nil {
 		return err
 	}

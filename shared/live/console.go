@@ -114,15 +114,11 @@ func listed(c parley.Changes) bool {
 // where it waits for a person all; of an operator, the visitor's page where it is
 // connected, and the others who look. It is told once, as far as it arrives.
 func (l *Live) Typing(ctx context.Context, s *parley.Session, by parley.Author, typing bool) {
-	l.typingWith(ctx, s, by, typing, "")
+	l.TypingText(ctx, s, by, typing, "")
 }
 
 // TypingText is Typing of a visitor whose page also tells what it is about to send.
 func (l *Live) TypingText(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string) {
-	l.typingWith(ctx, s, by, typing, text)
-}
-
-func (l *Live) typingWith(ctx context.Context, s *parley.Session, by parley.Author, typing bool, text string) {
 	if by.Kind == parley.AuthorHuman {
 		l.typingToPage(ctx, s, by, typing)
 	}

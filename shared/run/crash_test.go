@@ -128,7 +128,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 	}
 }
 
-// crash has a process die at a call, one time in every many.
+// crash has a process die before a call and after it, at one call in so many as every says.
 func crash(t *testing.T, tbl table.Table, s scenario, every int) {
 	parleytest.Put(t, parleytest.Store(t, parley.Config{Table: tbl}), busySettings())
 	seed := uint64(0)

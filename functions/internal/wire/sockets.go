@@ -55,25 +55,22 @@ func sockets() (endpoints map[string]string, err error) {
 }
 
 // Live tells whoever is connected to the socket APIs that the function has been told
-// what happens in the store's sessions. A function that tells pages of messages with
-// files needs the secret and PARLEY_URLS for their addresses.
-func (b *Base) Live(store *parley.Store) (*live.Live, error) {
+// what happens in the store's sessions.
+func (b *Base) Live(store *parley.Store) (pages *live.Live, err error) {
 	poster, err := b.Poster()
 	if err != nil {
 		return nil, err
 	}
-	urls, err := URLs()
-	if err != nil {
-		return nil, err
-	}
 	widgets := shape.Speaker{File: func(p parley.ProjectID, a parley.Attachment) string {
-		return api.FileURLAt(strings.TrimRight(urls.Uploads, "/"), store, p, a.ID, a.Name)
+		return api.FileURLAt(pages.Files, store, p, a.ID, a.Name)
 	}}
-	return live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log,
+	pages, err = live.New(live.Config{Store: store, Poster: poster, Speakers: live.Speakers(), Log: b.Log,
 		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}})
+	return pages, err
 }
 
-// Pages is Live for a function that tells pages messages, which may have files.
+// Pages is Live for a function that tells pages messages. These may have files, for
+// whose addresses it needs the secret and PARLEY_URLS.
 func (b *Base) Pages(store *parley.Store) (*live.Live, error) {
 	pages, err := b.Live(store)
 	if err != nil {
