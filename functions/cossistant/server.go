@@ -3,6 +3,7 @@ package cossistant
 import (
 	"cmp"
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -333,13 +334,17 @@ func (f function) vouch(w http.ResponseWriter, r *http.Request) error {
 	}{shape.VouchedContact(s.Project.ID, known), in.VisitorID})
 }
 
-func (f function) putContact(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeManage)
-	if err != nil {
-		return err
+// vouching is who says what of a contact.
+func (f function) vouching(r *http.Request) (s api.Staff, in person, err error) {
+	if s, err = f.staff(r, parley.ScopeManage); err == nil {
+		err = api.Decode(r, &in)
 	}
-	var in person
-	if err := api.Decode(r, &in); err != nil {
+	return s, in, err
+}
+
+func (f function) putContact(w http.ResponseWriter, r *http.Request) error {
+	s, in, err := f.vouching(r)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := lasting(r)
@@ -372,12 +377,8 @@ func (f function) contact(w http.ResponseWriter, r *http.Request) error {
 // patchContact changes what is said of a contact; metadata is merged by key, and a null
 // takes a key away.
 func (f function) patchContact(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeManage)
+	s, in, err := f.vouching(r)
 	if err != nil {
-		return err
-	}
-	var in person
-	if err := api.Decode(r, &in); err != nil {
 		return err
 	}
 	ctx, cancel := lasting(r)
@@ -407,12 +408,8 @@ var errKnownBy = api.InvalidField("externalId", "a contact stays known by what i
 // merged is metadata with what is said anew of it.
 func merged(was map[string]string, said parley.Scalars) map[string]string {
 	out := map[string]string{}
-	for k, v := range was {
-		out[k] = v
-	}
-	for k, v := range said.Texts() {
-		out[k] = v
-	}
+	maps.Copy(out, was)
+	maps.Copy(out, said.Texts())
 	for k, v := range said {
 		if string(v) == "null" {
 			delete(out, k)

@@ -25,13 +25,15 @@ type Line struct {
 	Left  time.Time
 	Meant bool
 	// Silent is the connection before this one, or an earlier one, that its client did
-	// not say it ends: what it was given last its client may never have got. Ended is
-	// when it had left, as far as that was known, or else was replaced. What was given up to Heard has arrived; zero where NoteHeard has
-	// not said. Again is when what may be lost was given again.
+	// not say it ends: what it was given last its client may never have got.
 	Silent socket.Ref
-	Ended  time.Time
-	Heard  time.Time
-	Again  time.Time
+	// Ended is when Silent had left, as far as that was known, or else was replaced.
+	Ended time.Time
+	// Heard is up to when what Silent was given has arrived, zero where NoteHeard has
+	// not said.
+	Heard time.Time
+	// Again is when what may be lost was given again.
+	Again time.Time
 
 	nonce string
 	about lineAbout

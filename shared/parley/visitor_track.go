@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"parley/shared/table"
@@ -32,6 +33,7 @@ type Tracking struct {
 
 // Visit is that a visitor was at a page.
 type Visit struct {
+	// URL is the page's address, without query and fragment once the visitor has left.
 	URL   string `json:"url"`
 	Title string `json:"title,omitempty"`
 	At    int64  `json:"at"` // when they came, in milliseconds
@@ -122,10 +124,20 @@ func (t Tracking) onTopOf(was Tracking) Tracking {
 	}
 	now.Since = 0
 	if left.URL != "" {
-		visit := Visit{fit(left.URL, maxVisitBytes), fit(left.Title, maxVisitBytes), was.Since}
+		visit := Visit{fit(withoutQuery(left.URL), maxVisitBytes), fit(left.Title, maxVisitBytes), was.Since}
 		now.Past = append([]Visit{visit}, was.Past[:min(len(was.Past), MaxPast-1)]...)
 	}
 	return now
+}
+
+// withoutQuery is an address without what stands behind its path: links to reset
+// passwords and to sign in have their secrets there, and pages that were left are kept
+// for long.
+func withoutQuery(url string) string {
+	if end := strings.IndexAny(url, "?#"); end >= 0 {
+		return url[:end]
+	}
+	return url
 }
 
 func trackingFrom(item table.Item) (t Tracking, err error) {

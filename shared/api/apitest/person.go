@@ -35,7 +35,7 @@ func testBareVisitor(t *testing.T, s *suite) {
 	says(s.Store.Track(ctx, c, parley.Tracking{Language: "de-DE", Timezone: "Europe/Berlin", Device: map[string]string{"browser": "Firefox"},
 		First: json.RawMessage(`{"firstTouch":{"channel":"direct"}}`)}))
 	for n := range parley.MaxPast + 3 {
-		says(s.Store.Track(ctx, c, parley.Tracking{Page: json.RawMessage(fmt.Sprintf(`{"url":"https://shop.example/%d","title":"Page %d"}`, n, n))}))
+		says(s.Store.Track(ctx, c, parley.Tracking{Page: json.RawMessage(fmt.Sprintf(`{"url":"https://shop.example/%d?reset=secret#it","title":"Page %d"}`, n, n))}))
 	}
 	id := parley.SessionID(fresh("CO"))
 	sent, err := s.Store.Send(ctx, c, parley.SendRequest{ID: parley.EntryID(fresh("m")), Session: id, Begins: true, Channel: parley.ChannelCossistant, Content: "Hello"})
@@ -50,7 +50,8 @@ func testBareVisitor(t *testing.T, s *suite) {
 		got.Language != "de-DE" || got.Timezone != "Europe/Berlin" || got.Device["browser"] != "Firefox" || string(got.Attribution) != `{"firstTouch":{"channel":"direct"}}` || got.LastSeenAt == nil {
 		t.Errorf("operators see %+v of %+v", got, d.Session.Owner)
 	}
-	if len(got.Pages) != parley.MaxPast+1 || got.Pages[0].URL != fmt.Sprint("https://shop.example/", parley.MaxPast+2) ||
+	if len(got.Pages) != parley.MaxPast+1 || got.Pages[0].URL != fmt.Sprint("https://shop.example/", parley.MaxPast+2, "?reset=secret#it") ||
+		got.Pages[1].URL != fmt.Sprint("https://shop.example/", parley.MaxPast+1) ||
 		got.Pages[1].Title != fmt.Sprint("Page ", parley.MaxPast+1) || got.Pages[1].At.After(got.Pages[0].At) {
 		t.Errorf("pages = %+v", got.Pages)
 	}
