@@ -1,7 +1,8 @@
 // Package cossistant speaks the REST half of the protocol of Cossistant's widget,
 // releases 0.1.2 and 0.2.0: the routes under /cossistant/v1, which pages set as
-// apiUrl, and those that a team's server calls with a private key. It only translates; the rules are in package parley, and the protocol's
-// words for sessions and visitors in package shape.
+// apiUrl, and those that a team's server calls with a private key. It only translates;
+// the rules are in package parley, and the protocol's words for sessions and visitors in
+// package shape.
 // Tested by functions/cossistant/cossistanttest.
 package cossistant
 

@@ -286,9 +286,9 @@ func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent 
 }
 
 // NoteHeard says up to when the client got what it was given on the connection that a
-// line had when c was attached: it was heard after that. It is written where it says more than is known: not of a client that
-// has said that it ends the connection, nor while an earlier one is in doubt. 1 write
-// unit, or none.
+// line had when c was attached: it was heard after that. It is written where it says
+// more than is known: not of a client that has said that it ends the connection, nor
+// while an earlier one is in doubt. 1 write unit, or none.
 func (s *Store) NoteHeard(ctx context.Context, c Connection, was Line, heard time.Time) error {
 	if was.Connection.ID == "" || was.Meant || was.Doubtful() || !was.Again.IsZero() && heard.Before(was.Again) {
 		return nil
