@@ -29,6 +29,25 @@ const master = "a master secret of at least 32 bytes"
 // TestNetHTTP runs the suite over net/http, on the embedded table and bucket.
 func TestNetHTTP(t *testing.T) { cossistanttest.Run(t, serve(t, nil)) }
 
+// TestEveryRouteIsTabled: no call is served that the access tables do not have, but the
+// one by which pages become visitors.
+func TestEveryRouteIsTabled(t *testing.T) {
+	keys := must(token.New(token.Config{Masters: [][]byte{[]byte(master)}}))(t)
+	store := must(parley.New(parley.Config{Table: parleytest.Table(t), Derive: keys.Derive}))(t)
+	var served []string
+	calls := must(api.New(api.Config{Store: store, Keys: keys, Routed: func(pattern string) { served = append(served, strings.Replace(pattern, "/cossistant/v1", "", 1)) }}))(t)
+	must(cossistant.New(cossistant.Config{API: calls, Runs: new(run.Dispatcher)}))(t)
+	if len(served) == 0 {
+		t.Fatal("nothing is served")
+	}
+	tabled := append(cossistanttest.Tabled(), "GET /websites")
+	for _, route := range served {
+		if !slices.Contains(tabled, route) {
+			t.Errorf("%s is in no access table", route)
+		}
+	}
+}
+
 // TestTyping: the team is told that the visitor types and that it has stopped, and
 // nothing of another's session.
 func TestTyping(t *testing.T) {

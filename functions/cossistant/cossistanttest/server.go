@@ -257,6 +257,22 @@ var serverRoutes = []struct {
 	{"DELETE", "/contacts/WHO", nil, parley.ScopeManage, false},
 }
 
+// Tabled are the calls that the access tables have, as "METHOD /path" below the base of
+// the protocol, with {session}, {visitor} and {contact} for ids.
+func Tabled() (all []string) {
+	name := func(method, path string) {
+		path, _, _ = strings.Cut(path, "?")
+		all = append(all, method+" "+strings.NewReplacer("CHAT", "{session}", "VISITOR", "{visitor}", "WHO", "{contact}").Replace(path))
+	}
+	for _, r := range routes {
+		name(r.method, r.path)
+	}
+	for _, r := range serverRoutes {
+		name(r.method, r.path)
+	}
+	return all
+}
+
 // serverAccess: every call of servers by everybody who may not make it, after which
 // everything is as before; what is another project's looks as if it were not there.
 func serverAccess(t *testing.T, s *suite) {
@@ -318,6 +334,12 @@ func serverAccess(t *testing.T, s *suite) {
 		}
 	}
 	foreign := s.visitors(t).server()
+	if inbox := foreign.do("GET", "/conversations/inbox", nil).ok().body; strings.Contains(inbox, id) {
+		t.Errorf("another project's inbox is %s", inbox)
+	}
+	if theirs := foreign.do("POST", "/contacts", object{"externalId": "u1", "name": "Mallory"}).ok().text("contact", "id"); theirs == who {
+		t.Error("a contact of that externalId is that of another project")
+	}
 	for _, route := range serverRoutes {
 		path, body := fill(route.path, p.visitor, id, who).(string), fill(route.body, p.visitor, id, who)
 		if strings.Contains(route.path, "VISITOR") || strings.Contains(route.path, "CHAT") || strings.Contains(route.path, "WHO") || route.path == "/messages" || strings.HasSuffix(route.path, "/identify") {
@@ -332,8 +354,12 @@ func serverAccess(t *testing.T, s *suite) {
 			with(team.secret, "bob").do(route.method, path, body).fails(403)
 		}
 	}
-	evil := team.call("POST", "/conversations/"+id+"/resolve", nil, "Origin", "https://evil.example", "Authorization", "Bearer "+team.secret, "X-Actor-User-Id", "ann")
-	evil.fails(403)
+	for _, route := range serverRoutes { // a private key is for no page, even of the project's own host
+		for _, origin := range []string{"https://evil.example", s.Origin} {
+			team.call(route.method, fill(route.path, p.visitor, id, who).(string), fill(route.body, p.visitor, id, who),
+				"Origin", origin, "Authorization", "Bearer "+team.secret, "X-Actor-User-Id", "ann").fails(403)
+		}
+	}
 	if after := whole(); after != before {
 		t.Errorf("after all that it is %s, before %s", after, before)
 	}
