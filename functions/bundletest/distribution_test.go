@@ -106,30 +106,24 @@ func handlers(t *testing.T) map[string]served {
 		t.Fatal(err)
 	}
 	all := map[string]served{}
-	for name, build := range map[string]func(a *api.API) (http.Handler, error){
-		"chat":     func(a *api.API) (http.Handler, error) { return chat.New(chat.Config{API: a, Engine: engine}) },
-		"updates":  func(a *api.API) (http.Handler, error) { return updates.New(updates.Config{API: a}) },
-		"close":    func(a *api.API) (http.Handler, error) { return closing.New(closing.Config{API: a}) },
-		"history":  func(a *api.API) (http.Handler, error) { return history.New(history.Config{API: a}) },
-		"csat":     func(a *api.API) (http.Handler, error) { return csat.New(csat.Config{API: a}) },
-		"uploads":  func(a *api.API) (http.Handler, error) { return uploads.New(uploads.Config{API: a}) },
-		"identify": func(a *api.API) (http.Handler, error) { return identify.New(identify.Config{API: a}) },
-		"hissuno":  func(a *api.API) (http.Handler, error) { return hissuno.New(hissuno.Config{API: a, Engine: engine}) },
-		"opencx": func(a *api.API) (http.Handler, error) {
-			return opencx.New(opencx.Config{API: a, Runs: engine.Dispatcher})
-		},
-		"cossistant": func(a *api.API) (http.Handler, error) {
+	for name, build := range map[string]func(a *api.API) http.Handler{
+		"chat":     func(a *api.API) http.Handler { return chat.New(chat.Config{API: a, Engine: engine}) },
+		"updates":  func(a *api.API) http.Handler { return updates.New(api.Updates{API: a}) },
+		"close":    closing.New,
+		"history":  history.New,
+		"csat":     csat.New,
+		"uploads":  uploads.New,
+		"identify": identify.New,
+		"hissuno":  func(a *api.API) http.Handler { return hissuno.New(hissuno.Config{API: a, Engine: engine}) },
+		"opencx":   func(a *api.API) http.Handler { return opencx.New(opencx.Config{API: a, Runs: engine.Dispatcher}) },
+		"cossistant": func(a *api.API) http.Handler {
 			return cossistant.New(cossistant.Config{API: a, Runs: engine.Dispatcher})
 		},
-		"operator": func(a *api.API) (http.Handler, error) {
+		"operator": func(a *api.API) http.Handler {
 			return operator.New(operator.Config{API: a, Runs: engine.Dispatcher, Console: page})
 		},
-		"chathub": func(a *api.API) (http.Handler, error) {
-			hub, err := chathub.New(chathub.Config{API: a, Runs: engine.Dispatcher, Sockets: &apigateway.Poster{}})
-			if err != nil {
-				return nil, err
-			}
-			return hub.Negotiate, nil
+		"chathub": func(a *api.API) http.Handler {
+			return chathub.New(chathub.Config{API: a, Runs: engine.Dispatcher, Sockets: &apigateway.Poster{}}).Negotiate
 		},
 	} {
 		var s served
@@ -138,9 +132,7 @@ func handlers(t *testing.T) map[string]served {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.handler, err = build(a); err != nil {
-			t.Fatal(err)
-		}
+		s.handler = build(a)
 		all[name] = s
 	}
 	return all

@@ -32,9 +32,9 @@ type Config struct {
 }
 
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
+func New(c Config) http.Handler {
 	if c.API == nil || c.Engine == nil {
-		return nil, errors.New("chat: API and Engine are required")
+		panic("chat: API and Engine are required")
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
@@ -50,7 +50,7 @@ func New(c Config) (http.Handler, error) {
 		api.Route{Pattern: "POST /chat/{session}/form", Handle: f.form},
 		api.Route{Pattern: "POST /chat/{session}/typing", Handle: f.typing},
 		api.Route{Pattern: "POST /chat/{session}/vote", Handle: f.vote},
-	), nil
+	)
 }
 
 type function struct{ Config }

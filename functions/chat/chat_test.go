@@ -25,10 +25,7 @@ import (
 func function(t *testing.T, k *functiontest.Kit, script *agenttest.Script, c chat.Config) http.Handler {
 	t.Helper()
 	c.API, c.Engine = k.API, k.Engine(t, script, nil)
-	h, err := chat.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := chat.New(c)
 	return h
 }
 
@@ -112,10 +109,7 @@ func TestAsked(t *testing.T) {
 				return nil
 			}
 		})
-		h, err := chat.New(chat.Config{API: k.API, Engine: engine, Wait: time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := chat.New(chat.Config{API: k.API, Engine: engine, Wait: time.Second})
 		r := k.Request(http.MethodPost, "/chat", token, hello)
 		r.Header.Set("Accept", "application/json")
 		h.ServeHTTP(httptest.NewRecorder(), r)
@@ -177,9 +171,7 @@ func TestReaderLeaves(t *testing.T) {
 func TestNew(t *testing.T) {
 	k := functiontest.New(t, parley.Config{})
 	for _, c := range []chat.Config{{}, {API: k.API}, {Engine: new(run.Engine)}} {
-		if _, err := chat.New(c); err == nil {
-			t.Errorf("New(%+v) succeeded", c)
-		}
+		functiontest.Lacking(t, func() { chat.New(c) })
 	}
 }
 

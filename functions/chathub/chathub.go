@@ -12,7 +12,6 @@ package chathub
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -63,9 +62,9 @@ type Hub struct {
 }
 
 // New returns the hub.
-func New(c Config) (*Hub, error) {
+func New(c Config) *Hub {
 	if c.API == nil || c.Runs == nil || c.Sockets == nil {
-		return nil, errors.New("chathub: API, Runs and Sockets are required")
+		panic("chathub: API, Runs and Sockets are required")
 	}
 	if c.Wake == nil {
 		c.Wake = func(context.Context, parley.ProjectID, parley.SessionID) error { return nil }
@@ -79,7 +78,7 @@ func New(c Config) (*Hub, error) {
 	h := &Hub{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, calls: live.Pace{PerSecond: live.CallsPerSecond}}
 	h.Negotiate = withCredentials(c.API.Dialect(refuseNegotiation, api.Route{Pattern: "POST " + NegotiatePath, Handle: h.negotiate}))
 	h.Socket = socket.Recovered(h.handle, broken, c.API.Log)
-	return h, nil
+	return h
 }
 
 func (h *Hub) handle(ctx context.Context, e socket.Event) socket.Answer {

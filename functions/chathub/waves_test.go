@@ -71,11 +71,8 @@ func testCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	now, typed := time.Now(), 0
-	hub, err := chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: nobody{}, Now: func() time.Time { return now },
+	hub := chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: nobody{}, Now: func() time.Time { return now },
 		Typing: func(context.Context, *parley.Session, parley.Author, bool) { typed++ }})
-	if err != nil {
-		t.Fatal(err)
-	}
 	kid, _, err := k.Store.AddSigningKey(t.Context(), parleytest.Project)
 	if err != nil {
 		t.Fatal(err)

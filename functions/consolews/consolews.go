@@ -25,9 +25,9 @@ type Config struct {
 }
 
 // New returns the function's handler.
-func New(c Config) (socket.Handler, error) {
+func New(c Config) socket.Handler {
 	if c.Store == nil || c.Live == nil {
-		return nil, errors.New("consolews: Store and Live are required")
+		panic("consolews: Store and Live are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -36,7 +36,7 @@ func New(c Config) (socket.Handler, error) {
 		return said(answer{Type: "error", Code: "internal"})
 	}
 	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: live.CallsPerSecond}}
-	return socket.Recovered(f.handle, broken, c.Log), nil
+	return socket.Recovered(f.handle, broken, c.Log)
 }
 
 type function struct {

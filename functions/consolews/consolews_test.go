@@ -86,9 +86,7 @@ func newDesk(t *testing.T) desk {
 	if d.live, err = live.New(live.Config{Store: d.store, Poster: d.wire, Speakers: live.Speakers()}); err != nil {
 		t.Fatal(err)
 	}
-	if d.handler, err = consolews.New(consolews.Config{Store: d.store, Live: d.live}); err != nil {
-		t.Fatal(err)
-	}
+	d.handler = consolews.New(consolews.Config{Store: d.store, Live: d.live})
 	return d
 }
 

@@ -8,7 +8,6 @@ package cossistant
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -32,9 +31,9 @@ type Config struct {
 const base = "/cossistant/v1"
 
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
+func New(c Config) http.Handler {
 	if c.API == nil || c.Runs == nil {
-		return nil, errors.New("cossistant: API and Runs are required")
+		panic("cossistant: API and Runs are required")
 	}
 	f := function{c}
 	return c.API.Dialect(refuse, append(f.server(),
@@ -56,7 +55,7 @@ func New(c Config) (http.Handler, error) {
 		api.Route{Pattern: "POST " + base + "/uploads/sign-url", Handle: f.signURL},
 		api.Route{Pattern: "GET " + base + "/support/state", Handle: f.supportState},
 		api.Route{Pattern: "PATCH " + base + "/support/onboarding", Handle: f.onboarding},
-	)...), nil
+	)...)
 }
 
 type function struct{ Config }

@@ -43,15 +43,15 @@ type Config struct {
 }
 
 // New returns the function's handler.
-func New(c Config) (socket.Handler, error) {
+func New(c Config) socket.Handler {
 	if c.API == nil || c.Sockets == nil || c.Meet == nil || c.Refuse == nil || c.Typing == nil {
-		return nil, errors.New("cossistantws: API, Sockets, Meet, Refuse and Typing are required")
+		panic("cossistantws: API, Sockets, Meet, Refuse and Typing are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: FramesPerSecond}, meets: live.Pace{PerSecond: 1}}
-	return socket.Recovered(f.handle, broken, c.API.Log), nil
+	return socket.Recovered(f.handle, broken, c.API.Log)
 }
 
 type function struct {

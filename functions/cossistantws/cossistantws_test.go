@@ -39,16 +39,12 @@ func (p *page) Active(context.Context, socket.Ref) (time.Time, error) {
 func in(t *testing.T, external string, test func(p *page)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &page{T: t, Kit: functiontest.New(t, parley.Config{ProjectLife: -1})}
-		var err error
-		p.handle, err = cossistantws.New(cossistantws.Config{API: p.API, Sockets: p,
+		p.handle = cossistantws.New(cossistantws.Config{API: p.API, Sockets: p,
 			Meet:   func(context.Context, parley.ProjectID, socket.Ref) error { p.meets++; return nil },
 			Refuse: func(_ context.Context, _ socket.Ref, code, _ string) error { t.Log(code); return nil },
 			Typing: func(_ context.Context, _ *parley.Session, _ parley.Author, _ bool, text string) {
 				p.typed = append(p.typed, text)
 			}})
-		if err != nil {
-			t.Fatal(err)
-		}
 		p.visitor, p.connected = p.arrives(external), time.Now()
 		if a := p.event(socket.Event{Kind: socket.Connect, Header: http.Header{"Origin": {"http://localhost:3000"}},
 			Query: url.Values{"visitorId": {string(p.visitor)}, "publicKey": {p.Key}}}); a.Status != http.StatusOK {

@@ -5,7 +5,6 @@
 package hissuno
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"path"
@@ -37,9 +36,9 @@ type Config struct {
 const mount = "/hissuno/"
 
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
+func New(c Config) http.Handler {
 	if c.API == nil || c.Engine == nil {
-		return nil, errors.New("hissuno: API and Engine are required")
+		panic("hissuno: API and Engine are required")
 	}
 	if c.Poll == 0 {
 		c.Poll = 500 * time.Millisecond
@@ -60,7 +59,7 @@ func New(c Config) (http.Handler, error) {
 		api.Route{Pattern: "POST /hissuno/chat/stream/cancel", Handle: f.cancel},
 		api.Route{Pattern: "POST /hissuno/chat/close", Handle: f.close},
 	)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, shortened(r)) }), nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, shortened(r)) })
 }
 
 type function struct{ Config }

@@ -71,12 +71,9 @@ func newHours(t *testing.T) *hours {
 			return nil
 		}
 	})
-	var err error
-	h.handler, err = hissuno.New(hissuno.Config{API: h.API, Engine: engine})
-	fatal(t, err)
-	h.review, err = review.New(review.Config{Store: h.Store, Log: slog.New(slog.DiscardHandler),
+	h.handler = hissuno.New(hissuno.Config{API: h.API, Engine: engine})
+	h.review = review.New(review.Config{Store: h.Store, Log: slog.New(slog.DiscardHandler),
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return critic{nil, &h.reviews}, nil }})
-	fatal(t, err)
 	h.minutes(1)
 	return h
 }

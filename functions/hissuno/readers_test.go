@@ -42,10 +42,7 @@ func TestReadersHeld(t *testing.T) {
 		const many = 100
 		k := functiontest.New(t, parley.Config{})
 		script := agenttest.New(agenttest.Always(agenttest.Step{Delta: "One,"}, agenttest.Step{Delay: 30 * time.Second, Delta: " two."}))
-		handler, err := hissuno.New(hissuno.Config{API: k.API, Engine: k.Engine(t, script, nil), Hold: 50 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
+		handler := hissuno.New(hissuno.Config{API: k.API, Engine: k.Engine(t, script, nil), Hold: 50 * time.Second})
 		query := "?" + url.Values{"projectId": {k.Key}, "sessionId": {session}}.Encode()
 		sent := httptest.NewRecorder()
 		handler.ServeHTTP(sent, httptest.NewRequest(http.MethodPost, "/hissuno/chat",

@@ -4,65 +4,40 @@
 package history
 
 import (
-	"errors"
 	"net/http"
 
 	"parley/shared/api"
 	"parley/shared/parley"
 )
 
-// Config is what the function needs; API is required, and its store needs a
-// bucket to erase attachments.
-type Config struct {
-	API *api.API
-}
-
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
-	if c.API == nil {
-		return nil, errors.New("history: API is required")
-	}
-	f := function{c}
-	return c.API.Handler(
-		api.Route{Pattern: "GET /history", Handle: f.list},
-		api.Route{Pattern: "GET /history/{session}", Handle: f.transcript},
-		api.Route{Pattern: "DELETE /history/{session}", Handle: f.erase},
-	), nil
+func New(a *api.API) http.Handler {
+	f, visitor := function{a}, api.Visitor(a.Caller)
+	return a.Handler(
+		api.Route{Pattern: "GET /history", Handle: visitor.Answer(f.list)},
+		api.Route{Pattern: "GET /history/{session}", Handle: visitor.Answer(f.transcript)},
+		api.Route{Pattern: "DELETE /history/{session}", Handle: visitor.Answer(f.erase)},
+	)
 }
 
-type function struct{ Config }
-
-// next is the cursor of the page that follows, null at the end.
-func next(cursor string) *string {
-	if cursor == "" {
-		return nil
-	}
-	return &cursor
-}
+type function struct{ *api.API }
 
 type sessions struct {
 	Sessions []api.Session `json:"sessions"`
 	Next     *string       `json:"next"`
 }
 
-func (f function) list(w http.ResponseWriter, r *http.Request) error {
-	caller, _, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) list(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	page, err := api.Page(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	list, cursor, err := f.API.Store.Sessions(r.Context(), caller, page)
-	if err != nil {
-		return err
-	}
-	out := sessions{Sessions: make([]api.Session, len(list)), Next: next(cursor)}
+	list, next, err := f.Store.Sessions(r.Context(), c, page)
+	out := sessions{Sessions: make([]api.Session, len(list)), Next: api.OrNull(next)}
 	for i, s := range list {
 		out.Sessions[i] = api.NewSession(s)
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, err
 }
 
 type transcript struct {
@@ -72,37 +47,23 @@ type transcript struct {
 	Ticket  string      `json:"ticket"`
 }
 
-func (f function) transcript(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) transcript(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	page, err := api.Page(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	session, entries, cursor, err := f.API.Store.Transcript(r.Context(), caller, parley.SessionID(r.PathValue("session")), page)
+	session, entries, next, err := f.Store.Transcript(r.Context(), c, parley.SessionID(r.PathValue("session")), page)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ticket, err := f.API.Ticket(r, project, caller, session.ID)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, transcript{api.NewSession(session), f.API.Entries(r, project.ID, entries), next(cursor), ticket})
+	ticket, err := f.Ticket(r, p, c, session.ID)
+	return transcript{api.NewSession(session), f.Entries(r, p.ID, entries), api.OrNull(next), ticket}, err
 }
 
 type erased struct {
 	Erased bool `json:"erased"`
 }
 
-func (f function) erase(w http.ResponseWriter, r *http.Request) error {
-	caller, _, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
-	if err := f.API.Store.Erase(r.Context(), caller, parley.SessionID(r.PathValue("session"))); err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, erased{true})
+func (f function) erase(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
+	return erased{true}, f.Store.Erase(r.Context(), c, parley.SessionID(r.PathValue("session")))
 }

@@ -66,9 +66,9 @@ type Config struct {
 type Handler func(ctx context.Context, e Event) error
 
 // New returns the function's handler.
-func New(c Config) (Handler, error) {
+func New(c Config) Handler {
 	if c.Store == nil || c.Do == nil || c.Files == "" {
-		return nil, errors.New("hooks: Store, Do and Files are required")
+		panic("hooks: Store, Do and Files are required")
 	}
 	if c.Secret == nil {
 		c.Secret = func(context.Context, parley.ProjectID, string) (string, error) {
@@ -81,7 +81,7 @@ func New(c Config) (Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return c.handle, nil
+	return c.handle
 }
 
 func (c Config) handle(ctx context.Context, e Event) error {

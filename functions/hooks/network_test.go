@@ -89,10 +89,7 @@ func deliverOnce(t *testing.T, address string) (metrics []byte, log string) {
 		t.Fatal(err)
 	}
 	var written, lines bytes.Buffer
-	h, err := hooks.New(hooks.Config{Store: k.Store, Do: client.Do, Files: address, Metrics: emf.Log{Writer: &written}, Log: slog.New(slog.NewTextHandler(&lines, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := hooks.New(hooks.Config{Store: k.Store, Do: client.Do, Files: address, Metrics: emf.Log{Writer: &written}, Log: slog.New(slog.NewTextHandler(&lines, nil))})
 	if _, _, err := k.Store.PutHook(t.Context(), parleytest.Operator(), parley.Hook{URL: address + "/secretpath?key=secretpath", Events: []parley.HookEvent{parley.HookMessage}}); err != nil {
 		t.Fatal(err)
 	}

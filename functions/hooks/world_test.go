@@ -104,10 +104,7 @@ func in(t *testing.T, test func(w *world)) {
 // over returns the function over a store: another instance.
 func (w *world) over(s *parley.Store) hooks.Handler {
 	w.Helper()
-	h, err := hooks.New(hooks.Config{Store: s, Do: w.do, Files: "https://files.example", Metrics: emf.Log{Writer: w.metrics}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		w.Fatal(err)
-	}
+	h := hooks.New(hooks.Config{Store: s, Do: w.do, Files: "https://files.example", Metrics: emf.Log{Writer: w.metrics}, Log: slog.New(slog.DiscardHandler)})
 	return h
 }
 

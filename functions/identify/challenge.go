@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"parley/shared/api"
 	"parley/shared/parley"
 )
 
@@ -26,16 +25,9 @@ const algorithm = "SHA-256"
 // times what ALTCHA sends.
 const maxSolution = 2000
 
-func (f function) challenge(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Stranger(r)
-	if err != nil {
-		return err
-	}
-	c, err := f.API.Store.NewChallenge(project, caller)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, challenge{algorithm, c.Hash, c.Max, c.Salt, c.Signature})
+func (f function) challenge(_ *http.Request, caller parley.Caller, project *parley.Project) (any, error) {
+	c, err := f.Store.NewChallenge(project, caller)
+	return challenge{algorithm, c.Hash, c.Max, c.Salt, c.Signature}, err
 }
 
 // solution reads what solvers of ALTCHA send: a challenge and its number as JSON, in

@@ -55,10 +55,10 @@ type csat struct {
 	Max     int  `json:"max"`
 }
 
-func (f function) config(w http.ResponseWriter, r *http.Request) error {
-	p, err := f.API.Project(r)
+func (f function) config(r *http.Request) (any, error) {
+	p, err := f.Project(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out := config{
 		Project:       project{p.ID, p.Name},
@@ -70,7 +70,7 @@ func (f function) config(w http.ResponseWriter, r *http.Request) error {
 			parley.MaxMetadata, parley.MaxQueue},
 		Uploads: uploads{!p.Uploads.Disabled, p.Uploads.Max(), p.Uploads.Allowed()},
 		CSAT:    csat{p.CSAT != parley.CSATOff, parley.MinScore, parley.MaxScore},
-		URLs:    f.API.Bases(r),
+		URLs:    f.Bases(r),
 	}
 	if a, err := p.Agent(""); err == nil {
 		out.Agent = &agent{a.ID, a.Name, a.Picture}
@@ -85,5 +85,5 @@ func (f function) config(w http.ResponseWriter, r *http.Request) error {
 	if out.Texts == nil {
 		out.Texts = map[string]string{}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, nil
 }

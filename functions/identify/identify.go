@@ -5,34 +5,25 @@
 package identify
 
 import (
-	"errors"
 	"net/http"
 
 	"parley/shared/api"
 	"parley/shared/parley"
 )
 
-// Config is what the function needs; API is required.
-type Config struct {
-	API *api.API
-}
-
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
-	if c.API == nil {
-		return nil, errors.New("identify: API is required")
-	}
-	f := function{c}
-	return c.API.Handler(
-		api.Route{Pattern: "GET /config", Handle: f.config},
-		api.Route{Pattern: "POST /identify", Handle: f.identify},
-		api.Route{Pattern: "GET /identify/challenge", Handle: f.challenge},
-		api.Route{Pattern: "POST /identify/link", Handle: f.link},
+func New(a *api.API) http.Handler {
+	f := function{a}
+	return a.Handler(
+		api.Route{Pattern: "GET /config", Handle: api.Answer(f.config)},
+		api.Route{Pattern: "POST /identify", Handle: api.Visitor(a.Newcomer).Answer(f.identify)},
+		api.Route{Pattern: "GET /identify/challenge", Handle: api.Visitor(a.Stranger).Answer(f.challenge)},
+		api.Route{Pattern: "POST /identify/link", Handle: api.Answer(f.link)},
 		api.Route{Pattern: "GET /openapi.yaml", Handle: api.ServeOpenAPI},
-	), nil
+	)
 }
 
-type function struct{ Config }
+type function struct{ *api.API }
 
 type visitor struct {
 	ID parley.VisitorID `json:"id"`
@@ -53,11 +44,7 @@ type identified struct {
 	Contact   *contact `json:"contact,omitempty"`
 }
 
-func (f function) identify(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Newcomer(r)
-	if err != nil {
-		return err
-	}
+func (f function) identify(r *http.Request, caller parley.Caller, project *parley.Project) (any, error) {
 	var in struct {
 		Identity string `json:"identity"`
 		Name     string `json:"name"`
@@ -66,28 +53,28 @@ func (f function) identify(w http.ResponseWriter, r *http.Request) error {
 		Altcha   string `json:"altcha"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	ask := parley.IdentifyRequest{Caller: caller, Name: in.Name, Email: in.Email, Language: in.Language,
 		Solution: solution(in.Altcha)}
 	if in.Identity != "" {
-		who, err := f.API.Identity(project, in.Identity)
+		who, err := f.Identity(project, in.Identity)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ask.Identity = &who
 	}
-	who, err := f.API.Store.Identify(r.Context(), ask)
+	who, err := f.Store.Identify(r.Context(), ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text, expires, err := f.API.Keys.Visitor(project, who.Visitor, who.First)
+	text, expires, err := f.Keys.Visitor(project, who.Visitor, who.First)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out := identified{Token: text, ExpiresAt: api.TimeOf(expires), Visitor: visitor{who.Visitor.ID}}
 	if c := who.Contact; c != nil {
 		out.Contact = &contact{c.ID, c.External, c.Name, c.Email, c.Picture}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, nil
 }

@@ -16,24 +16,21 @@ type opened struct {
 
 // link uses up the link of a mailed answer. It is a POST with a body, so that
 // nothing that follows links, such as a mail scanner, can use it up.
-func (f function) link(w http.ResponseWriter, r *http.Request) error {
-	project, err := f.API.Project(r)
+func (f function) link(r *http.Request) (any, error) {
+	project, err := f.Project(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var in struct {
 		Ticket string `json:"ticket"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
-	session, visitor, err := f.API.Store.OpenLink(r.Context(), project.ID, in.Ticket)
+	session, visitor, err := f.Store.OpenLink(r.Context(), project.ID, in.Ticket)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text, expires, err := f.API.Keys.Link(project, visitor, session.ID)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, opened{Token: text, ExpiresAt: api.TimeOf(expires), Session: session.ID})
+	text, expires, err := f.Keys.Link(project, visitor, session.ID)
+	return opened{Token: text, ExpiresAt: api.TimeOf(expires), Session: session.ID}, err
 }

@@ -5,7 +5,6 @@
 package opencx
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -34,9 +33,9 @@ const PollMin = 250 * time.Millisecond
 var bases = []string{"/backend/widget/v2", "/widget/v2"}
 
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
+func New(c Config) http.Handler {
 	if c.API == nil || c.Runs == nil {
-		return nil, errors.New("opencx: API and Runs are required")
+		panic("opencx: API and Runs are required")
 	}
 	if c.Wait == 0 {
 		c.Wait = 20 * time.Second
@@ -65,7 +64,7 @@ func New(c Config) (http.Handler, error) {
 			api.Route{Pattern: "POST " + base + "/me/create", Handle: f.createMe},
 		)
 	}
-	return c.API.Dialect(refuse, routes...), nil
+	return c.API.Dialect(refuse, routes...)
 }
 
 type function struct {

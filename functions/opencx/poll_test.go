@@ -47,9 +47,7 @@ func newPolling(t *testing.T) *polling {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.handle, err = opencx.New(opencx.Config{API: calls, Runs: runs}); err != nil {
-		t.Fatal(err)
-	}
+	p.handle = opencx.New(opencx.Config{API: calls, Runs: runs})
 	who, err := p.store.Acquaint(t.Context(), parley.AcquaintRequest{Project: parleytest.Project})
 	if err != nil {
 		t.Fatal(err)

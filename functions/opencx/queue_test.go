@@ -22,10 +22,7 @@ func TestQueuedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := functiontest.New(t, parley.Config{})
 		script := agenttest.New(agenttest.Always(agenttest.Step{Delay: 18 * time.Second, Delta: "At last."}))
-		h, err := opencx.New(opencx.Config{API: k.API, Runs: k.Engine(t, script, nil).Dispatcher})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := opencx.New(opencx.Config{API: k.API, Runs: k.Engine(t, script, nil).Dispatcher})
 		who, err := k.Store.Acquaint(t.Context(), parley.AcquaintRequest{Project: "demo", Identity: parley.Identity{Email: "ann@example.com"}})
 		if err != nil {
 			t.Fatal(err)

@@ -234,7 +234,7 @@ func (f function) poll(w http.ResponseWriter, r *http.Request) error {
 		f.rendered.put(at, &now)
 		kept = &now
 	}
-	api.Answer(w, r, body, kept.compressed)
+	api.CompressedJSON(w, r, body, kept.compressed)
 	return nil
 }
 
@@ -254,6 +254,6 @@ func (f function) history(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	body := []byte(kept.list(lines))
-	api.Answer(w, r, body, api.Compress(body))
+	api.CompressedJSON(w, r, body, api.Compress(body))
 	return nil
 }

@@ -81,8 +81,7 @@ func (s *shop) fatal(err error) {
 // instance is another process of the function.
 func (s *shop) instance() http.Handler {
 	s.Helper()
-	h, err := opencx.New(opencx.Config{API: s.api, Runs: s.runs})
-	s.fatal(err)
+	h := opencx.New(opencx.Config{API: s.api, Runs: s.runs})
 	return h
 }
 

@@ -7,7 +7,6 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -49,9 +48,9 @@ type Config struct {
 }
 
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
+func New(c Config) http.Handler {
 	if c.API == nil || c.Runs == nil {
-		return nil, errors.New("operator: API and Runs are required")
+		panic("operator: API and Runs are required")
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
@@ -65,13 +64,13 @@ func New(c Config) (http.Handler, error) {
 		State: func(s *parley.Session) any { return api.NewStaffSession(s) }})
 	handler := c.API.Handler(f.routes()...)
 	if c.Console == nil {
-		return handler, nil
+		return handler
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("/console", c.Console)
 	mux.Handle("/console/", c.Console)
-	return mux, nil
+	return mux
 }
 
 type function struct {

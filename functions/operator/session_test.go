@@ -28,10 +28,7 @@ func TestSessionOfHub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := operator.New(operator.Config{API: k.API, Runs: k.Engine(t, nil, nil).Dispatcher})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := operator.New(operator.Config{API: k.API, Runs: k.Engine(t, nil, nil).Dispatcher})
 	r := httptest.NewRequest(http.MethodGet, "/operator/sessions/hub", nil)
 	r.Header.Set("Authorization", "Bearer "+secret)
 	w := httptest.NewRecorder()

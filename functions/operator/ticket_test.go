@@ -35,10 +35,7 @@ func TestSocketBehindDistribution(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := operator.New(operator.Config{API: calls, Runs: k.Engine(t, nil, nil).Dispatcher, Socket: test.socket})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := operator.New(operator.Config{API: calls, Runs: k.Engine(t, nil, nil).Dispatcher, Socket: test.socket})
 		r := httptest.NewRequest(http.MethodPost, "/operator/ticket", nil)
 		r.Header.Set("Authorization", "Bearer "+secret)
 		w := httptest.NewRecorder()

@@ -218,13 +218,10 @@ func (w *world) hubUser(named bool) *hubUser {
 	}
 	var hubs [2]*chathub.Hub
 	for i := range hubs {
-		hubs[i], err = chathub.New(chathub.Config{API: w.API, Runs: runs, Sockets: poster, Wake: func(_ context.Context, p parley.ProjectID, id parley.SessionID) error {
+		hubs[i] = chathub.New(chathub.Config{API: w.API, Runs: runs, Sockets: poster, Wake: func(_ context.Context, p parley.ProjectID, id parley.SessionID) error {
 			w.work.Go(func() { w.push(push.Event{Project: p, Session: id}) })
 			return nil
 		}})
-		if err != nil {
-			w.Fatal(err)
-		}
 	}
 	var events atomic.Int64
 	either := func(ctx context.Context, e socket.Event) socket.Answer {

@@ -48,11 +48,11 @@ type Config struct {
 type Handler func(ctx context.Context, e Event) error
 
 // New returns the function's handler.
-func New(c Config) (Handler, error) {
+func New(c Config) Handler {
 	if c.Live == nil {
-		return nil, errors.New("push: Live is required")
+		panic("push: Live is required")
 	}
-	return c.handle, nil
+	return c.handle
 }
 
 func (c Config) handle(ctx context.Context, e Event) error {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"parley/functions/internal/functiontest"
 	"parley/functions/push"
 	"parley/shared/agent"
 	"parley/shared/agent/agenttest"
@@ -372,15 +373,10 @@ func TestBusyForLong(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	if _, err := push.New(push.Config{}); err == nil {
-		t.Error("New without what it needs succeeded")
-	}
+	functiontest.Lacking(t, func() { push.New(push.Config{}) })
 	in(t, saying("x"), func(w *world) {
 		l, _ := w.process(nil).live()
-		h, err := push.New(push.Config{Live: l})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := push.New(push.Config{Live: l})
 		for _, e := range []push.Event{{}, {Project: "demo"}, {Session: session}} {
 			if h(context.Background(), e) == nil {
 				t.Errorf("event %+v was taken", e)

@@ -153,10 +153,8 @@ func (w *world) widgets() *widgets {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if h.requests, err = cossistant.New(cossistant.Config{API: w.API, Runs: runs}); err != nil {
-		w.Fatal(err)
-	}
-	handler, err := cossistantws.New(cossistantws.Config{API: w.API, Sockets: poster,
+	h.requests = cossistant.New(cossistant.Config{API: w.API, Runs: runs})
+	handler := cossistantws.New(cossistantws.Config{API: w.API, Sockets: poster,
 		Typing: func(context.Context, *parley.Session, parley.Author, bool, string) {},
 		Meet: func(_ context.Context, p parley.ProjectID, ref socket.Ref) error {
 			h.mu.Lock()
@@ -170,9 +168,6 @@ func (w *world) widgets() *widgets {
 			w.Errorf("a page is refused: %s %s", code, text)
 			return nil
 		}})
-	if err != nil {
-		w.Fatal(err)
-	}
 	h.api = socketapi.New(socketapi.Config{Name: shape.SocketAPI, Log: quiet, Invoke: socketapi.InProcess(handler, shape.SocketAPI, quiet)})
 	poster[shape.SocketAPI] = h.api
 	client, stop := gatewaytest.Pipe(h.api)

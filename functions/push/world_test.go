@@ -250,11 +250,8 @@ func (w *world) push(e push.Event) {
 	for range 3 {
 		p := w.process(&w.pusher)
 		l, _ := p.live()
-		h, err := push.New(push.Config{Live: l})
-		if err != nil {
-			w.Error(err)
-		}
-		if err = h(context.WithoutCancel(w.ctx), e); err == nil {
+		err := push.New(push.Config{Live: l})(context.WithoutCancel(w.ctx), e)
+		if err == nil {
 			return
 		}
 		if _, dead := p.death(); !dead && !w.refuses {
@@ -277,12 +274,7 @@ func (w *world) respond(ref parley.RunRef) {
 		w.Error(err)
 		return
 	}
-	h, err := respond.New(respond.Config{Engine: engine, Turns: turns})
-	if err != nil {
-		w.Error(err)
-		return
-	}
-	err = h(context.WithoutCancel(w.ctx), respond.EventOf(ref))
+	err = respond.New(respond.Config{Engine: engine, Turns: turns})(context.WithoutCancel(w.ctx), respond.EventOf(ref))
 	if _, dead := p.death(); err != nil && !dead {
 		w.Errorf("respond = %v", err)
 	}

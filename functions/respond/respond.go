@@ -67,14 +67,14 @@ type Config struct {
 type Handler func(ctx context.Context, e Event) error
 
 // New returns the function's handler.
-func New(c Config) (Handler, error) {
+func New(c Config) Handler {
 	if c.Engine == nil || c.Turns == nil {
-		return nil, errors.New("respond: Engine and Turns are required")
+		panic("respond: Engine and Turns are required")
 	}
 	if c.Reserve == 0 {
 		c.Reserve = 110 * time.Second
 	}
-	return c.handle, nil
+	return c.handle
 }
 
 func (c Config) handle(ctx context.Context, e Event) error {

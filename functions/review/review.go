@@ -53,14 +53,14 @@ const (
 type Handler func(ctx context.Context, e Event) error
 
 // New returns the function's handler.
-func New(c Config) (Handler, error) {
+func New(c Config) Handler {
 	if c.Store == nil || c.Agent == nil {
-		return nil, errors.New("review: Store and Agent are required")
+		panic("review: Store and Agent are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return c.handle, nil
+	return c.handle
 }
 
 // Bell returns the feed.Bell that has a session reviewed when a close has become

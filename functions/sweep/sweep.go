@@ -4,7 +4,6 @@ package sweep
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -36,9 +35,9 @@ type Config struct {
 type Handler func(ctx context.Context) error
 
 // New returns the function's handler.
-func New(c Config) (Handler, error) {
+func New(c Config) Handler {
 	if c.Store == nil || c.Revive == nil {
-		return nil, errors.New("sweep: Store and Revive are required")
+		panic("sweep: Store and Revive are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -46,7 +45,7 @@ func New(c Config) (Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return c.sweep, nil
+	return c.sweep
 }
 
 func (c Config) sweep(ctx context.Context) error {

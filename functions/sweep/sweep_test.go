@@ -29,11 +29,8 @@ func TestSweep(t *testing.T) {
 		pending := parleytest.Send(t, k.Store, caller, parley.SendRequest{ID: "m2", Channel: parley.ChannelNative, Content: "Hello"})
 		var revived []parley.RunRef
 		var metrics bytes.Buffer
-		h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
+		h := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
 			Revive: func(_ context.Context, ref parley.RunRef) error { revived = append(revived, ref); return nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
 		time.Sleep(2 * time.Minute) // virtual
 		if err := h(t.Context()); err != nil {
 			t.Fatal(err)
@@ -57,11 +54,8 @@ func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := functiontest.New(t, parley.Config{})
 		var metrics bytes.Buffer
-		h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
+		h := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: &metrics},
 			Revive: func(context.Context, parley.RunRef) error { return nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
 		for range 3 {
 			time.Sleep(time.Minute)
 			if err := h(t.Context()); err != nil || metrics.Len() > 0 {
@@ -79,11 +73,8 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("full") }
 // TestMetricsLost: a metric that is lost is no failed sweep.
 func TestMetricsLost(t *testing.T) {
 	k := functiontest.New(t, parley.Config{})
-	h, err := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: full{}}, Log: slog.New(slog.DiscardHandler),
+	h := sweep.New(sweep.Config{Store: k.Store, Metrics: emf.Log{Writer: full{}}, Log: slog.New(slog.DiscardHandler),
 		Revive: func(context.Context, parley.RunRef) error { return nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := h(t.Context()); err != nil {
 		t.Errorf("sweep = %v", err)
 	}
@@ -98,7 +89,5 @@ func TestMetricsLost(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	if _, err := sweep.New(sweep.Config{}); err == nil {
-		t.Error("New without a store succeeded")
-	}
+	functiontest.Lacking(t, func() { sweep.New(sweep.Config{}) })
 }

@@ -11,6 +11,7 @@ import (
 
 	"parley/functions/internal/functiontest"
 	"parley/functions/updates"
+	"parley/shared/api"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 	"parley/shared/sse"
@@ -28,13 +29,10 @@ func talkative(t *testing.T) *functiontest.Kit {
 
 // numbers returns the ids of the entries that a function told, and the id of the
 // state after them; the state comes once, last.
-func numbers(t *testing.T, k *functiontest.Kit, c updates.Config, r *http.Request) (entries []string, state string) {
+func numbers(t *testing.T, k *functiontest.Kit, c api.Updates, r *http.Request) (entries []string, state string) {
 	t.Helper()
 	c.API = k.API
-	h, err := updates.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := updates.New(c)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	stream := sse.NewReader(w.Body)
@@ -78,7 +76,7 @@ func TestLongAbsence(t *testing.T) {
 		}
 		for _, after := range []int{0, 1, last - 2*parley.MaxPage, last - parley.MaxPage - 1, last - parley.MaxPage, last - parley.MaxPage + 1, last - 1, last} {
 			r := k.Request(http.MethodGet, fmt.Sprintf("/updates/%s?after=%d", session.ID, after), token, "")
-			got, state := numbers(t, k, updates.Config{}, r)
+			got, state := numbers(t, k, api.Updates{}, r)
 			if strings.Join(got, " ") != upTo(after, last) || state != fmt.Sprint(last) {
 				t.Errorf("after %d came %d entries (%.20q…) and state %q, want %d and %d", after, len(got), strings.Join(got, " "), state, last-after, last)
 			}
@@ -101,7 +99,7 @@ func TestLongWhileHeld(t *testing.T) {
 		go func() {
 			var got told
 			r := k.Request(http.MethodGet, fmt.Sprintf("/updates/%s?after=%d", session.ID, session.Seq), token, "")
-			got.entries, got.state = numbers(t, k, updates.Config{Hold: 50 * time.Second, Poll: 20 * time.Second}, r)
+			got.entries, got.state = numbers(t, k, api.Updates{Hold: 50 * time.Second, Poll: 20 * time.Second}, r)
 			done <- got
 		}()
 		time.Sleep(time.Second)

@@ -29,13 +29,10 @@ type held struct {
 }
 
 // ask asks a function for what came after a number.
-func ask(t *testing.T, k *functiontest.Kit, c updates.Config, r *http.Request) held {
+func ask(t *testing.T, k *functiontest.Kit, c api.Updates, r *http.Request) held {
 	t.Helper()
 	c.API = k.API
-	h, err := updates.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := updates.New(c)
 	w := httptest.NewRecorder()
 	began := time.Now()
 	h.ServeHTTP(w, r)
@@ -81,7 +78,7 @@ func TestRetry(t *testing.T) {
 					}
 				}
 				time.Sleep(test.after) // virtual
-				got := ask(t, k, updates.Config{}, k.Request(http.MethodGet, "/updates/"+string(session.ID)+"?after=2", token, ""))
+				got := ask(t, k, api.Updates{}, k.Request(http.MethodGet, "/updates/"+string(session.ID)+"?after=2", token, ""))
 				if got.retry != test.want || got.took != 0 {
 					t.Errorf("retry %v after %v, want %v at once", got.retry, got.took, test.want)
 				}
@@ -99,7 +96,7 @@ func TestHold(t *testing.T) {
 		session := parleytest.Turn(t, k.Store, caller, "m1", "")
 		request := k.Request(http.MethodGet, "/updates/"+string(session.ID)+"?after=2", token, "")
 		done := make(chan held, 1)
-		go func() { done <- ask(t, k, updates.Config{Hold: 52 * time.Second}, request) }()
+		go func() { done <- ask(t, k, api.Updates{Hold: 52 * time.Second}, request) }()
 		time.Sleep(25 * time.Second) // virtual
 		if err := k.Store.Close(t.Context(), caller, session.ID); err != nil {
 			t.Fatal(err)
@@ -128,7 +125,7 @@ func TestHoldTyping(t *testing.T) {
 		}
 		request := k.Request(http.MethodGet, "/updates/"+string(session.ID)+"?after=9&typing=1", token, "")
 		done := make(chan held, 1)
-		go func() { done <- ask(t, k, updates.Config{Hold: 30 * time.Second}, request) }()
+		go func() { done <- ask(t, k, api.Updates{Hold: 30 * time.Second}, request) }()
 		types := func(typing bool) {
 			if _, _, err := k.Store.SetTyping(t.Context(), parleytest.Operator(), session.ID, grace, typing); err != nil {
 				t.Fatal(err)
@@ -161,7 +158,7 @@ func TestLeft(t *testing.T) {
 		session := parleytest.Turn(t, k.Store, caller, "m1", "")
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		got := ask(t, k, updates.Config{Hold: 55 * time.Second},
+		got := ask(t, k, api.Updates{Hold: 55 * time.Second},
 			k.Request(http.MethodGet, "/updates/"+string(session.ID), token, "").WithContext(ctx))
 		if strings.Join(got.names, " ") != "entry entry state" || got.took != 3*time.Second {
 			t.Errorf("held = %+v; want it to end with the request", got)
@@ -182,10 +179,7 @@ func TestLeftUnnoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := updates.New(updates.Config{API: calls})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := updates.New(api.Updates{API: calls})
 	caller, token := k.Visitor(t)
 	session := parleytest.Turn(t, k.Store, caller, "m1", "")
 	h.ServeHTTP(gone{httptest.NewRecorder()}, k.Request(http.MethodGet, "/updates/"+string(session.ID), token, ""))
@@ -195,7 +189,5 @@ func TestLeftUnnoticed(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	if _, err := updates.New(updates.Config{}); err == nil {
-		t.Error("New without an API succeeded")
-	}
+	functiontest.Lacking(t, func() { updates.New(api.Updates{}) })
 }

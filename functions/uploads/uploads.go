@@ -5,65 +5,42 @@
 package uploads
 
 import (
-	"errors"
 	"net/http"
 
 	"parley/shared/api"
 	"parley/shared/parley"
 )
 
-// Config is what the function needs; API is required, and its store needs a bucket.
-type Config struct {
-	API *api.API
-}
-
 // New returns the function's handler.
-func New(c Config) (http.Handler, error) {
-	if c.API == nil {
-		return nil, errors.New("uploads: API is required")
-	}
-	f := function{c}
-	return c.API.Handler(
-		api.Route{Pattern: "POST /uploads", Handle: f.grant},
-		api.Route{Pattern: "POST /uploads/{id}/complete", Handle: f.complete},
+func New(a *api.API) http.Handler {
+	f, visitor := function{a}, api.Visitor(a.Caller)
+	return a.Handler(
+		api.Route{Pattern: "POST /uploads", Handle: visitor.Answer(f.grant)},
+		api.Route{Pattern: "POST /uploads/{id}/complete", Handle: visitor.Answer(f.complete)},
 		api.Route{Pattern: "GET /files/{id}/{secret}/{name}", Handle: f.download},
-	), nil
+	)
 }
 
-type function struct{ Config }
+type function struct{ *api.API }
 
-func (f function) grant(w http.ResponseWriter, r *http.Request) error {
-	caller, _, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
-	granted, err := f.API.Grant(r, caller)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, granted)
+func (f function) grant(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
+	granted, err := f.Grant(r, c)
+	return api.Created{Value: granted}, err
 }
 
 type completed struct {
 	File api.File `json:"file"`
 }
 
-func (f function) complete(w http.ResponseWriter, r *http.Request) error {
-	caller, _, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
-	stored, err := f.API.Store.CompleteUpload(r.Context(), caller, parley.FileID(r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, completed{f.API.File(r, caller.Project, stored)})
+func (f function) complete(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
+	stored, err := f.Store.CompleteUpload(r.Context(), c, parley.FileID(r.PathValue("id")))
+	return completed{f.File(r, c.Project, stored)}, err
 }
 
 // download redirects to a short-lived link. The name in the address is for
 // people and not checked.
 func (f function) download(w http.ResponseWriter, r *http.Request) error {
-	link, err := f.API.Store.FileLink(r.Context(), parley.FileID(r.PathValue("id")), r.PathValue("secret"))
+	link, err := f.Store.FileLink(r.Context(), parley.FileID(r.PathValue("id")), r.PathValue("secret"))
 	if err != nil {
 		return err
 	}

@@ -162,10 +162,8 @@ func newHubWorld(t *testing.T) *hubWorld {
 	w.engine, err = run.New(run.Config{Store: store, Log: quiet, Live: pages.Run, Respond: ask,
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return script, nil }})
 	fatal(t, err)
-	w.push, err = push.New(push.Config{Live: pages})
-	fatal(t, err)
-	w.hub, err = chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: w})
-	fatal(t, err)
+	w.push = push.New(push.Config{Live: pages})
+	w.hub = chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: w})
 	kid, _, err := store.AddSigningKey(t.Context(), parleytest.Project)
 	fatal(t, err)
 	w.signed = func(sub string) string {

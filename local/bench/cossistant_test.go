@@ -134,11 +134,9 @@ func newWidgetWorld(t *testing.T) *widgetWorld {
 	w.engine, err = run.New(run.Config{Store: w.store, Log: quiet, Live: pages.Run, Respond: ask,
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return script, nil }})
 	fatal(t, err)
-	w.push, err = push.New(push.Config{Live: pages})
-	fatal(t, err)
-	w.requests, err = cossistant.New(cossistant.Config{API: calls, Runs: w.engine.Dispatcher, Typing: pages.TypingText})
-	fatal(t, err)
-	w.sockets, err = cossistantws.New(cossistantws.Config{API: calls, Sockets: w, Typing: pages.TypingText,
+	w.push = push.New(push.Config{Live: pages})
+	w.requests = cossistant.New(cossistant.Config{API: calls, Runs: w.engine.Dispatcher, Typing: pages.TypingText})
+	w.sockets = cossistantws.New(cossistantws.Config{API: calls, Sockets: w, Typing: pages.TypingText,
 		Meet: func(_ context.Context, p parley.ProjectID, ref socket.Ref) error {
 			w.met = append(w.met, push.MeetEvent(p, ref))
 			return nil
@@ -147,7 +145,6 @@ func newWidgetWorld(t *testing.T) *widgetWorld {
 			t.Errorf("refused: %s %s", code, text)
 			return nil
 		}})
-	fatal(t, err)
 	return w
 }
 

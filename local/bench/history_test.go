@@ -68,8 +68,7 @@ func newArchive(t *tier) *archive {
 	metered := parleytest.Store(t, parley.Config{Table: a.meter, Derive: a.keys.Derive, Now: clock})
 	calls, err := api.New(api.Config{Store: metered, Keys: a.keys, Log: slog.New(slog.DiscardHandler)})
 	fatal(t, err)
-	a.handler, err = history.New(history.Config{API: calls})
-	fatal(t, err)
+	a.handler = history.New(calls)
 	return a
 }
 

@@ -157,8 +157,7 @@ func idleSweep(t *testing.T) (units meter.Counts, lines int) {
 	config := sweep.Config{Store: parleytest.Store(t, parley.Config{Table: table}),
 		Revive: func(context.Context, parley.RunRef) error { return nil }}
 	config.Metrics.Writer = &metrics
-	handler, err := sweep.New(config)
-	fatal(t, err)
+	handler := sweep.New(config)
 	for range 3 { // the first finds out where to begin
 		time.Sleep(time.Minute)
 		table.Reset()

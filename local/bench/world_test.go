@@ -111,19 +111,8 @@ func (w *world) engine(log *slog.Logger) *run.Engine {
 }
 
 func (w *world) serve(calls *api.API, engine *run.Engine) {
-	for _, f := range []struct {
-		handler *http.Handler
-		make    func() (http.Handler, error)
-	}{
-		{&w.chat, func() (http.Handler, error) { return chat.New(chat.Config{API: calls, Engine: engine}) }},
-		{&w.identify, func() (http.Handler, error) { return identify.New(identify.Config{API: calls}) }},
-		{&w.history, func() (http.Handler, error) { return history.New(history.Config{API: calls}) }},
-		{&w.updates, func() (http.Handler, error) { return updates.New(updates.Config{API: calls}) }},
-	} {
-		var err error
-		*f.handler, err = f.make()
-		fatal(w.t, err)
-	}
+	w.chat, w.identify = chat.New(chat.Config{API: calls, Engine: engine}), identify.New(calls)
+	w.history, w.updates = history.New(calls), updates.New(api.Updates{API: calls})
 }
 
 func fatal(t testing.TB, err error) {

@@ -154,12 +154,8 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Live: b.pages.Run, Log: b.log, Now: c.Now}); err != nil {
 		return err
 	}
-	if b.sweep, err = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log, Now: c.Now}); err != nil {
-		return err
-	}
-	if b.reviews, err = review.New(review.Config{Store: store, Agent: who, Log: b.log}); err != nil {
-		return err
-	}
+	b.sweep = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log, Now: c.Now})
+	b.reviews = review.New(review.Config{Store: store, Agent: who, Log: b.log})
 	if err := b.openHooks(c, store); err != nil {
 		return err
 	}
@@ -173,12 +169,9 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 
 // respond generates a run in the background, as the function of that name does.
 func (b *Bundle) respond(ctx context.Context, ref parley.RunRef) error {
-	handler, err := respond.New(respond.Config{Engine: b.engine, Turns: new(respond.Turns)})
-	if err != nil {
-		return err
-	}
+	generate := respond.New(respond.Config{Engine: b.engine, Turns: new(respond.Turns)})
 	b.responses.Go(func() {
-		if err := handler(context.WithoutCancel(ctx), respond.EventOf(ref)); err != nil {
+		if err := generate(context.WithoutCancel(ctx), respond.EventOf(ref)); err != nil {
 			b.log.Error("respond", "project", ref.Project, "error", err)
 		}
 	})

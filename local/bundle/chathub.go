@@ -11,15 +11,11 @@ import (
 )
 
 // openHub serves the SignalR hub: negotiate, and the address of its sockets.
-func (b *Bundle) openHub(mux *http.ServeMux, calls *api.API) error {
-	hub, err := chathub.New(chathub.Config{API: calls, Runs: b.engine.Dispatcher, Sockets: b.sockets, Typing: b.pages.Typing, Now: b.now,
+func (b *Bundle) openHub(mux *http.ServeMux, calls *api.API) {
+	hub := chathub.New(chathub.Config{API: calls, Runs: b.engine.Dispatcher, Sockets: b.sockets, Typing: b.pages.Typing, Now: b.now,
 		Wake: func(ctx context.Context, p parley.ProjectID, id parley.SessionID) error {
 			return b.push(ctx, push.Event{Project: p, Session: id})
 		}})
-	if err != nil {
-		return err
-	}
 	mux.Handle(chathub.NegotiatePath, hub.Negotiate)
 	b.mountSocket(mux, chathub.API, chathub.Path, hub.Socket)
-	return nil
 }

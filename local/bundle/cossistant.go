@@ -15,21 +15,15 @@ import (
 
 // openWidget serves Cossistant's widget: its calls and, at one path beside them, its
 // sockets.
-func (b *Bundle) openWidget(calls *api.API) (http.Handler, error) {
-	requests, err := cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher, Typing: b.pages.TypingText})
-	if err != nil {
-		return nil, err
-	}
-	widgets, err := cossistantws.New(cossistantws.Config{API: calls, Sockets: b.sockets, Typing: b.pages.TypingText, Now: b.now,
+func (b *Bundle) openWidget(calls *api.API) http.Handler {
+	requests := cossistant.New(cossistant.Config{API: calls, Runs: b.engine.Dispatcher, Typing: b.pages.TypingText})
+	widgets := cossistantws.New(cossistantws.Config{API: calls, Sockets: b.sockets, Typing: b.pages.TypingText, Now: b.now,
 		Meet: func(ctx context.Context, p parley.ProjectID, ref socket.Ref) error {
 			return b.push(ctx, push.MeetEvent(p, ref))
 		},
 		Refuse: func(ctx context.Context, ref socket.Ref, code, text string) error {
 			return b.push(ctx, push.RefuseEvent(ref, parley.ChannelCossistant, code, text))
 		}})
-	if err != nil {
-		return nil, err
-	}
 	sockets := http.NewServeMux()
 	b.mountSocket(sockets, shape.SocketAPI, cossistantws.Path, widgets)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,5 +32,5 @@ func (b *Bundle) openWidget(calls *api.API) (http.Handler, error) {
 			return
 		}
 		requests.ServeHTTP(w, r)
-	}), nil
+	})
 }

@@ -20,10 +20,8 @@ func (b *Bundle) openHooks(c Config, store *parley.Store) error {
 		return err
 	}
 	b.checkURL = client.CheckURL
-	if b.hooks, err = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log, Now: c.Now,
-		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)}); err != nil {
-		return err
-	}
+	b.hooks = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log, Now: c.Now,
+		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)})
 	b.feed = feed.New(feed.Config{Bells: []feed.Bell{push.ConsoleBell(store, b.push), review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
 		hooks.ReplyMailBell(b.deliver), push.Bell(b.push), push.PageBell(b.push)}, Log: b.log})
 	return nil

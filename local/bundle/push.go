@@ -19,8 +19,8 @@ func (b *Bundle) openPush(c Config, store *parley.Store) (err error) {
 		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}}); err != nil {
 		return err
 	}
-	b.pushes, err = push.New(push.Config{Live: b.pages})
-	return err
+	b.pushes = push.New(push.Config{Live: b.pages})
+	return nil
 }
 
 // push tells a session's page in the background.

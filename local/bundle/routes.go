@@ -37,60 +37,37 @@ const articlesPath = "/docs/"
 
 // routes gives every function its paths, as in the template, and the page the rest.
 func (b *Bundle) routes(calls *api.API) (http.Handler, error) {
-	mux := http.NewServeMux()
-	var failed error
-	mount := func(h http.Handler, err error, patterns ...string) {
-		if err != nil {
-			failed = err
-			return
-		}
-		for _, p := range patterns {
-			mux.Handle(p, h)
-		}
-	}
-	h, err := chat.New(chat.Config{API: calls, Engine: b.engine, Typing: b.pages.Typing})
-	mount(h, err, "/chat", "/chat/")
-	h, err = updates.New(updates.Config{API: calls, Hold: hold})
-	mount(b.untilStop(h), err, "/updates/")
-	h, err = closing.New(closing.Config{API: calls})
-	mount(h, err, "/close")
-	h, err = history.New(history.Config{API: calls})
-	mount(h, err, "/history", "/history/")
-	h, err = csat.New(csat.Config{API: calls})
-	mount(h, err, "/csat", "/csat/")
-	h, err = uploads.New(uploads.Config{API: calls})
-	mount(h, err, "/uploads", "/uploads/", "/files/")
-	h, err = identify.New(identify.Config{API: calls})
-	mount(h, err, "/config", "/identify", "/identify/", "/openapi.yaml")
-	h, err = opencx.New(opencx.Config{API: calls, Runs: b.engine.Dispatcher})
-	mount(h, err, "/backend/", "/widget/")
-	if err := b.openHub(mux, calls); err != nil {
-		return nil, err
-	}
-	widget, err := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
-	if err != nil {
-		return nil, err
-	}
-	support, err := b.openWidget(calls)
-	if err != nil {
-		return nil, err
-	}
 	desk, err := console.New(console.Config{Origins: []string{b.Files}})
 	if err != nil {
 		return nil, err
 	}
-	h, err = operator.New(operator.Config{API: calls, Runs: b.engine.Dispatcher, Hold: hold, CheckURL: b.checkURL, Console: desk,
-		Typing: b.pages.Typing, Seen: b.pages.Seen, Socket: operator.SocketPath, Dismiss: b.pages.Dismiss})
-	mount(b.untilStop(h), err, "/operator/", "/console", "/console/")
-	desks, err := consolews.New(consolews.Config{Store: calls.Store, Live: b.pages, Log: b.log})
+	start, err := page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
 	if err != nil {
 		return nil, err
 	}
-	b.mountSocket(mux, live.ConsoleAPI, operator.SocketPath, desks)
-	h, err = page.New(page.Config{Key: b.Key, Origins: []string{b.Files}})
-	mount(h, err, "/")
-	mux.Handle("GET "+articlesPath, article(h))
-	return oneSlash(under("hissuno", b.untilStop(widget), under("cossistant", support, mux))), failed
+	mux := http.NewServeMux()
+	mount := func(h http.Handler, patterns ...string) {
+		for _, p := range patterns {
+			mux.Handle(p, h)
+		}
+	}
+	runs := b.engine.Dispatcher
+	mount(chat.New(chat.Config{API: calls, Engine: b.engine, Typing: b.pages.Typing}), "/chat", "/chat/")
+	mount(b.untilStop(updates.New(api.Updates{API: calls, Hold: hold})), "/updates/")
+	mount(closing.New(calls), "/close")
+	mount(history.New(calls), "/history", "/history/")
+	mount(csat.New(calls), "/csat", "/csat/")
+	mount(uploads.New(calls), "/uploads", "/uploads/", "/files/")
+	mount(identify.New(calls), "/config", "/identify", "/identify/", "/openapi.yaml")
+	mount(opencx.New(opencx.Config{API: calls, Runs: runs}), "/backend/", "/widget/")
+	mount(b.untilStop(operator.New(operator.Config{API: calls, Runs: runs, Hold: hold, CheckURL: b.checkURL, Console: desk,
+		Typing: b.pages.Typing, Seen: b.pages.Seen, Socket: operator.SocketPath, Dismiss: b.pages.Dismiss})), "/operator/", "/console", "/console/")
+	b.mountSocket(mux, live.ConsoleAPI, operator.SocketPath, consolews.New(consolews.Config{Store: calls.Store, Live: b.pages, Log: b.log}))
+	b.openHub(mux, calls)
+	mount(start, "/")
+	mux.Handle("GET "+articlesPath, article(start))
+	widget := hissuno.New(hissuno.Config{API: calls, Engine: b.engine, Hold: hold})
+	return oneSlash(under("hissuno", b.untilStop(widget), under("cossistant", b.openWidget(calls), mux))), nil
 }
 
 // under gives a handler every path below a name, as it is: http.ServeMux would

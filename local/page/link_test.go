@@ -32,11 +32,8 @@ func (r *rig) mails(t *testing.T) (*mailtest.Server, hooks.Handler) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := hooks.New(hooks.Config{Store: r.store, Do: http.DefaultClient.Do, Files: r.api.URL, Log: slog.New(slog.DiscardHandler),
+	handler := hooks.New(hooks.Config{Store: r.store, Do: http.DefaultClient.Do, Files: r.api.URL, Log: slog.New(slog.DiscardHandler),
 		Mail: server.Send, MailFrom: "support@shop.example", Now: r.now})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return box, handler
 }
 

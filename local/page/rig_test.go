@@ -108,28 +108,18 @@ func (r *rig) functions(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mount := func(h http.Handler, err error, patterns ...string) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	mount := func(h http.Handler, patterns ...string) {
 		for _, p := range patterns {
 			mux.Handle(p, h)
 		}
 	}
-	h, err := chat.New(chat.Config{API: calls, Engine: engine})
-	mount(h, err, "/chat", "/chat/")
-	h, err = updates.New(updates.Config{API: calls})
-	mount(h, err, "/updates/")
-	h, err = closing.New(closing.Config{API: calls})
-	mount(h, err, "/close")
-	h, err = history.New(history.Config{API: calls})
-	mount(h, err, "/history", "/history/")
-	h, err = csat.New(csat.Config{API: calls})
-	mount(h, err, "/csat", "/csat/")
-	h, err = uploads.New(uploads.Config{API: calls})
-	mount(h, err, "/uploads", "/uploads/", "/files/")
-	h, err = identify.New(identify.Config{API: calls})
-	mount(h, err, "/config", "/identify", "/identify/")
+	mount(chat.New(chat.Config{API: calls, Engine: engine}), "/chat", "/chat/")
+	mount(updates.New(api.Updates{API: calls}), "/updates/")
+	mount(closing.New(calls), "/close")
+	mount(history.New(calls), "/history", "/history/")
+	mount(csat.New(calls), "/csat", "/csat/")
+	mount(uploads.New(calls), "/uploads", "/uploads/", "/files/")
+	mount(identify.New(calls), "/config", "/identify", "/identify/")
 	return mux
 }
 

@@ -17,7 +17,7 @@ const compressFrom = 1400
 // have a fraction of a core.
 const compressLevel = 4
 
-// Compress returns an answer as Answer wants it compressed, nil where that does not
+// Compress returns a body as CompressedJSON wants it, nil where that does not
 // pay.
 func Compress(body []byte) []byte {
 	if len(body) < compressFrom {
@@ -30,10 +30,10 @@ func Compress(body []byte) []byte {
 	return b.Bytes()
 }
 
-// Answer answers with a JSON body, and forbids caches to store it: compressed as
+// CompressedJSON answers with a JSON body, and forbids caches to store it: compressed as
 // Compress made it, where it did and the client takes that, else as it is.
 // Compressed answers are no text: hosts that buffer send them in base64.
-func Answer(w http.ResponseWriter, r *http.Request, body, compressed []byte) {
+func CompressedJSON(w http.ResponseWriter, r *http.Request, body, compressed []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

@@ -16,29 +16,12 @@ import (
 
 func main() { wire.ServeSocket(chathub.API, handlers) }
 
-func handlers(_ context.Context, b *wire.Base) (socket.Handler, http.Handler, error) {
-	a, err := b.API(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	runs, err := invoke.Dispatcher(b, run.Config{Store: a.Store})
-	if err != nil {
-		return nil, nil, err
-	}
-	callPush, err := invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
-	if err != nil {
-		return nil, nil, err
-	}
-	pages, err := b.Live(a.Store)
-	if err != nil {
-		return nil, nil, err
-	}
-	hub, err := chathub.New(chathub.Config{API: a, Runs: runs, Sockets: pages.Poster, Typing: pages.Typing,
+func handlers(_ context.Context, b *wire.Base) (socket.Handler, http.Handler) {
+	a, callPush := b.API(nil), invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
+	pages := b.Live(a.Store)
+	hub := chathub.New(chathub.Config{API: a, Runs: invoke.Dispatcher(b, run.Config{Store: a.Store}), Sockets: pages.Poster, Typing: pages.Typing,
 		Wake: func(ctx context.Context, p parley.ProjectID, id parley.SessionID) error {
 			return callPush(ctx, push.Event{Project: p, Session: id})
 		}})
-	if err != nil {
-		return nil, nil, err
-	}
-	return hub.Socket, hub.Negotiate, nil
+	return hub.Socket, hub.Negotiate
 }

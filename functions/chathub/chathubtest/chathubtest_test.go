@@ -89,17 +89,15 @@ func newHost(t *testing.T) *host {
 	h.network = fault.NewNetwork(fault.NetworkConfig{Table: h.table})
 	h.live, err = live.New(live.Config{Store: h.store, Poster: h, Speakers: live.Speakers(), Log: quiet, Now: h.now})
 	h.fatal(err)
-	h.pushes, err = push.New(push.Config{Live: h.live})
-	h.fatal(err)
+	h.pushes = push.New(push.Config{Live: h.live})
 	h.writer.Store(h.newWriter())
 	calls, err := api.New(api.Config{Store: h.storeOver(breakable{h.table, &h.broken}), Keys: h.keys, Log: quiet})
 	h.fatal(err)
 	runs, err := run.NewDispatcher(run.Config{Store: calls.Store, Respond: h.respond, Log: quiet})
 	h.fatal(err)
-	h.hub, err = chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: h, Now: h.now, Wake: func(ctx context.Context, p parley.ProjectID, id parley.SessionID) error {
+	h.hub = chathub.New(chathub.Config{API: calls, Runs: runs, Sockets: h, Now: h.now, Wake: func(ctx context.Context, p parley.ProjectID, id parley.SessionID) error {
 		return h.push(ctx, push.Event{Project: p, Session: id})
 	}})
-	h.fatal(err)
 	h.open()
 	mux := http.NewServeMux()
 	mux.Handle(chathub.NegotiatePath, h.hub.Negotiate)
@@ -156,10 +154,7 @@ func (h *host) restart(testing.TB) {
 }
 
 func (h *host) respond(ctx context.Context, ref parley.RunRef) error {
-	answer, err := respond.New(respond.Config{Engine: h.writer.Load().engine, Turns: new(respond.Turns)})
-	if err != nil {
-		return err
-	}
+	answer := respond.New(respond.Config{Engine: h.writer.Load().engine, Turns: new(respond.Turns)})
 	h.work.Go(func() { _ = answer(context.WithoutCancel(ctx), respond.EventOf(ref)) }) // the sweep finds what is left
 	return nil
 }
@@ -174,17 +169,14 @@ func (h *host) kill(testing.TB) { h.writer.Swap(h.newWriter()).process.Crash() }
 // pass lets time pass and sweeps.
 func (h *host) pass(t testing.TB, d time.Duration) {
 	h.ahead.Add(int64(d))
-	do, err := sweep.New(sweep.Config{Store: h.store, Revive: h.writer.Load().engine.Revive, Log: quiet, Now: h.now,
+	do := sweep.New(sweep.Config{Store: h.store, Revive: h.writer.Load().engine.Revive, Log: quiet, Now: h.now,
 		Wake: func(ctx context.Context, f parley.Following) error {
 			if f.Follower != parley.FollowerPush {
 				return nil
 			}
 			return h.push(ctx, push.EventOf(f))
 		}})
-	if err == nil {
-		err = do(t.Context())
-	}
-	if err != nil {
+	if err := do(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,15 +13,7 @@ import (
 
 func main() { wire.ServeSocket(live.ConsoleAPI, handler) }
 
-func handler(_ context.Context, b *wire.Base) (socket.Handler, http.Handler, error) {
-	store, err := b.Store(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	pages, err := b.Live(store)
-	if err != nil {
-		return nil, nil, err
-	}
-	consoles, err := consolews.New(consolews.Config{Store: store, Live: pages, Log: b.Log})
-	return consoles, nil, err
+func handler(_ context.Context, b *wire.Base) (socket.Handler, http.Handler) {
+	store := b.Store(nil)
+	return consolews.New(consolews.Config{Store: store, Live: b.Live(store), Log: b.Log}), nil
 }

@@ -14,22 +14,7 @@ import (
 
 func main() { wire.Serve(handler) }
 
-func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
-	bucket, err := objects.Bucket(b)
-	if err != nil {
-		return nil, err
-	}
-	a, err := b.API(bucket)
-	if err != nil {
-		return nil, err
-	}
-	runs, err := invoke.Dispatcher(b, run.Config{Store: a.Store})
-	if err != nil {
-		return nil, err
-	}
-	pages, err := b.Live(a.Store)
-	if err != nil {
-		return nil, err
-	}
-	return cossistant.New(cossistant.Config{API: a, Runs: runs, Typing: pages.TypingText})
+func handler(_ context.Context, b *wire.Base) http.Handler {
+	a := b.API(objects.Bucket(b))
+	return cossistant.New(cossistant.Config{API: a, Runs: invoke.Dispatcher(b, run.Config{Store: a.Store}), Typing: b.Live(a.Store).TypingText})
 }

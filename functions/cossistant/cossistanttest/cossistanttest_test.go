@@ -36,7 +36,7 @@ func TestEveryRouteIsTabled(t *testing.T) {
 	store := must(parley.New(parley.Config{Table: parleytest.Table(t), Derive: keys.Derive}))(t)
 	var served []string
 	calls := must(api.New(api.Config{Store: store, Keys: keys, Routed: func(pattern string) { served = append(served, strings.Replace(pattern, "/cossistant/v1", "", 1)) }}))(t)
-	must(cossistant.New(cossistant.Config{API: calls, Runs: new(run.Dispatcher)}))(t)
+	cossistant.New(cossistant.Config{API: calls, Runs: new(run.Dispatcher)})
 	if len(served) == 0 {
 		t.Fatal("nothing is served")
 	}
@@ -106,8 +106,8 @@ func serve(t *testing.T, typing func(context.Context, *parley.Session, parley.Au
 		}}))(t)
 	calls := must(api.New(api.Config{Store: store, Keys: keys, Log: slog.New(slog.DiscardHandler)}))(t)
 	mux := http.NewServeMux()
-	mux.Handle("/files/", must(uploads.New(uploads.Config{API: calls}))(t))
-	mux.Handle("/cossistant/", must(cossistant.New(cossistant.Config{API: calls, Runs: engine.Dispatcher, Typing: typing}))(t))
+	mux.Handle("/files/", uploads.New(calls))
+	mux.Handle("/cossistant/", cossistant.New(cossistant.Config{API: calls, Runs: engine.Dispatcher, Typing: typing}))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return cossistanttest.Host{URL: server.URL, Store: store, Master: master, Origin: "https://shop.example"}

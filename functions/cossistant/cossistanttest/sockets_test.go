@@ -70,23 +70,23 @@ func newSocketHost(t *testing.T) *socketHost {
 	h.store = must(parley.New(parley.Config{Table: h.table, Bucket: attachments(t), Derive: keys.Derive, ProjectLife: -1}))(t)
 	told := must(live.New(live.Config{Store: h.store, Poster: h, Log: quiet,
 		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: shape.Speaker{}}}))(t)
-	h.pushes = must(push.New(push.Config{Live: told}))(t)
+	h.pushes = push.New(push.Config{Live: told})
 	answers := must(openai.New(openai.Config{BaseURL: h.model.URL, Model: "scripted"}))(t)
 	h.engine = must(run.New(run.Config{Store: h.store, Log: quiet, Respond: h.respond, Live: told.Run,
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return answers, nil }}))(t)
 	calls := must(api.New(api.Config{Store: h.store, Keys: keys, Log: quiet}))(t)
-	h.widgets = must(cossistantws.New(cossistantws.Config{API: calls, Sockets: h, Typing: told.TypingText,
+	h.widgets = cossistantws.New(cossistantws.Config{API: calls, Sockets: h, Typing: told.TypingText,
 		Meet: func(ctx context.Context, p parley.ProjectID, ref socket.Ref) error {
 			return h.push(ctx, push.MeetEvent(p, ref))
 		},
 		Refuse: func(ctx context.Context, ref socket.Ref, code, text string) error {
 			return h.push(ctx, push.RefuseEvent(ref, parley.ChannelCossistant, code, text))
-		}}))(t)
+		}})
 	h.open()
-	consoles := must(consolews.New(consolews.Config{Store: h.store, Live: told, Log: quiet}))(t)
+	consoles := consolews.New(consolews.Config{Store: h.store, Live: told, Log: quiet})
 	h.desks = gateway.New(gateway.Config{Name: live.ConsoleAPI, Log: quiet, Invoke: gateway.InProcess(consoles, live.ConsoleAPI, quiet)})
 	mux := http.NewServeMux()
-	mux.Handle("/cossistant/", must(cossistant.New(cossistant.Config{API: calls, Runs: h.engine.Dispatcher, Typing: told.TypingText}))(t))
+	mux.Handle("/cossistant/", cossistant.New(cossistant.Config{API: calls, Runs: h.engine.Dispatcher, Typing: told.TypingText}))
 	mux.HandleFunc(cossistantws.Path, func(w http.ResponseWriter, r *http.Request) { h.pages.Load().ServeHTTP(w, r) })
 	mux.Handle("/console/socket", h.desks)
 	h.front = httptest.NewServer(mux)
@@ -107,10 +107,7 @@ func (h *socketHost) open() {
 }
 
 func (h *socketHost) respond(ctx context.Context, ref parley.RunRef) error {
-	answer, err := respond.New(respond.Config{Engine: h.engine, Turns: new(respond.Turns)})
-	if err != nil {
-		return err
-	}
+	answer := respond.New(respond.Config{Engine: h.engine, Turns: new(respond.Turns)})
 	h.work.Go(func() {
 		if err := answer(context.WithoutCancel(ctx), respond.EventOf(ref)); err != nil {
 			h.t.Errorf("respond: %v", err)

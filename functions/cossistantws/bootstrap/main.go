@@ -16,25 +16,14 @@ import (
 
 func main() { wire.ServeSocket(shape.SocketAPI, handler) }
 
-func handler(_ context.Context, b *wire.Base) (socket.Handler, http.Handler, error) {
-	a, err := b.API(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	callPush, err := invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
-	if err != nil {
-		return nil, nil, err
-	}
-	pages, err := b.Live(a.Store)
-	if err != nil {
-		return nil, nil, err
-	}
-	widgets, err := cossistantws.New(cossistantws.Config{API: a, Sockets: pages.Poster, Typing: pages.TypingText,
+func handler(_ context.Context, b *wire.Base) (socket.Handler, http.Handler) {
+	a, callPush := b.API(nil), invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
+	pages := b.Live(a.Store)
+	return cossistantws.New(cossistantws.Config{API: a, Sockets: pages.Poster, Typing: pages.TypingText,
 		Meet: func(ctx context.Context, p parley.ProjectID, ref socket.Ref) error {
 			return callPush(ctx, push.MeetEvent(p, ref))
 		},
 		Refuse: func(ctx context.Context, ref socket.Ref, code, text string) error {
 			return callPush(ctx, push.RefuseEvent(ref, parley.ChannelCossistant, code, text))
-		}})
-	return widgets, nil, err
+		}}), nil
 }

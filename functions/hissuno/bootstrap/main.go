@@ -14,18 +14,7 @@ import (
 
 func main() { wire.Serve(handler) }
 
-func handler(ctx context.Context, b *wire.Base) (http.Handler, error) {
-	a, err := b.API(nil)
-	if err != nil {
-		return nil, err
-	}
-	respond, err := invoke.Responder(b)
-	if err != nil {
-		return nil, err
-	}
-	e, err := engine.New(ctx, b, run.Config{Store: a.Store, Respond: respond})
-	if err != nil {
-		return nil, err
-	}
-	return hissuno.New(hissuno.Config{API: a, Engine: e})
+func handler(ctx context.Context, b *wire.Base) http.Handler {
+	a := b.API(nil)
+	return hissuno.New(hissuno.Config{API: a, Engine: engine.New(ctx, b, run.Config{Store: a.Store, Respond: invoke.Responder(b)})})
 }

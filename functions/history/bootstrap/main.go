@@ -10,16 +10,6 @@ import (
 	"parley/functions/internal/wire/objects"
 )
 
-func main() { wire.Serve(handler) }
-
-func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
-	bucket, err := objects.Bucket(b)
-	if err != nil {
-		return nil, err
-	}
-	a, err := b.API(bucket)
-	if err != nil {
-		return nil, err
-	}
-	return history.New(history.Config{API: a})
+func main() {
+	wire.Serve(func(_ context.Context, b *wire.Base) http.Handler { return history.New(b.API(objects.Bucket(b))) })
 }

@@ -18,34 +18,13 @@ import (
 
 func main() { wire.Main(start) }
 
-func start(_ context.Context, b *wire.Base) error {
-	store, err := b.Store(nil)
-	if err != nil {
-		return err
-	}
-	client, err := hosts.Client()
-	if err != nil {
-		return err
-	}
-	metrics, err := wire.Metrics()
-	if err != nil {
-		return err
-	}
-	files, err := wire.Files()
-	if err != nil {
-		return err
-	}
-	c := hooks.Config{Store: store, Do: client.Do, Files: files, Metrics: metrics, Log: b.Log,
+func start(_ context.Context, b *wire.Base) {
+	c := hooks.Config{Store: b.Store(nil), Do: hosts.Client().Do, Files: wire.Files(), Metrics: wire.Metrics(), Log: b.Log,
 		Console: os.Getenv("PARLEY_CONSOLE"), MailFrom: os.Getenv("PARLEY_MAIL_FROM"), Secret: secrets(b)}
 	if c.MailFrom != "" {
 		c.Mail = ses.New(b.Call).Send
 	}
-	handler, err := hooks.New(c)
-	if err != nil {
-		return err
-	}
-	lambda.Start(handler)
-	return nil
+	lambda.Start(hooks.New(c))
 }
 
 // secretsVariable is how the names of the parameters of SSM begin that hold the

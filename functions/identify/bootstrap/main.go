@@ -9,12 +9,6 @@ import (
 	"parley/functions/internal/wire"
 )
 
-func main() { wire.Serve(handler) }
-
-func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
-	a, err := b.API(nil)
-	if err != nil {
-		return nil, err
-	}
-	return identify.New(identify.Config{API: a})
+func main() {
+	wire.Serve(func(_ context.Context, b *wire.Base) http.Handler { return identify.New(b.API(nil)) })
 }

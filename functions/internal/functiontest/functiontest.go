@@ -82,3 +82,14 @@ func (k *Kit) Request(method, path, token, body string) *http.Request {
 	r.Header.Set("Content-Type", "application/json")
 	return r
 }
+
+// Lacking fails the test unless build panics, as New does without what it needs.
+func Lacking(t testing.TB, build func()) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Error("New without what it needs succeeded")
+		}
+	}()
+	build()
+}

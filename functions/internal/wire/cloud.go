@@ -13,25 +13,13 @@ import (
 // cloud returns the AWS configuration from the variables that Lambda sets, which
 // never change while a function runs. The SDK's loader reads files and tries a
 // dozen other sources, which takes some milliseconds of each start.
-func cloud() (aws.Config, error) {
-	region, err := Required("AWS_REGION")
-	if err != nil {
-		return aws.Config{}, err
-	}
-	id, err := Required("AWS_ACCESS_KEY_ID")
-	if err != nil {
-		return aws.Config{}, err
-	}
-	secret, err := Required("AWS_SECRET_ACCESS_KEY")
-	if err != nil {
-		return aws.Config{}, err
-	}
+func cloud() aws.Config {
 	return aws.Config{
-		Region:        region,
-		Credentials:   credentials.NewStaticCredentialsProvider(id, secret, os.Getenv("AWS_SESSION_TOKEN")),
+		Region:        Required("AWS_REGION"),
+		Credentials:   credentials.NewStaticCredentialsProvider(Required("AWS_ACCESS_KEY_ID"), Required("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
 		HTTPClient:    awshttp.NewBuildableClient(),
 		ConfigSources: []any{endpoints{}},
-	}, nil
+	}
 }
 
 // endpoints finds replacements for services' endpoints in the environment:

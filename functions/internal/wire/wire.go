@@ -3,6 +3,9 @@
 // are packages of their own, so that a function's binary contains only what it
 // uses: wire/objects for the bucket, wire/engine for generating replies,
 // wire/agents for who answers, wire/invoke for invoking other functions.
+//
+// A function that lacks something does not start: what builds a part returns no error
+// but panics by Must, which Main puts into the log.
 package wire
 
 import (
@@ -65,83 +68,73 @@ const startTime = 8 * time.Second
 
 // Main builds a Base and runs a function with it. It ends the process if that
 // fails, with the error in the log.
-func Main(start func(ctx context.Context, b *Base) error) {
-	main(func(ctx context.Context, b *Base) error {
-		if err := b.unlock(ctx); err != nil {
-			return err
-		}
-		var err error
-		if b.front, err = b.readFront(ctx); err != nil {
-			return err
-		}
-		return start(ctx, b)
+func Main(start func(ctx context.Context, b *Base)) {
+	main(func(ctx context.Context, b *Base) {
+		b.unlock(ctx)
+		b.front = Must(b.readFront(ctx))
+		start(ctx, b)
 	})
 }
 
 // MainWithoutSecret is Main for a function without access to the deployment's
 // secret. Its Base has no Keys and its Store cannot derive anything.
-func MainWithoutSecret(start func(ctx context.Context, b *Base) error) { main(start) }
+func MainWithoutSecret(start func(ctx context.Context, b *Base)) { main(start) }
 
-func main(start func(ctx context.Context, b *Base) error) {
+func main(start func(ctx context.Context, b *Base)) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	log := lambdahttp.NewLogger()
-	b, err := load(log)
-	if err == nil {
-		err = start(ctx, b)
-	}
-	if err != nil {
-		log.Error("start", "error", err.Error())
-		os.Exit(1)
-	}
+	b := &Base{Log: lambdahttp.NewLogger()}
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case lack:
+			b.Log.Error("start", "error", p.Error())
+			os.Exit(1)
+		default:
+			panic(p)
+		}
+	}()
+	b.AWS = cloud()
+	b.Call = awscall.New(b.AWS)
+	b.table = dynamo.New(dynamo.Config{Client: dynamodb.NewFromConfig(b.AWS), Name: Required(tableVariable)})
+	start(ctx, b)
 }
 
-func load(log *slog.Logger) (*Base, error) {
-	name, err := Required(tableVariable)
+// lack is what a function cannot start without.
+type lack struct{ error }
+
+// Must returns v. It ends the start of the function if there is an error.
+func Must[T any](v T, err error) T {
 	if err != nil {
-		return nil, err
+		panic(lack{err})
 	}
-	b := &Base{Log: log}
-	if b.AWS, err = cloud(); err != nil {
-		return nil, err
-	}
-	b.Call = awscall.New(b.AWS)
-	b.table = dynamo.New(dynamo.Config{Client: dynamodb.NewFromConfig(b.AWS), Name: name})
-	return b, nil
+	return v
 }
 
 // unlock fetches the deployment's secret and builds Keys from it.
-func (b *Base) unlock(ctx context.Context) (err error) {
-	secret, err := b.readSecret(ctx)
-	if err != nil {
-		return err
-	}
+func (b *Base) unlock(ctx context.Context) {
+	secret := Must(b.readSecret(ctx))
 	masters := [][]byte{[]byte(secret.Master)}
 	if secret.Previous != "" {
 		masters = append(masters, []byte(secret.Previous))
 	}
-	b.Keys, err = token.New(token.Config{Masters: masters})
-	return err
+	b.Keys = Must(token.New(token.Config{Masters: masters}))
 }
 
 // Required returns a variable that must be set.
-func Required(name string) (string, error) {
+func Required(name string) string {
 	v := os.Getenv(name)
 	if v == "" {
-		return "", fmt.Errorf("%s is not set", name)
+		panic(lack{errors.New(name + " is not set")})
 	}
-	return v, nil
+	return v
 }
 
 func (b *Base) readSecret(ctx context.Context) (Secret, error) {
 	if master := os.Getenv(masterVariable); master != "" {
 		return Secret{Master: master}, nil
 	}
-	arn, err := Required(secretVariable)
-	if err != nil {
-		return Secret{}, err
-	}
-	text, err := b.FetchSecret(ctx, arn)
+	text, err := b.FetchSecret(ctx, Required(secretVariable))
 	if err != nil {
 		return Secret{}, err
 	}
@@ -154,7 +147,7 @@ func (b *Base) readSecret(ctx context.Context) (Secret, error) {
 
 // Store returns the domain. bucket is nil for a function that works on no
 // attachments.
-func (b *Base) Store(bucket parley.Bucket) (*parley.Store, error) {
+func (b *Base) Store(bucket parley.Bucket) *parley.Store {
 	c := parley.Config{Table: b.table, Bucket: bucket, Near: api.LogNear(b.Log)}
 	if b.Keys == nil {
 		c.Derive = func(label string, _ ...string) []byte {
@@ -163,60 +156,47 @@ func (b *Base) Store(bucket parley.Bucket) (*parley.Store, error) {
 	} else {
 		c.Derive, c.DerivePrevious = b.Keys.Derive, b.Keys.DerivePrevious
 	}
-	return parley.New(c)
+	return Must(parley.New(c))
 }
 
 // URLs returns the base addresses of the functions that this one has been told.
-func URLs() (api.URLs, error) {
-	var urls api.URLs
+func URLs() (urls api.URLs) {
 	if text := os.Getenv(urlsVariable); text != "" {
-		if err := json.Unmarshal([]byte(text), &urls); err != nil {
-			return urls, fmt.Errorf("%s is no JSON object of addresses: %w", urlsVariable, err)
-		}
+		addresses(urlsVariable, text, &urls)
 	}
-	return urls, nil
+	return urls
+}
+
+// addresses reads a variable that has addresses as a JSON object.
+func addresses(variable, text string, v any) {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		panic(lack{fmt.Errorf("%s is no JSON object of addresses: %w", variable, err)})
+	}
 }
 
 // Metrics is where the function's metrics are written.
-func Metrics() (emf.Log, error) {
-	namespace, err := Required(metricsVariable)
-	return emf.Log{Namespace: namespace, Writer: os.Stdout}, err
-}
+func Metrics() emf.Log { return emf.Log{Namespace: Required(metricsVariable), Writer: os.Stdout} }
 
 // Files returns the base of files' addresses, without a slash at its end, for a function
 // that tells others than the one who asks.
-func Files() (string, error) {
-	urls, err := URLs()
-	if err == nil && urls.Uploads == "" {
-		err = errors.New(urlsVariable + " does not name where files are")
+func Files() string {
+	at := URLs().Uploads
+	if at == "" {
+		panic(lack{errors.New(urlsVariable + " does not name where files are")})
 	}
-	return strings.TrimRight(urls.Uploads, "/"), err
+	return strings.TrimRight(at, "/")
 }
 
 // Serve is Main for a function that only answers HTTP requests.
-func Serve(handler func(ctx context.Context, b *Base) (http.Handler, error)) {
-	Main(func(ctx context.Context, b *Base) error {
-		h, err := handler(ctx, b)
-		if err != nil {
-			return err
-		}
-		lambdahttp.Start(h, b.HTTP())
-		return nil
-	})
+func Serve(handler func(ctx context.Context, b *Base) http.Handler) {
+	Main(func(ctx context.Context, b *Base) { lambdahttp.Start(handler(ctx, b), b.HTTP()) })
 }
 
 // API returns what the functions of the HTTP API share, with a Store on the
 // given bucket.
-func (b *Base) API(bucket parley.Bucket) (*api.API, error) {
-	store, err := b.Store(bucket)
-	if err != nil {
-		return nil, err
-	}
-	urls, err := URLs()
-	if err != nil {
-		return nil, err
-	}
-	return api.New(api.Config{Store: store, Keys: b.Keys, URLs: urls, Log: b.Log, RequestID: lambdahttp.RequestID, Through: lambdahttp.Through})
+func (b *Base) API(bucket parley.Bucket) *api.API {
+	return Must(api.New(api.Config{Store: b.Store(bucket), Keys: b.Keys, URLs: URLs(), Log: b.Log,
+		RequestID: lambdahttp.RequestID, Through: lambdahttp.Through}))
 }
 
 // HTTP says how requests reach the function.

@@ -15,22 +15,8 @@ import (
 
 func main() { wire.Serve(handler) }
 
-func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
-	bucket, err := objects.Bucket(b)
-	if err != nil {
-		return nil, err
-	}
-	a, err := b.API(bucket)
-	if err != nil {
-		return nil, err
-	}
-	act, err := actions.New(b) // forms are sent here
-	if err != nil {
-		return nil, err
-	}
-	runs, err := invoke.Dispatcher(b, run.Config{Store: a.Store, Act: act, PollMin: opencx.PollMin})
-	if err != nil {
-		return nil, err
-	}
-	return opencx.New(opencx.Config{API: a, Runs: runs})
+func handler(_ context.Context, b *wire.Base) http.Handler {
+	a := b.API(objects.Bucket(b))
+	// Act is for the forms that are sent here.
+	return opencx.New(opencx.Config{API: a, Runs: invoke.Dispatcher(b, run.Config{Store: a.Store, Act: actions.New(b), PollMin: opencx.PollMin})})
 }

@@ -46,8 +46,8 @@ func TestNetHTTP(t *testing.T) {
 		Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return answers, nil }}))(t)
 	calls := must(api.New(api.Config{Store: store, Keys: keys, Log: slog.New(slog.DiscardHandler)}))(t)
 	mux := http.NewServeMux()
-	mux.Handle("/files/", must(uploads.New(uploads.Config{API: calls}))(t))
-	widget := must(opencx.New(opencx.Config{API: calls, Runs: engine.Dispatcher}))(t)
+	mux.Handle("/files/", uploads.New(calls))
+	widget := opencx.New(opencx.Config{API: calls, Runs: engine.Dispatcher})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/files/") {
 			mux.ServeHTTP(w, r)

@@ -22,42 +22,14 @@ import (
 
 func main() { wire.Main(start) }
 
-func start(ctx context.Context, b *wire.Base) error {
-	bucket, err := objects.Bucket(b)
-	if err != nil {
-		return err
-	}
-	a, err := b.API(bucket)
-	if err != nil {
-		return err
-	}
-	runs, err := invoke.Dispatcher(b, run.Config{Store: a.Store})
-	if err != nil {
-		return err
-	}
-	pages, err := b.Live(a.Store)
-	if err != nil {
-		return err
-	}
-	address, err := wire.SocketAddress(live.ConsoleAPI)
-	if err != nil {
-		return err
-	}
-	page, err := newConsole(ctx, bucket, a.URLs.Uploads, address)
-	if err != nil {
-		return err
-	}
-	client, err := hosts.Client()
-	if err != nil {
-		return err
-	}
-	handler, err := operator.New(operator.Config{API: a, Runs: runs, CheckURL: client.CheckURL, Console: page,
-		Typing: pages.Typing, Seen: pages.Seen, Socket: address, Dismiss: pages.Dismiss})
-	if err != nil {
-		return err
-	}
+func start(ctx context.Context, b *wire.Base) {
+	bucket := objects.Bucket(b)
+	a := b.API(bucket)
+	pages, address := b.Live(a.Store), wire.SocketAddress(live.ConsoleAPI)
+	handler := operator.New(operator.Config{API: a, Runs: invoke.Dispatcher(b, run.Config{Store: a.Store}), CheckURL: hosts.Client().CheckURL,
+		Console: wire.Must(newConsole(ctx, bucket, a.URLs.Uploads, address)),
+		Typing:  pages.Typing, Seen: pages.Seen, Socket: address, Dismiss: pages.Dismiss})
 	lambdahttp.StartWith(handler, b.HTTP(), operator.Commands(a.Store, b.Keys))
-	return nil
 }
 
 // newConsole returns the operators' page. It uploads to the bucket, shows

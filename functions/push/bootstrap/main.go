@@ -10,21 +10,8 @@ import (
 	"parley/functions/push"
 )
 
-func main() { wire.Main(start) }
-
-func start(_ context.Context, b *wire.Base) error {
-	store, err := b.Store(nil)
-	if err != nil {
-		return err
-	}
-	pages, err := b.Pages(store)
-	if err != nil {
-		return err
-	}
-	handler, err := push.New(push.Config{Live: pages})
-	if err != nil {
-		return err
-	}
-	lambda.Start(handler)
-	return nil
+func main() {
+	wire.Main(func(_ context.Context, b *wire.Base) {
+		lambda.Start(push.New(push.Config{Live: b.Pages(b.Store(nil))}))
+	})
 }

@@ -14,24 +14,8 @@ import (
 
 func main() { wire.Main(start) }
 
-func start(ctx context.Context, b *wire.Base) error {
-	store, err := b.Store(nil)
-	if err != nil {
-		return err
-	}
-	pages, err := b.Pages(store)
-	if err != nil {
-		return err
-	}
-	turns := new(respond.Turns)
-	e, err := engine.New(ctx, b, run.Config{Store: store, Respond: turns.Ask, Live: pages.Run})
-	if err != nil {
-		return err
-	}
-	handler, err := respond.New(respond.Config{Engine: e, Turns: turns})
-	if err != nil {
-		return err
-	}
-	lambda.Start(handler)
-	return nil
+func start(ctx context.Context, b *wire.Base) {
+	store, turns := b.Store(nil), new(respond.Turns)
+	e := engine.New(ctx, b, run.Config{Store: store, Respond: turns.Ask, Live: b.Pages(store).Run})
+	lambda.Start(respond.New(respond.Config{Engine: e, Turns: turns}))
 }

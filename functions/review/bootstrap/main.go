@@ -11,21 +11,8 @@ import (
 	"parley/functions/review"
 )
 
-func main() { wire.MainWithoutSecret(start) }
-
-func start(ctx context.Context, b *wire.Base) error {
-	store, err := b.Store(nil)
-	if err != nil {
-		return err
-	}
-	who, err := agents.New(ctx, b)
-	if err != nil {
-		return err
-	}
-	handler, err := review.New(review.Config{Store: store, Agent: who, Log: b.Log})
-	if err != nil {
-		return err
-	}
-	lambda.Start(handler)
-	return nil
+func main() {
+	wire.MainWithoutSecret(func(ctx context.Context, b *wire.Base) {
+		lambda.Start(review.New(review.Config{Store: b.Store(nil), Agent: agents.New(ctx, b), Log: b.Log}))
+	})
 }

@@ -20,36 +20,12 @@ import (
 
 func main() { wire.Main(start) }
 
-func start(_ context.Context, b *wire.Base) error {
-	bucket, err := objects.Bucket(b)
-	if err != nil {
-		return err
-	}
-	store, err := b.Store(bucket)
-	if err != nil {
-		return err
-	}
-	metrics, err := wire.Metrics()
-	if err != nil {
-		return err
-	}
-	runs, err := invoke.Dispatcher(b, run.Config{Store: store})
-	if err != nil {
-		return err
-	}
-	callHooks, err := invoke.Function[hooks.Event](b, "PARLEY_HOOKS_FUNCTION")
-	if err != nil {
-		return err
-	}
-	callReview, err := invoke.Function[review.Event](b, "PARLEY_REVIEW_FUNCTION")
-	if err != nil {
-		return err
-	}
-	callPush, err := invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
-	if err != nil {
-		return err
-	}
-	handler, err := sweep.New(sweep.Config{Store: store, Revive: runs.Revive, Metrics: metrics, Log: b.Log,
+func start(_ context.Context, b *wire.Base) {
+	store := b.Store(objects.Bucket(b))
+	callHooks := invoke.Function[hooks.Event](b, "PARLEY_HOOKS_FUNCTION")
+	callReview := invoke.Function[review.Event](b, "PARLEY_REVIEW_FUNCTION")
+	callPush := invoke.Function[push.Event](b, "PARLEY_PUSH_FUNCTION")
+	lambda.Start(sweep.New(sweep.Config{Store: store, Revive: invoke.Dispatcher(b, run.Config{Store: store}).Revive, Metrics: wire.Metrics(), Log: b.Log,
 		Wake: func(ctx context.Context, f parley.Following) error {
 			switch {
 			case hooks.Does(f.Follower):
@@ -60,10 +36,5 @@ func start(_ context.Context, b *wire.Base) error {
 				return callPush(ctx, push.EventOf(f))
 			}
 			return fmt.Errorf("nobody knows the follower %q", f.Follower)
-		}})
-	if err != nil {
-		return err
-	}
-	lambda.Start(handler)
-	return nil
+		}}))
 }

@@ -7,14 +7,9 @@ import (
 
 	"parley/functions/internal/wire"
 	"parley/functions/updates"
+	"parley/shared/api"
 )
 
-func main() { wire.Serve(handler) }
-
-func handler(_ context.Context, b *wire.Base) (http.Handler, error) {
-	a, err := b.API(nil)
-	if err != nil {
-		return nil, err
-	}
-	return updates.New(updates.Config{API: a})
+func main() {
+	wire.Serve(func(_ context.Context, b *wire.Base) http.Handler { return updates.New(api.Updates{API: b.API(nil)}) })
 }

@@ -79,15 +79,15 @@ func netHTTP(t *testing.T, answers agent.Agent) apitest.Host {
 	}
 	a := must(api.New(api.Config{Store: store, Keys: keys, URLs: urls, Log: slog.New(slog.DiscardHandler)}))(t)
 	for i, h := range []http.Handler{
-		must(identify.New(identify.Config{API: a}))(t),
-		must(chat.New(chat.Config{API: a, Engine: engine}))(t),
-		must(updates.New(updates.Config{API: a, Hold: hold, Poll: 50 * time.Millisecond}))(t),
-		must(closing.New(closing.Config{API: a}))(t),
-		must(history.New(history.Config{API: a}))(t),
-		must(csat.New(csat.Config{API: a}))(t),
-		must(uploads.New(uploads.Config{API: a}))(t),
-		must(operator.New(operator.Config{API: a, Runs: engine.Dispatcher, Hold: hold, Poll: 50 * time.Millisecond,
-			CheckURL: must(outbound.New(outbound.Config{}))(t).CheckURL}))(t),
+		identify.New(a),
+		chat.New(chat.Config{API: a, Engine: engine}),
+		updates.New(api.Updates{API: a, Hold: hold, Poll: 50 * time.Millisecond}),
+		closing.New(a),
+		history.New(a),
+		csat.New(a),
+		uploads.New(a),
+		operator.New(operator.Config{API: a, Runs: engine.Dispatcher, Hold: hold, Poll: 50 * time.Millisecond,
+			CheckURL: must(outbound.New(outbound.Config{}))(t).CheckURL}),
 	} {
 		handlers[i](h)
 	}

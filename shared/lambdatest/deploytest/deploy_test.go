@@ -212,10 +212,7 @@ func (a *account) function() {
 		a.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	configs, err := identify.New(identify.Config{API: calls})
-	if err != nil {
-		a.Fatal(err)
-	}
+	configs := identify.New(calls)
 	mux.Handle("/", configs)
 	command := operator.Commands(store, keys)
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", func(w http.ResponseWriter, r *http.Request) {

@@ -19,9 +19,9 @@ const secretsVariable = "PARLEY_ACTION_SECRETS"
 
 // New returns a run.Config.Act. It fetches secrets only when they are needed, so
 // that no start has to wait for them.
-func New(b *wire.Base) (func(context.Context, parley.ActionRequest) (parley.ActionResult, error), error) {
+func New(b *wire.Base) func(context.Context, parley.ActionRequest) (parley.ActionResult, error) {
 	prefix := os.Getenv(secretsVariable)
-	x, err := action.New(action.Config{
+	return wire.Must(action.New(action.Config{
 		Outbound: hosts.Config(),
 		Log:      b.Log,
 		Secret: func(ctx context.Context, p parley.ProjectID, name string) (string, error) {
@@ -30,9 +30,5 @@ func New(b *wire.Base) (func(context.Context, parley.ActionRequest) (parley.Acti
 			}
 			return b.FetchParameter(ctx, prefix+string(p)+"/"+name)
 		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return x.Do, nil
+	})).Do
 }

@@ -27,7 +27,7 @@ const (
 
 // New returns a run.Config.Agent. Agents of a project may name the deployment's
 // provider, and always docs.
-func New(ctx context.Context, b *wire.Base) (func(*parley.Project, parley.AgentSettings) (agent.Agent, error), error) {
+func New(ctx context.Context, b *wire.Base) func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
 	c := provider.Config{
 		Standard:    os.Getenv(agentVariable),
 		ArticlesURL: os.Getenv(articlesURLVariable),
@@ -45,9 +45,9 @@ func New(ctx context.Context, b *wire.Base) (func(*parley.Project, parley.AgentS
 	}
 	who, err := provider.New(c)
 	if err != nil {
-		return nil, fmt.Errorf("%s=%s, %s=%s: %w", agentVariable, c.Standard, articlesVariable, folder, err)
+		err = fmt.Errorf("%s=%s, %s=%s: %w", agentVariable, c.Standard, articlesVariable, folder, err)
 	}
-	return who, nil
+	return wire.Must(who, err)
 }
 
 // fetchKey returns the text of a secret of Secrets Manager or a parameter of

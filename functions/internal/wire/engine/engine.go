@@ -12,14 +12,7 @@ import (
 
 // New returns an engine over c, of which Store and Respond are required; Agent, Act
 // and Log are set here.
-func New(ctx context.Context, b *wire.Base, c run.Config) (*run.Engine, error) {
-	var err error
-	if c.Agent, err = agents.New(ctx, b); err != nil {
-		return nil, err
-	}
-	if c.Act, err = actions.New(b); err != nil {
-		return nil, err
-	}
-	c.Log = b.Log
-	return run.New(c)
+func New(ctx context.Context, b *wire.Base, c run.Config) *run.Engine {
+	c.Agent, c.Act, c.Log = agents.New(ctx, b), actions.New(b), b.Log
+	return wire.Must(run.New(c))
 }

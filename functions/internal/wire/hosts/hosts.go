@@ -4,6 +4,7 @@ package hosts
 import (
 	"os"
 
+	"parley/functions/internal/wire"
 	"parley/shared/outbound"
 )
 
@@ -12,7 +13,7 @@ import (
 const privateVariable = "PARLEY_PRIVATE_HOSTS"
 
 // Client returns a client with Config.
-func Client() (*outbound.Client, error) { return outbound.New(Config()) }
+func Client() *outbound.Client { return wire.Must(outbound.New(Config())) }
 
 // Config says which hosts may be called. The address of the Lambda runtime's own
 // interface is forbidden in any case.

@@ -16,32 +16,23 @@ import (
 
 // Dispatcher returns a run.Dispatcher for a function that leaves the generation
 // of runs to another. Of c, Store is required; Respond and Log are set here.
-func Dispatcher(b *wire.Base, c run.Config) (d *run.Dispatcher, err error) {
-	if c.Respond, err = Responder(b); err != nil {
-		return nil, err
-	}
-	c.Log = b.Log
-	return run.NewDispatcher(c)
+func Dispatcher(b *wire.Base, c run.Config) *run.Dispatcher {
+	c.Respond, c.Log = Responder(b), b.Log
+	return wire.Must(run.NewDispatcher(c))
 }
 
 // Responder returns a run.Config.Respond that invokes the function named by
 // PARLEY_RESPOND_FUNCTION and does not wait for it.
-func Responder(b *wire.Base) (func(ctx context.Context, ref parley.RunRef) error, error) {
-	call, err := Function[respond.Event](b, "PARLEY_RESPOND_FUNCTION")
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, ref parley.RunRef) error { return call(ctx, respond.EventOf(ref)) }, nil
+func Responder(b *wire.Base) func(ctx context.Context, ref parley.RunRef) error {
+	call := Function[respond.Event](b, "PARLEY_RESPOND_FUNCTION")
+	return func(ctx context.Context, ref parley.RunRef) error { return call(ctx, respond.EventOf(ref)) }
 }
 
 // Function returns what invokes the function named by an environment variable,
 // without waiting for it.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-func Function[E any](b *wire.Base, variable string) (func(ctx context.Context, event E) error, error) {
-	name, err := wire.Required(variable)
-	if err != nil {
-		return nil, err
-	}
+func Function[E any](b *wire.Base, variable string) func(ctx context.Context, event E) error {
+	name := wire.Required(variable)
 	return func(ctx context.Context, event E) error {
 		payload, err := json.Marshal(event)
 		if err != nil {
@@ -57,5 +48,5 @@ func Function[E any](b *wire.Base, variable string) (func(ctx context.Context, e
 			return fmt.Errorf("invoke %s: %w", name, err)
 		}
 		return nil
-	}, nil
+	}
 }

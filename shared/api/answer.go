@@ -1,0 +1,52 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"parley/shared/parley"
+)
+
+// changeTime is how long a change may take where the host sets no limit. Our choice.
+const changeTime = 20 * time.Second
+
+// Call answers a request with one value, which is sent as JSON: with status 200, or 201
+// for a Created. What it began is finished though the client leaves, unless it only
+// reads: the context of the request then ends with the host's deadline.
+type Call func(r *http.Request) (any, error)
+
+// Created is the answer of a Call that made something new.
+type Created struct{ Value any }
+
+// Answer makes a handler of a call.
+func Answer(call Call) HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != http.MethodGet {
+			ctx, cancel := Lasting(r, changeTime)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		out, err := call(r)
+		if err != nil {
+			return err
+		}
+		if made, ok := out.(Created); ok {
+			return JSON(w, http.StatusCreated, made.Value)
+		}
+		return JSON(w, http.StatusOK, out)
+	}
+}
+
+// Visitor says who makes a request, as API.Caller does.
+type Visitor func(r *http.Request) (parley.Caller, *parley.Project, error)
+
+// Answer makes a handler of a call that is only for whom the Visitor knows.
+func (who Visitor) Answer(call func(r *http.Request, c parley.Caller, p *parley.Project) (any, error)) HandlerFunc {
+	return Answer(func(r *http.Request) (any, error) {
+		c, p, err := who(r)
+		if err != nil {
+			return nil, err
+		}
+		return call(r, c, p)
+	})
+}
