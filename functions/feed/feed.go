@@ -55,8 +55,8 @@ type Change struct {
 	After, Upto parley.Seq
 	// Channel is the dialect that the session is held in, "" of what was erased.
 	Channel parley.Channel
-	// Run is the reply that is being written, "" if none is. Ended is the one that was
-	// until this change, of several the last.
+	// Run is the reply that is being written, "" if none is. Ended is the one that ended
+	// with the last entries of the change, "" if others came after them.
 	Run, Ended parley.RunID
 	// Moved says that its state differs, or whether it is archived, or whether its
 	// visitor has left the page, of which there may be no entry.
@@ -172,8 +172,10 @@ func sessionsOf(records []Record) []*session {
 // merge makes the change one with the next of the same session. What says how the
 // session is now is the next one's, what says that something happened is either's.
 func (c *Change) merge(next Change) {
+	if next.Ended != "" || next.Upto > c.Upto {
+		c.Ended = next.Ended
+	}
 	c.Upto, c.Channel, c.Run, c.Unmet = next.Upto, next.Channel, next.Run, next.Unmet
-	c.Ended = cmp.Or(next.Ended, c.Ended)
 	c.Moved = c.Moved || next.Moved
 	c.Closed = c.Closed || next.Closed
 	c.Waits = c.Waits || next.Waits

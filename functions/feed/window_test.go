@@ -44,7 +44,7 @@ func TestWindows(t *testing.T) {
 	must(err)
 	// Alone, each says what it was about.
 	want := []string{"opened 0-1 run m1 moved", "changed 1-2 ended m1", "changed 2-2 moved", "changed 2-2 moved", "changed 2-3", "changed 3-4", "changed 4-5 run m2", "changed 5-7 ended m2 moved closed"}
-	for _, size := range []int{1, 2, 3, 5, 1000} {
+	for _, size := range []int{1, 2, 3, 5, 7, 9, 11, 1000} {
 		var told []feed.Change
 		h := feed.New(feed.Config{Bells: []feed.Bell{func(_ context.Context, c feed.Change) error {
 			told = append(told, c)
@@ -72,6 +72,12 @@ func TestWindows(t *testing.T) {
 		}
 		if size == 1000 && (len(told) != 1 || !end.Moved || end.Kind != feed.Opened) {
 			t.Errorf("in one batch %+v", told)
+		}
+		// Who relays a reply sees to what there is at its end, and to nothing after it.
+		for _, c := range told {
+			if want := map[parley.Seq]parley.RunID{2: "m1", 7: "m2"}[c.Upto]; c.Ended != "" && c.Ended != want {
+				t.Errorf("batches of %d: up to %d %q has ended, want %q", size, c.Upto, c.Ended, want)
+			}
 		}
 		if got := lines(told); size == 1 && !slices.Equal(got, want) {
 			t.Errorf("one by one:\n%q, want\n%q", got, want)

@@ -81,7 +81,7 @@ const leaseMargin = FollowLease - FollowTime
 
 // Stretch is what a follower has to do next.
 type Stretch struct {
-	// Session is the session as it is now.
+	// Session is the session as it is now, with the last of the Entries or after it.
 	Session *Session
 	// After is the mark; Entries are what follows it, internal ones too, in order
 	// and without a gap: 1 to MaxPage.
@@ -307,6 +307,11 @@ func (w *follow) stretch(ctx context.Context, do func(context.Context, Stretch) 
 	}
 	if err != nil {
 		return false, err
+	}
+	// What has come since the session was read is for later, with the session as it is
+	// then: this one would go on where an entry says that it has ended.
+	for len(entries) > 0 && entries[len(entries)-1].Seq > w.session.Seq {
+		entries = entries[:len(entries)-1]
 	}
 	upto, note := w.mark.seq, w.mark.note
 	if len(entries) > 0 {

@@ -108,6 +108,7 @@ func TestFollow(t *testing.T) {
 	t.Run("a worker that hangs", func(t *testing.T) { onBoth(t, followHung) })
 	t.Run("nothing done", func(t *testing.T) { onBolt(t, followIdler) })
 	t.Run("erased", func(t *testing.T) { onBoth(t, followErased) })
+	t.Run("ended meanwhile", func(t *testing.T) { onBoth(t, followEnding) })
 	t.Run("a clock set back", func(t *testing.T) { onBolt(t, followClock) })
 	t.Run("a long session", func(t *testing.T) { onBolt(t, followLong) })
 	t.Run("units", func(t *testing.T) { onBolt(t, followUnits) })
@@ -545,6 +546,28 @@ type beforeWrite struct {
 func (b beforeWrite) Write(ctx context.Context, actions ...table.Action) error {
 	b.do()
 	return b.Table.Write(ctx, actions...)
+}
+
+// followEnding: who is given the entry of a session's end is given the session that has
+// ended, also where that comes while the lease is taken.
+func followEnding(s scene) {
+	d := s.follower(s.turn("m").ID)
+	store := s.over(beforeWrite{s.table, sync.OnceFunc(func() {
+		s.want("resolve", s.store.Resolve(context.Background(), parleytest.Operator(), d.way.Session, parley.Author{Kind: parley.AuthorHuman, ID: "op"}), "")
+	})})
+	follow := func() error {
+		return store.Follow(context.Background(), d.way, func(ctx context.Context, w parley.Stretch) (parley.Seq, error) {
+			for _, e := range w.Entries {
+				if e.Event == parley.EventResolved && !w.Session.Over() || e.Seq > w.Session.Seq {
+					s.Errorf("with entry %d comes the session as it was at %d", e.Seq, w.Session.Seq)
+				}
+			}
+			return d.do(ctx, w)
+		})
+	}
+	s.want("follow", follow(), "")
+	s.want("follow what came meanwhile", follow(), "")
+	d.all("in the end")
 }
 
 // followClock: who took a lease before the clock was set back by an hour does not
