@@ -53,7 +53,8 @@ func operateObserved(p *process, d *desk, setting browser.PermissionSetting) *de
 // permit is what a person chooses in the browser's settings.
 func (d *desk) permit(setting browser.PermissionSetting) {
 	d.t.Helper()
-	params := browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: setting}
+	params := browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: setting,
+		BrowserContextID: chromedp.FromContext(d.ctx).BrowserContextID}
 	if _, err := chromedp.Call(d.ctx, browser.SetPermission, params); err != nil {
 		d.t.Fatal(err)
 	}
