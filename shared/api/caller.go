@@ -61,7 +61,7 @@ func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parle
 		return parley.Caller{}, nil, err
 	}
 	if text == "" {
-		return parley.Caller{}, nil, denied("token_missing", "this call needs a visitor token")
+		return parley.Caller{}, nil, Denied("token_missing", "this call needs a visitor token")
 	}
 	c, err := a.Keys.ReadVisitor(p, text)
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) 
 // Pass is Identity for one that a chat hub's client shows.
 func (a *API) Pass(p *parley.Project, text string) (token.Pass, error) {
 	if text == "" {
-		return token.Pass{}, denied("token_missing", "this call needs an identity that the project's backend has signed")
+		return token.Pass{}, Denied("token_missing", "this call needs an identity that the project's backend has signed")
 	}
 	pass, err := a.Keys.ReadPass(p, text)
 	if err != nil {
@@ -165,16 +165,17 @@ func (a *API) Pass(p *parley.Project, text string) (token.Pass, error) {
 func refusal(what string, err error) error {
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return denied(what+"_expired", "the "+what+" has expired")
+		return Denied(what+"_expired", "the "+what+" has expired")
 	case errors.Is(err, token.ErrRevoked):
-		return denied(what+"_revoked", "the "+what+" is no longer valid")
+		return Denied(what+"_revoked", "the "+what+" is no longer valid")
 	case errors.Is(err, token.ErrTooLong):
-		return denied(what+"_too_long", "the "+what+" is valid for longer than the project allows from when it was issued")
+		return Denied(what+"_too_long", "the "+what+" is valid for longer than the project allows from when it was issued")
 	}
-	return denied(what+"_invalid", "the "+what+" is malformed, or not signed for this project")
+	return Denied(what+"_invalid", "the "+what+" is malformed, or not signed for this project")
 }
 
-func denied(code, text string) error {
+// Denied is the error of a call that is not for who makes it.
+func Denied(code, text string) error {
 	return &parley.Error{Kind: parley.ErrDenied, Code: code, Text: text}
 }
 

@@ -21,7 +21,7 @@ func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Pro
 	}
 	text := bearer(r)
 	if text == "" {
-		return parley.Caller{}, nil, denied("token_missing", "this call needs a contact token")
+		return parley.Caller{}, nil, Denied("token_missing", "this call needs a contact token")
 	}
 	c, err := a.Keys.ReadContact(p, text)
 	if err != nil {
