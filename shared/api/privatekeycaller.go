@@ -54,7 +54,7 @@ func (a *API) StaffNaming(r *http.Request, scope parley.Scope, named parley.Oper
 	if !key.May(scope) {
 		return Staff{}, Denied("scope_missing", "the key does not have the scope "+string(scope))
 	}
-	s := Staff{Project: p, Key: key, Caller: parley.Caller{Project: p.ID, Operator: key.Operator, Server: key.Operator == "", Address: address(r)}}
+	s := Staff{Project: p, Key: key, Caller: parley.Caller{Project: p.ID, Operator: key.Operator, Server: key.Operator == "", Address: Address(r)}}
 	if named != "" && key.Operator != "" && named != key.Operator {
 		return Staff{}, errOperatorUnknown()
 	}
