@@ -6,7 +6,6 @@ import (
 
 	"parley/shared/api"
 	"parley/shared/parley"
-	"parley/shared/run"
 )
 
 // amended is an answer in its current state.
@@ -15,51 +14,32 @@ type amended struct {
 }
 
 // form takes a form that an answer asked the visitor to fill in.
-func (f function) form(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) form(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		MessageID parley.EntryID  `json:"messageId"`
 		Call      string          `json:"call"`
 		Arguments json.RawMessage `json:"arguments"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if in.Arguments == nil {
-		return api.InvalidField("arguments", "arguments is a JSON object")
+		return nil, api.InvalidField("arguments", "arguments is a JSON object")
 	}
-	session := parley.SessionID(r.PathValue("session"))
-	api.About(r, session, "")
-	ctx, cancel := api.Lasting(r, run.FormTime)
-	defer cancel()
-	sent, err := f.Engine.Submit(ctx, caller, parley.FormRequest{Session: session, Message: in.MessageID, Call: in.Call, Arguments: in.Arguments})
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, amended{view{f.API, r, project.ID}.entry(sent.Message)})
+	sent, err := f.Engine.Submit(r.Context(), c, parley.FormRequest{Session: parley.SessionID(r.PathValue("session")),
+		Message: in.MessageID, Call: in.Call, Arguments: in.Arguments})
+	return amended{f.API.Entry(r, p.ID, sent.Message)}, err
 }
 
 // vote stores the visitor's vote on an answer.
-func (f function) vote(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) vote(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		MessageID parley.EntryID `json:"messageId"`
 		Vote      parley.Vote    `json:"vote"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
-	session := parley.SessionID(r.PathValue("session"))
-	api.About(r, session, "")
-	message, err := f.API.Store.Vote(r.Context(), caller, session, in.MessageID, in.Vote)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, amended{view{f.API, r, project.ID}.entry(message)})
+	message, err := f.API.Store.Vote(r.Context(), c, parley.SessionID(r.PathValue("session")), in.MessageID, in.Vote)
+	return amended{f.API.Entry(r, p.ID, message)}, err
 }

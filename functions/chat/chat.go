@@ -4,6 +4,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -36,20 +37,15 @@ func New(c Config) http.Handler {
 	if c.API == nil || c.Engine == nil {
 		panic("chat: API and Engine are required")
 	}
-	if c.Heartbeat == 0 {
-		c.Heartbeat = 10 * time.Second
-	}
-	if c.Wait == 0 {
-		c.Wait = 20 * time.Second
-	}
-	f := function{c}
+	c.Heartbeat, c.Wait = cmp.Or(c.Heartbeat, 10*time.Second), cmp.Or(c.Wait, 20*time.Second)
+	f, visitor := function{c}, api.Visitor(c.API.Caller)
 	return c.API.Handler(
-		api.Route{Pattern: "POST /chat", Handle: f.send},
+		api.Route{Pattern: "POST /chat", Handle: visitor.Handle(f.send)},
 		api.Route{Pattern: "GET /chat/{session}/runs/{run}", Handle: f.resume},
-		api.Route{Pattern: "POST /chat/{session}/cancel", Handle: f.cancel},
-		api.Route{Pattern: "POST /chat/{session}/form", Handle: f.form},
-		api.Route{Pattern: "POST /chat/{session}/typing", Handle: f.typing},
-		api.Route{Pattern: "POST /chat/{session}/vote", Handle: f.vote},
+		api.Route{Pattern: "POST /chat/{session}/cancel", Handle: visitor.Answer(f.cancel)},
+		api.Route{Pattern: "POST /chat/{session}/form", Handle: api.Within(run.FormTime, visitor.Answer(f.form))},
+		api.Route{Pattern: "POST /chat/{session}/typing", Handle: visitor.Answer(f.typing)},
+		api.Route{Pattern: "POST /chat/{session}/vote", Handle: visitor.Answer(f.vote)},
 	)
 }
 
@@ -80,11 +76,7 @@ func (m message) request(claim bool) parley.SendRequest {
 		Metadata: m.Metadata, IfBusy: m.IfBusy, Retry: m.Retry, Claim: claim}
 }
 
-func (f function) send(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) send(w http.ResponseWriter, r *http.Request, caller parley.Caller, project *parley.Project) error {
 	var in message
 	if err := api.Decode(r, &in); err != nil {
 		return err
@@ -153,7 +145,7 @@ type ending struct {
 }
 
 func (f function) answerWhole(w http.ResponseWriter, r *http.Request, v view, sent parley.Sent, stay run.Stay) error {
-	out := reply{Session: api.NewSession(sent.Session), Message: v.entry(sent.Message), Run: runID(sent.Ref.Run)}
+	out := reply{Session: api.NewSession(sent.Session), Message: v.entry(sent.Message), Run: api.OrNull(sent.Ref.Run)}
 	if sent.Ref.Run == "" {
 		out.End = &ending{Status: parley.StatusTakenOver}
 		return api.JSON(w, http.StatusOK, out)
@@ -170,13 +162,6 @@ func (f function) answerWhole(w http.ResponseWriter, r *http.Request, v view, se
 		}
 	}
 	return api.JSON(w, http.StatusOK, out)
-}
-
-func runID(id parley.RunID) *parley.RunID {
-	if id == "" {
-		return nil
-	}
-	return &id
 }
 
 func (f function) resume(w http.ResponseWriter, r *http.Request) error {
@@ -210,25 +195,17 @@ type cancelled struct {
 	Message   *api.Entry `json:"message"`
 }
 
-func (f function) cancel(w http.ResponseWriter, r *http.Request) error {
-	caller, project, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) cancel(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		Run parley.RunID `json:"run"`
 	}
 	if err := api.DecodeOptional(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	session := parley.SessionID(r.PathValue("session"))
 	api.About(r, session, in.Run)
-	stopped, err := f.Engine.Cancel(r.Context(), caller, session, in.Run)
-	if err != nil {
-		return err
-	}
-	v := view{f.API, r, project.ID}
-	return api.JSON(w, http.StatusOK, cancelled{stopped.Entry != nil, v.message(stopped.Entry)})
+	stopped, err := f.Engine.Cancel(r.Context(), c, session, in.Run)
+	return cancelled{stopped.Entry != nil, view{f.API, r, p.ID}.message(stopped.Entry)}, err
 }
 
 // view renders a project's entries for the client of a request.
@@ -245,6 +222,5 @@ func (v view) message(e *parley.Entry) *api.Entry {
 	if e == nil || !e.IsMessage() {
 		return nil
 	}
-	out := v.entry(*e)
-	return &out
+	return new(v.entry(*e))
 }

@@ -56,15 +56,14 @@ type ended struct {
 }
 
 func (s *stream) accepted(sent parley.Sent, ticket string) {
-	s.event("accepted", "0", accepted{api.NewSession(sent.Session), s.entry(sent.Message), runID(sent.Ref.Run), sent.Replayed, ticket})
+	s.event("accepted", "0", accepted{api.NewSession(sent.Session), s.entry(sent.Message), api.OrNull(sent.Ref.Run), sent.Replayed, ticket})
 }
 
 // end writes the last event.
 func (s *stream) end(e *run.End) {
 	out := ended{Status: e.Status, Message: s.message(e.Entry)}
 	if e.Session != nil {
-		session := api.NewSession(e.Session)
-		out.Session = &session
+		out.Session = new(api.NewSession(e.Session))
 	}
 	s.event("end", api.RunEnd, out)
 }

@@ -8,23 +8,14 @@ import (
 )
 
 // typing tells the team that the visitor types. Nothing is stored.
-func (f function) typing(w http.ResponseWriter, r *http.Request) error {
-	caller, _, err := f.API.Caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) typing(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	in, err := api.DecodeTyping(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	id := parley.SessionID(r.PathValue("session"))
-	api.About(r, id, "")
-	session, err := f.API.Store.Session(r.Context(), caller, id)
-	if err != nil {
-		return err
+	session, err := f.API.Store.Session(r.Context(), c, parley.SessionID(r.PathValue("session")))
+	if err == nil && f.Typing != nil {
+		f.Typing(r.Context(), session, c.Author(), in.Typing)
 	}
-	if f.Typing != nil {
-		f.Typing(r.Context(), session, caller.Author(), in.Typing)
-	}
-	return api.JSON(w, http.StatusOK, in)
+	return in, err
 }

@@ -3,7 +3,6 @@ package hissuno
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
 	"strings"
 
 	"parley/shared/parley"
@@ -24,9 +23,9 @@ type transcript struct {
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *transcript) UnmarshalJSON(data []byte) error {
 	*t = transcript{}
-	d, err := inside(data, '[', reflect.TypeFor[transcript]())
-	if err != nil || d == nil {
-		return err
+	d := json.NewDecoder(bytes.NewReader(data))
+	if first, err := d.Token(); err != nil || first != json.Delim('[') {
+		return json.Unmarshal(data, new([]struct{})) // which says what it is instead, unless it is null
 	}
 	var m struct {
 		Role    string          `json:"role"`
@@ -56,32 +55,4 @@ func (t *transcript) greet(content json.RawMessage) {
 	if text = strings.TrimSpace(text); text != "" {
 		t.greeting = append(t.greeting, parley.Said{Text: text})
 	}
-}
-
-// inside returns a decoder of what is in a list or an object, which data is valid
-// JSON of; nil of null.
-func inside(data []byte, begin json.Delim, into reflect.Type) (*json.Decoder, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	switch first, err := d.Token(); {
-	case err != nil, first == nil:
-		return nil, err
-	case first == begin:
-		return d, nil
-	}
-	return nil, &json.UnmarshalTypeError{Value: kindOf(data), Type: into}
-}
-
-// kindOf names a value as package json does.
-func kindOf(data []byte) string {
-	switch bytes.TrimSpace(data)[0] {
-	case '[':
-		return "array"
-	case '{':
-		return "object"
-	case '"':
-		return "string"
-	case 't', 'f':
-		return "bool"
-	}
-	return "number"
 }

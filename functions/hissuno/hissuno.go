@@ -5,8 +5,8 @@
 package hissuno
 
 import (
+	"cmp"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -40,24 +40,19 @@ func New(c Config) http.Handler {
 	if c.API == nil || c.Engine == nil {
 		panic("hissuno: API and Engine are required")
 	}
-	if c.Poll == 0 {
-		c.Poll = 500 * time.Millisecond
-	}
-	if c.Heartbeat == 0 {
-		c.Heartbeat = 10 * time.Second
-	}
+	c.Poll, c.Heartbeat = cmp.Or(c.Poll, 500*time.Millisecond), cmp.Or(c.Heartbeat, 10*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	f := function{c}
 	handler := c.API.Dialect(refuse,
-		api.Route{Pattern: "GET /hissuno/embed", Handle: f.settings},
-		api.Route{Pattern: "GET /hissuno/chat", Handle: f.status},
+		api.Route{Pattern: "GET /hissuno/embed", Handle: api.Answer(f.settings)},
+		api.Route{Pattern: "GET /hissuno/chat", Handle: api.Answer(f.status)},
 		api.Route{Pattern: "POST /hissuno/chat", Handle: f.send},
 		api.Route{Pattern: "GET /hissuno/chat/stream", Handle: f.stream},
 		api.Route{Pattern: "GET /hissuno/chat/updates", Handle: f.updates},
-		api.Route{Pattern: "POST /hissuno/chat/stream/cancel", Handle: f.cancel},
-		api.Route{Pattern: "POST /hissuno/chat/close", Handle: f.close},
+		api.Route{Pattern: "POST /hissuno/chat/stream/cancel", Handle: api.Answer(f.cancel)},
+		api.Route{Pattern: "POST /hissuno/chat/close", Handle: api.Answer(f.close)},
 	)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, shortened(r)) })
 }
@@ -80,10 +75,8 @@ func shortened(r *http.Request) *http.Request {
 	if at < 0 {
 		return r
 	}
-	short := new(http.Request)
-	*short = *r
-	short.URL = new(url.URL)
-	*short.URL = *r.URL
-	short.URL.Path, short.URL.RawPath = mount+ends[at], ""
-	return short
+	short, address := *r, *r.URL
+	address.Path, address.RawPath = mount+ends[at], ""
+	short.URL = &address
+	return &short
 }

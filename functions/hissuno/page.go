@@ -58,15 +58,12 @@ import (
 // page is the page that makes a request.
 type page struct {
 	function
-	caller parley.Caller
-	id     parley.SessionID
+	caller  parley.Caller
+	project *parley.Project
+	id      parley.SessionID
 	// session is as it was last read; nil while there is none.
 	session *parley.Session
 	pageMark
-}
-
-func (f function) pageOf(c parley.Caller, id parley.SessionID) page {
-	return page{function: f, caller: c, id: id}
 }
 
 // pageMark is what is known of what pages have received of a session.

@@ -28,6 +28,11 @@ type site struct {
 	visitor parley.Caller
 }
 
+// pageOf is a page that asks about a session.
+func (f function) pageOf(c parley.Caller, id parley.SessionID) page {
+	return page{function: f, caller: c, id: id}
+}
+
 var ola = parley.Author{Kind: parley.AuthorHuman, ID: "ola", Name: "Ola"}
 
 // onBoth plays test on both tables, onBolt on the embedded one.

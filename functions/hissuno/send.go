@@ -1,6 +1,7 @@
 package hissuno
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -84,13 +85,13 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if in.SessionID == "" {
-		in.SessionID = newSessionID()
+		in.SessionID = parley.SessionID(parley.NewUUID()) // of a client that has none
 	}
-	caller, project, err := f.caller(r, in.ProjectID, in.SessionID)
+	p, err := f.pageFor(r, in.ProjectID, in.SessionID)
 	if err != nil {
 		return err
 	}
-	user, err := f.user(r, project, in.WidgetToken, &caller)
+	user, err := p.user(r, in.WidgetToken)
 	if err != nil {
 		return err
 	}
@@ -101,9 +102,9 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	id := parley.EntryID(rand.Text())
 	api.About(r, in.SessionID, parley.RunID(id))
 	alone := in.Messages.many == 1
-	sent, _, err := f.Engine.Send(r.Context(), caller, parley.SendRequest{ID: id, Session: in.SessionID,
+	sent, _, err := f.Engine.Send(r.Context(), p.caller, parley.SendRequest{ID: id, Session: in.SessionID,
 		Channel: parley.ChannelHissuno, Content: text, Greeting: in.Messages.greeting, IfBusy: parley.BusyQueue, Leave: leave, Acknowledge: alone,
-		Page:     parley.Page{URL: short(in.PageURL), Title: short(in.PageTitle)},
+		Page:     parley.Page{URL: in.PageURL.Kept(parley.MaxPageBytes), Title: in.PageTitle.Kept(parley.MaxPageBytes)},
 		Metadata: in.metadata(user)})
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 		return &parley.Error{Kind: parley.ErrConflict, Code: "busy", Text: "the message is stored, and answered in its turn",
 			Session: in.SessionID, Run: busy}
 	}
-	if sent.Ref.Run == "" && !alone && !f.hasLetters(r, caller, in.SessionID) {
+	if sent.Ref.Run == "" && !alone && !p.hasLetters(r.Context()) {
 		return api.JSON(w, http.StatusOK, accepted{Message: "A human has this conversation", Status: "human_takeover", SessionID: in.SessionID})
 	}
 	return api.JSON(w, http.StatusCreated, accepted{"Message accepted", "processing", in.SessionID, id, id})
@@ -132,31 +133,19 @@ func waitsFor(sent parley.Sent) parley.RunID {
 
 // hasLetters reports whether a message that no run answers is answered with what the
 // page has missed.
-func (f function) hasLetters(r *http.Request, c parley.Caller, id parley.SessionID) bool {
-	p := f.pageOf(c, id)
-	err := p.peek(r.Context())
+func (p *page) hasLetters(ctx context.Context) bool {
+	err := p.peek(ctx)
 	if err == nil {
 		var missed []parley.Entry
-		if missed, err = p.letters(r.Context()); len(missed) > 0 {
+		if missed, err = p.letters(ctx); len(missed) > 0 {
 			return true
 		}
 	}
 	if err != nil { // they are still there with the next message
-		f.API.Log.LogAttrs(r.Context(), slog.LevelWarn, "letters not read", slog.String("project", string(c.Project)), slog.String("error", err.Error()))
+		p.API.Log.LogAttrs(ctx, slog.LevelWarn, "letters not read", slog.String("project", string(p.project.ID)), slog.String("error", err.Error()))
 	}
 	return false
 }
-
-// newSessionID is an id for a client that has none (RFC 9562, section 5.4).
-func newSessionID() parley.SessionID {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return parley.SessionID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
-}
-
-// short cuts what the page says of itself to what is kept.
-func short(s parley.HintText) string { return s.Kept(parley.MaxPageBytes) }
 
 // cut shortens text to at most n bytes at a code point.
 func cut(text string, n int) string {

@@ -1,11 +1,9 @@
 package hissuno
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
-
-	"parley/shared/api"
-	"parley/shared/parley"
 )
 
 // settings is how the widget shows itself. Every field is there, so that a
@@ -37,24 +35,13 @@ func known(value string, values []string) string {
 	return values[0]
 }
 
-func (f function) settings(w http.ResponseWriter, r *http.Request) error {
+func (f function) settings(r *http.Request) (any, error) {
 	p, err := f.project(r, r.URL.Query().Get("projectId"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return api.JSON(w, http.StatusOK, settingsOf(p))
-}
-
-func settingsOf(p *parley.Project) settings {
-	s := settings{Trigger: known(p.Widget.Trigger, triggers), Display: known(p.Widget.Display, displays),
-		Theme: known(p.Widget.Theme, themes), Position: known(p.Widget.Position, positions),
-		Title: p.Widget.Title, InitialMessage: p.Greeting, Shortcut: p.Widget.Shortcut, DrawerBadgeLabel: p.Widget.Badge,
-		TokenRequired: p.TokenRequired}
-	if s.Title == "" {
-		s.Title = p.Name
-	}
-	if s.DrawerBadgeLabel == "" {
-		s.DrawerBadgeLabel = "Support"
-	}
-	return s
+	w := p.Widget
+	return settings{Trigger: known(w.Trigger, triggers), Display: known(w.Display, displays), Theme: known(w.Theme, themes),
+		Position: known(w.Position, positions), Title: cmp.Or(w.Title, p.Name), InitialMessage: p.Greeting, Shortcut: w.Shortcut,
+		DrawerBadgeLabel: cmp.Or(w.Badge, "Support"), TokenRequired: p.TokenRequired}, nil
 }

@@ -28,46 +28,36 @@ var statuses = map[parley.RunStatus]string{
 }
 
 // status is what a page asks when it is loaded.
-func (f function) status(w http.ResponseWriter, r *http.Request) error {
-	caller, project, id, err := f.queried(r)
+func (f function) status(r *http.Request) (any, error) {
+	p, err := f.queried(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p := f.pageOf(caller, id)
 	a, err := p.arrives(r.Context())
 	if errors.Is(err, parley.ErrNotFound) {
-		return api.JSON(w, http.StatusOK, state{Status: "idle"})
+		return state{Status: "idle"}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return api.JSON(w, http.StatusOK, stateOf(project, p.session, a))
+	return p.state(a), nil
 }
 
-func stateOf(p *parley.Project, session *parley.Session, a awaited) state {
+func (p *page) state(a awaited) state {
 	out := state{Status: "idle", RunID: a.run, ChatRunID: a.run}
 	switch {
 	case a.isMissed():
-		at := api.Time(a.missed.At)
-		out.CompletedAt = &at
-		out.Status, out.IsRunning = "completed", a.missed.IsMessage()
+		out.Status, out.IsRunning, out.CompletedAt = "completed", a.missed.IsMessage(), new(api.Time(a.missed.At))
 		if word, ok := statuses[a.missed.Status]; ok {
 			out.Status = word
 		}
 		if out.Status == "failed" {
-			out.IsRunning, out.ErrorMessage = false, p.Say(parley.TextApology, session.Language)
+			out.IsRunning, out.ErrorMessage = false, p.say(parley.TextApology)
 		}
 	case a.run != "":
-		at := api.Time(session.Run.Since)
-		out.IsRunning, out.Status, out.StartedAt = true, "running", &at
+		out.IsRunning, out.Status, out.StartedAt = true, "running", new(api.Time(p.session.Run.Since))
 	}
 	return out
-}
-
-// about is what a cancel and a close say.
-type about struct {
-	ProjectID string           `json:"projectId"`
-	SessionID parley.SessionID `json:"sessionId"`
 }
 
 type cancelled struct {
@@ -75,23 +65,19 @@ type cancelled struct {
 	Cancelled bool   `json:"cancelled"`
 }
 
-func (f function) cancel(w http.ResponseWriter, r *http.Request) error {
-	var in about
-	if err := api.DecodeAny(r, &in); err != nil {
-		return err
-	}
-	caller, _, err := f.caller(r, in.ProjectID, in.SessionID)
+func (f function) cancel(r *http.Request) (any, error) {
+	p, err := f.told(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stopped, err := f.Engine.Cancel(r.Context(), caller, in.SessionID, "")
+	stopped, err := f.Engine.Cancel(r.Context(), p.caller, p.id, "")
 	if err != nil && !errors.Is(err, parley.ErrNotFound) {
-		return err
+		return nil, err
 	}
 	if stopped.Entry == nil {
-		return api.JSON(w, http.StatusOK, cancelled{"Nothing is running", false})
+		return cancelled{"Nothing is running", false}, nil
 	}
-	return api.JSON(w, http.StatusOK, cancelled{"Cancelled", true})
+	return cancelled{"Cancelled", true}, nil
 }
 
 type closed struct {
@@ -100,24 +86,18 @@ type closed struct {
 
 // close reads the body by what it holds, whatever it is called, and no cookie.
 // A page that is unloaded sends it as text; one that stays, as JSON.
-func (f function) close(w http.ResponseWriter, r *http.Request) error {
-	var in about
-	if err := api.DecodeAny(r, &in); err != nil {
-		return err
-	}
-	caller, _, err := f.caller(r, in.ProjectID, in.SessionID)
+func (f function) close(r *http.Request) (any, error) {
+	p, err := f.told(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if mediaType, _, mediaErr := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaErr == nil && mediaType == "text/plain" {
-		p := f.pageOf(caller, in.SessionID)
 		err = p.leaves(r.Context())
 	} else {
-		p := f.pageOf(caller, in.SessionID)
 		err = p.shuts(r.Context())
 	}
 	if err != nil && !errors.Is(err, parley.ErrNotFound) {
-		return err
+		return nil, err
 	}
-	return api.JSON(w, http.StatusOK, closed{true})
+	return closed{true}, nil
 }

@@ -51,16 +51,15 @@ type length struct {
 // has received yet; for a reader that was cut, the rest of the one it was at. Letters
 // come in front of it, or alone.
 func (f function) stream(w http.ResponseWriter, r *http.Request) error {
-	caller, project, id, err := f.queried(r)
+	p, err := f.queried(r)
 	if err != nil {
 		return err
 	}
-	p := f.pageOf(caller, id)
 	awaited, err := p.awaits(r.Context())
 	if err != nil {
 		return err
 	}
-	ref, from, err := f.position(r, caller, id)
+	ref, from, err := p.position(r)
 	if err != nil {
 		return err
 	}
@@ -73,17 +72,16 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case ref.Run != "":
 	case awaited.run != "":
-		ref = parley.RunRef{Project: project.ID, Session: id, Run: awaited.run}
+		ref = parley.RunRef{Project: p.project.ID, Session: p.id, Run: awaited.run}
 	case !awaited.isMissed() && len(letters) == 0:
 		return &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "No reply is being written"}
 	}
 	if err := p.takes(r.Context(), ref.Run); err != nil {
 		return err
 	}
-	api.About(r, id, ref.Run)
+	api.About(r, p.id, ref.Run)
 	// From here on the run may be this request's duty: nothing returns before Relay.
-	s := &reply{page: p, r: r, project: project, run: ref.Run,
-		sent: from, full: from > MaxReplyBytes, ending: ending(project, p.session.Language)}
+	s := &reply{page: p, r: r, run: ref.Run, sent: from, full: from > MaxReplyBytes, ending: p.addition(parley.TextCut)}
 	s.out = sse.Start(w)
 	s.err = s.out.Retry(reconnect)
 	s.event(from, event{Type: "connected"})
@@ -98,18 +96,18 @@ func (f function) stream(w http.ResponseWriter, r *http.Request) error {
 		s.end(&run.End{Status: parley.StatusDone, Entry: &awaited.missed, Session: p.session})
 		return nil
 	}
-	err = f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Stay: run.Stay{Seat: f.API.Store.SeatingOf(caller)},
+	err = f.Engine.Relay(r.Context(), ref, from, nil, run.Reader{Stay: run.Stay{Seat: f.API.Store.SeatingOf(p.caller)},
 		Every: f.Heartbeat, Event: s.write, Beat: func() error { return s.out.Comment("beat") }})
 	if errors.Is(err, run.ErrComeBack) {
 		err = s.out.Retry(comeBack)
 	}
-	f.API.Cut(r, project.ID, err)
+	f.API.Cut(r, p.project.ID, err)
 	return nil
 }
 
 // position returns the run and the place in its text from which a reader goes
 // on that says what it saw last; a zero RunRef for one that does not.
-func (f function) position(r *http.Request, c parley.Caller, id parley.SessionID) (parley.RunRef, int, error) {
+func (p *page) position(r *http.Request) (parley.RunRef, int, error) {
 	text := r.Header.Get("Last-Event-ID")
 	name, place, ok := strings.Cut(text, "/")
 	run, err := url.PathUnescape(name)
@@ -117,30 +115,26 @@ func (f function) position(r *http.Request, c parley.Caller, id parley.SessionID
 	if !ok || err != nil || err2 != nil {
 		return parley.RunRef{}, 0, nil
 	}
-	ref, err := f.API.Store.OpenRun(r.Context(), c, id, parley.RunID(run))
+	ref, err := p.API.Store.OpenRun(r.Context(), p.caller, p.id, parley.RunID(run))
 	if errors.Is(err, parley.ErrNotFound) {
 		return parley.RunRef{}, 0, nil
 	}
 	return ref, int(at), err
 }
 
-// brokenOff is what follows a reply that broke off.
-func brokenOff(p *parley.Project, language string) string {
-	return "\n\n" + cut(p.Say(parley.TextApology, language), 1000)
-}
+// say is a sentence of Parley's own, as the session's project words it.
+func (p *page) say(key string) string { return p.project.Say(key, p.session.Language) }
 
-// ending is what a reply ends with of which not all can be shown.
-func ending(p *parley.Project, language string) string {
-	return "\n\n" + cut(p.Say(parley.TextCut, language), 1000)
-}
+// addition is what follows a reply of which not all is there: TextApology where it
+// broke off, TextCut where not all can be shown.
+func (p *page) addition(key string) string { return "\n\n" + cut(p.say(key), 1000) }
 
 // reply writes a run to one reader.
 type reply struct {
 	page
-	r       *http.Request
-	out     *sse.Writer
-	project *parley.Project
-	run     parley.RunID
+	r   *http.Request
+	out *sse.Writer
+	run parley.RunID
 	// sent is how many bytes of the reply the reader has, held what comes next and
 	// can be shown only if the reply ends soon; full says that no more is shown.
 	sent   int
@@ -167,7 +161,7 @@ func (s *reply) preface(letters []parley.Entry, a awaited) {
 	if len(letters) == 0 {
 		return
 	}
-	text := letterText(letters, func(e parley.Entry) string { return s.content(s.r, s.project, s.session.Language, e) })
+	text := letterText(letters, func(e parley.Entry) string { return s.content(s.r, e) })
 	if a.run != "" || a.isMissed() {
 		text += "\n\n"
 	}
@@ -221,14 +215,13 @@ func (s *reply) end(e *run.End) {
 		case <-time.After(cancelLag):
 		}
 	}
-	apology := s.project.Say(parley.TextApology, s.session.Language)
 	if e.Status == parley.StatusIncomplete && e.Entry != nil {
-		s.text(run.Event{Text: brokenOff(s.project, s.session.Language)})
+		s.text(run.Event{Text: s.addition(parley.TextApology)})
 	}
 	s.chunk(s.held)
 	last := event{Type: "message-complete", Data: &length{s.before + s.sent}}
 	if e.Status == parley.StatusFailed || e.Entry == nil {
-		last = event{Type: "error", Message: apology}
+		last = event{Type: "error", Message: s.say(parley.TextApology)}
 		if e.Entry != nil && e.Entry.Text != "" {
 			last.Message = e.Entry.Text
 		}

@@ -27,14 +27,13 @@ type updateMessage struct {
 // every session, known or not, open or closed: the widget takes anything else
 // for a reason to ask again, and again.
 func (f function) updates(w http.ResponseWriter, r *http.Request) error {
-	caller, project, id, err := f.queried(r)
+	p, err := f.queried(r)
 	if err != nil {
 		return err
 	}
-	last := r.Header.Get("Last-Event-ID")
-	after, err := strconv.ParseUint(last, 10, 62)
-	u := &connection{updates: updates{page: f.pageOf(caller, id)}, r: r, project: project}
-	told, err := u.begin(r.Context(), parley.Seq(after), last != "" && err == nil)
+	after, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 62)
+	u := &connection{updates: updates{page: p}, r: r}
+	told, err := u.begin(r.Context(), parley.Seq(after), err == nil)
 	if err != nil {
 		return err
 	}
@@ -48,7 +47,7 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err == nil && f.Hold > 0 {
 		err = api.Hold{For: f.Hold, Poll: f.Poll, Heartbeat: f.Heartbeat, Now: f.Now, Look: u.look,
-			Seat: f.API.Store.SeatingOf(caller)}.Wait(r.Context(), u.out)
+			Seat: f.API.Store.SeatingOf(p.caller)}.Wait(r.Context(), u.out)
 	}
 	if err == nil {
 		err = u.out.Retry(u.retry())
@@ -56,18 +55,17 @@ func (f function) updates(w http.ResponseWriter, r *http.Request) error {
 	if err == nil && !u.gave() {
 		api.Routine(r)
 	}
-	f.API.Cut(r, project.ID, err)
+	f.API.Cut(r, p.project.ID, err)
 	return nil
 }
 
 // connection is one on which a page asks for its updates.
 type connection struct {
 	updates
-	r       *http.Request
-	project *parley.Project
-	out     *sse.Writer
-	wrote   bool      // since it last looked
-	gaveAt  time.Time // when the first update was given; zero while none was
+	r      *http.Request
+	out    *sse.Writer
+	wrote  bool      // since it last looked
+	gaveAt time.Time // when the first update was given; zero while none was
 }
 
 // connected is the first event. Its id is what the page goes on from if the
@@ -139,7 +137,7 @@ var senders = map[parley.AuthorKind]string{
 // one, of a person's as much as it takes at once.
 func (u *connection) pieces(e parley.Entry) (all []string) {
 	longest := parley.ChannelHissuno.MaxHumanBytes()
-	text := u.function.content(u.r, u.project, u.session.Language, e)
+	text := u.content(u.r, e)
 	if e.Run == "" && len(text) > longest {
 		text = cut(text, longest-len("…")) + "…"
 	}
@@ -152,13 +150,13 @@ func (u *connection) pieces(e parley.Entry) (all []string) {
 
 // content is what is shown of a message that is not streamed: its text with the
 // addresses of what is attached, as the widget shows text only.
-func (f function) content(r *http.Request, p *parley.Project, language string, e parley.Entry) string {
-	text := strings.TrimSpace(e.Written(func(a parley.Attachment) string { return f.API.FileURL(r, p.ID, a.ID, a.Name) }))
+func (p *page) content(r *http.Request, e parley.Entry) string {
+	text := strings.TrimSpace(e.Written(func(a parley.Attachment) string { return p.API.FileURL(r, p.project.ID, a.ID, a.Name) }))
 	if e.Status == parley.StatusIncomplete {
-		text += brokenOff(p, language)
+		text += p.addition(parley.TextApology)
 	}
 	if len(text) > MaxReplyBytes {
-		end := ending(p, language)
+		end := p.addition(parley.TextCut)
 		text = cut(text, MaxReplyBytes-len(end)) + end
 	}
 	return text

@@ -7,7 +7,6 @@ import (
 
 	"parley/shared/api"
 	"parley/shared/parley"
-	"parley/shared/run"
 )
 
 // actionCall is a call of an action by the agent, with its result.
@@ -82,7 +81,7 @@ func newAction(c *parley.ActionCall) action {
 
 func result(c *parley.ActionCall) any {
 	var a hostAnswer
-	answered := c.Result != nil && json.Unmarshal(c.Result, &a) == nil && a.Status != 0
+	answered := json.Unmarshal(c.Result, &a) == nil && a.Status != 0
 	switch {
 	case answered && refuses(a):
 		return hostResponse{a.Status, string(a.Body)}
@@ -90,10 +89,8 @@ func result(c *parley.ActionCall) any {
 		return failed{c.Error}
 	case c.Form != nil && c.Form.Submitted == 0:
 		return formWanted{form{c.ID, c.Form.Parameters, c.Arguments}}
-	case c.Result == nil:
-		return json.RawMessage("null")
 	case !answered:
-		return c.Result
+		return c.Result // nil is null in JSON
 	}
 	return hostResponse{a.Status, string(a.Body)}
 }
@@ -137,8 +134,7 @@ func (s *sent) show(e parley.Entry) {
 		}
 		s.UI = &uiResponse{"ui", uiValue{"ui_component", c.Name, response(c), neutral(e.Text)}, e.LikelyResolved}
 		if c.Form != nil && c.Form.Submitted == 0 {
-			form := newAction(c)
-			s.Form = &form
+			s.Form = new(newAction(c))
 		}
 	}
 }
@@ -164,28 +160,22 @@ type executedAction struct {
 	Response any `json:"response"`
 }
 
-func (f function) execute(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) execute(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in filled
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, in.SessionID, "")
 	brought, err := overrides(in.Request.Headers, in.Request.Query, in.Request.Path, in.Request.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := api.Lasting(r, run.FormTime)
-	defer cancel()
-	out, err := f.Runs.Submit(ctx, c, parley.FormRequest{Session: in.SessionID, Message: in.MessageID, Call: in.ActionID,
+	out, err := f.Runs.Submit(r.Context(), c, parley.FormRequest{Session: in.SessionID, Message: in.MessageID, Call: in.ActionID,
 		Loose: formFields(brought), Overrides: brought})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return api.JSON(w, http.StatusOK, executed{executedAction{response(&out.Call)}})
+	return executed{executedAction{response(&out.Call)}}, nil
 }
 
 // overrides returns the values that a page supplies for the requests of actions.

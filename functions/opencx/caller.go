@@ -18,40 +18,39 @@ func (f function) caller(r *http.Request) (parley.Caller, *parley.Project, error
 	return f.API.ContactOf(r, r.Header.Get(botHeader))
 }
 
-// contact is what a browser says about its user. Every field may be null.
-type contact struct {
-	Email string         `json:"email"`
-	Name  string         `json:"non_verified_name"`
-	Data  map[string]any `json:"non_verified_custom_data"`
+// stranger returns who makes the request as far as the bot token tells.
+func (f function) stranger(r *http.Request) (parley.Caller, *parley.Project, error) {
+	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
+	if err != nil {
+		return parley.Caller{}, nil, err
+	}
+	return parley.Caller{Project: p.ID, Capability: true, Channel: parley.ChannelOpenCX, Address: api.Address(r)}, p, nil
 }
 
 type issued struct {
 	Token string `json:"token"`
 }
 
-func (f function) createUnverified(w http.ResponseWriter, r *http.Request) error {
-	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
-	if err != nil {
-		return err
+func (f function) createUnverified(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
+	var in struct { // what a browser says about its user; every field may be null
+		Email string         `json:"email"`
+		Name  string         `json:"non_verified_name"`
+		Data  map[string]any `json:"non_verified_custom_data"`
 	}
-	var in contact
 	if err := api.DecodeOptional(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	data, err := hints("non_verified_custom_data", in.Data)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: p.ID, Channel: parley.ChannelOpenCX, Address: api.Address(r),
+	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: p.ID, Channel: parley.ChannelOpenCX, Address: c.Address,
 		Identity: parley.Identity{Email: in.Email, Name: in.Name, Metadata: data}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := f.API.Keys.Contact(p, who.Visitor, false)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, issued{text})
+	return issued{text}, err
 }
 
 // authenticated is what the customer's server says about a person. Clients use
@@ -85,20 +84,20 @@ type contactID struct {
 
 // authenticate returns a token for one of the customer's people. The customer's
 // server calls it with a private key.
-func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
+func (f function) authenticate(r *http.Request) (any, error) {
 	key, err := f.API.PrivateKey(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !key.May(parley.ScopeReply) {
-		return denied("scope_missing", "this call needs a private key with the scope reply")
+		return nil, api.Denied("scope_missing", "this call needs a private key with the scope reply")
 	}
 	var in authenticated
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if in.Email == "" {
-		return api.InvalidField("email", "email is required")
+		return nil, api.InvalidField("email", "email is required")
 	}
 	data := in.CustomData
 	if data == nil {
@@ -106,7 +105,7 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 	}
 	metadata, err := pairs("customData", data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, value := range map[string]string{"phone": in.Phone, "language": in.Language} {
 		if value != "" {
@@ -123,21 +122,18 @@ func (f function) authenticate(w http.ResponseWriter, r *http.Request) error {
 	if o := in.Overrides; o != nil {
 		brought, err := overrides(o.Headers, o.Query, o.Path, o.Body)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		identity.Overrides = &brought
 	}
 	who, err := f.API.Store.Acquaint(r.Context(), parley.AcquaintRequest{Project: key.Project, Channel: parley.ChannelOpenCX, Proven: true, Identity: identity})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := f.API.Store.Project(r.Context(), key.Project)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := f.API.Keys.Contact(p, who.Visitor, true)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, vouched{text, contactID{who.Contact.ID}})
+	return vouched{text, contactID{who.Contact.ID}}, err
 }

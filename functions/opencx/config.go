@@ -2,12 +2,9 @@ package opencx
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"parley/shared/api"
@@ -41,16 +38,12 @@ type widgetConfig struct {
 	Modes            []mode       `json:"modes"`
 }
 
-func (f function) config(w http.ResponseWriter, r *http.Request) error {
-	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
-	if err != nil {
-		return err
-	}
+func (f function) config(_ *http.Request, _ parley.Caller, p *parley.Project) (any, error) {
 	out := widgetConfig{organisation{p.ID, p.Name}, cmp.Or(p.PollListSeconds, sessionsInterval), cmp.Or(p.PollSeconds, sessionInterval), []mode{}}
 	for _, m := range p.Modes {
 		out.Modes = append(out.Modes, mode{m.ID, m.Name, m.Slug})
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, nil
 }
 
 // pairs converts what a client says of a person or a session to text: strings as
@@ -66,9 +59,9 @@ func pairs(field string, in map[string]any) (map[string]string, error) {
 		case string:
 			out[k] = v
 		case bool:
-			out[k] = strconv.FormatBool(v)
+			out[k] = api.Encode(v)
 		case float64:
-			out[k] = number(v)
+			out[k] = api.Encode(v + 0) // which makes 0 of -0, as a browser does
 		default:
 			return nil, api.InvalidField(field, field+" holds strings, numbers and booleans")
 		}
@@ -81,37 +74,24 @@ func pairs(field string, in map[string]any) (map[string]string, error) {
 // chat and without an explanation. The external id is never cut, for it
 // identifies.
 func hints(field string, in map[string]any) (map[string]string, error) {
-	hasContent, err := pairs(field, in)
-	if err != nil || len(hasContent) == 0 {
-		return hasContent, err
+	said, err := pairs(field, in)
+	if err != nil || len(said) == 0 {
+		return said, err
 	}
-	room, kept := parley.MaxMetadata, map[string]string{}
-	if external, ok := hasContent[externalKey]; ok {
+	kept := map[string]string{}
+	if external, ok := said[externalKey]; ok {
 		kept[externalKey] = external
-		delete(hasContent, externalKey)
-		room--
+		delete(said, externalKey)
 	}
-	for _, name := range slices.Sorted(maps.Keys(hasContent)) {
-		if len(name) > parley.MaxMetadataBytes {
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if len(name) > parley.MaxMetadataBytes || len(kept) == parley.MaxMetadata {
 			continue
 		}
-		if room--; room < 0 {
-			break
-		}
-		value := hasContent[name]
+		value := said[name]
 		if len(value) > parley.MaxMetadataBytes {
 			value = strings.ToValidUTF8(value[:parley.MaxMetadataBytes], "") // no half of a character
 		}
 		kept[name] = value
 	}
 	return kept, nil
-}
-
-// number writes integers without an exponent, as a browser does.
-func number(v float64) string {
-	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-		return strconv.FormatInt(int64(v), 10)
-	}
-	b, _ := json.Marshal(v) // decoded from JSON
-	return string(b)
 }

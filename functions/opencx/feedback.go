@@ -8,39 +8,20 @@ import (
 	"parley/shared/parley"
 )
 
-func (f function) checkpoint(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) checkpoint(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		SessionID parley.SessionID `json:"session_id"`
 		Payload   json.RawMessage  `json:"payload"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, in.SessionID, "")
-	ctx, cancel := api.Lasting(r, changeTime)
-	defer cancel()
-	if _, err := f.API.Store.Checkpoint(ctx, c, in.SessionID, in.Payload); err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, success{true})
+	_, err := f.API.Store.Checkpoint(r.Context(), c, in.SessionID, in.Payload)
+	return success{Success: true}, err
 }
 
-// notRated is the answer to a rating where ratings are off. Newer clients then
-// withdraw it.
-type notRated struct {
-	Success bool   `json:"success"`
-	Reason  string `json:"reason"`
-}
-
-func (f function) rate(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) rate(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		SessionID parley.SessionID `json:"session_id"`
 		Score     int              `json:"score"`
@@ -48,20 +29,14 @@ func (f function) rate(w http.ResponseWriter, r *http.Request) error {
 		UUID      parley.EntryID   `json:"system_message_uuid"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, in.SessionID, "")
-	ctx, cancel := api.Lasting(r, changeTime)
-	defer cancel()
-	_, err = f.API.Store.RateOnce(ctx, c, in.SessionID,
-		parley.RateRequest{ID: in.UUID, Score: in.Score, Feedback: in.Feedback})
+	_, err := f.API.Store.RateOnce(r.Context(), c, in.SessionID, parley.RateRequest{ID: in.UUID, Score: in.Score, Feedback: in.Feedback})
 	if parley.Code(err) == "csat_off" {
-		return api.JSON(w, http.StatusOK, notRated{false, "request_cancelled"})
+		return success{Reason: "request_cancelled"}, nil // upon which newer clients withdraw the rating
 	}
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, success{true})
+	return success{Success: true}, err
 }
 
 // votes are the clients' names for votes.
@@ -72,28 +47,20 @@ type voted struct {
 	Success         bool           `json:"success"`
 }
 
-func (f function) vote(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.anybody(r)
-	if err != nil {
-		return err
-	}
+func (f function) vote(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		Action          string           `json:"action"`
 		SessionID       parley.SessionID `json:"sessionId"`
 		MessagePublicID parley.EntryID   `json:"messagePublicId"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, in.SessionID, "")
 	vote, known := votes[in.Action]
 	if !known {
-		return api.InvalidField("action", "action is upvote or downvote")
+		return nil, api.InvalidField("action", "action is upvote or downvote")
 	}
-	ctx, cancel := api.Lasting(r, changeTime)
-	defer cancel()
-	if _, err := f.API.Store.Vote(ctx, f.holding(c, in.SessionID), in.SessionID, in.MessagePublicID, vote); err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, voted{in.MessagePublicID, true})
+	_, err := f.API.Store.Vote(r.Context(), f.holding(c, in.SessionID), in.SessionID, in.MessagePublicID, vote)
+	return voted{in.MessagePublicID, true}, err
 }

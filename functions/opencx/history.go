@@ -66,8 +66,7 @@ var none = system{Type: "none"}
 // beginning stands for the messages that are missing from a very long session.
 // Clients drop it.
 func beginning(whole parley.FullTranscript) row {
-	text := "Earlier messages are not shown."
-	return row{PublicID: parley.EntryID(whole.Session.ID) + "-earlier", Type: "workflow_note", Content: content{&text},
+	return row{PublicID: parley.EntryID(whole.Session.ID) + "-earlier", Type: "workflow_note", Content: content{new("Earlier messages are not shown.")},
 		Sender: sender{Kind: fromSystem}, SentAt: api.Time(whole.Session.Created), System: none}
 }
 
@@ -76,8 +75,7 @@ func beginning(whole parley.FullTranscript) row {
 func greetingRows(e parley.Entry) []row {
 	var rows []row
 	for i, said := range e.Greeting {
-		text := neutral(said.Text)
-		rows = append(rows, row{PublicID: said.ID, Type: "message", Content: content{&text}, Sender: sender{Kind: fromAI},
+		rows = append(rows, row{PublicID: said.ID, Type: "message", Content: content{new(neutral(said.Text))}, Sender: sender{Kind: fromAI},
 			SentAt: api.Time(e.At - int64(len(e.Greeting)-i)), System: none})
 	}
 	return rows
@@ -114,10 +112,10 @@ func (v view) message(out *row, e parley.Entry) {
 		out.Sender = sender{Kind: fromUser}
 	case parley.AuthorHuman:
 		text = neutral(text)
-		out.Type, out.Sender = "agent_message", sender{fromAgent, orNull(e.Author.Name), orNull(e.Author.Picture)}
+		out.Type, out.Sender = "agent_message", sender{fromAgent, api.OrNull(e.Author.Name), api.OrNull(e.Author.Picture)}
 	default:
 		text = v.said(v.r.Context(), v.session, e)
-		out.Sender = sender{fromAI, orNull(e.Author.Name), orNull(e.Author.Picture)}
+		out.Sender = sender{fromAI, api.OrNull(e.Author.Name), api.OrNull(e.Author.Picture)}
 	}
 	out.Content.Text = &text
 	for _, p := range e.Parts {
@@ -203,8 +201,8 @@ func (v view) event(out *row, e parley.Entry) bool {
 
 // ownSentence turns the row into a sentence of Parley's own.
 func (v view) ownSentence(out *row, key string) {
-	text := neutral(v.sentence(v.r.Context(), v.session, key))
-	out.Type, out.Content.Text, out.Sender = "message", &text, sender{Kind: fromAI}
+	out.Type, out.Sender = "message", sender{Kind: fromAI}
+	out.Content.Text = new(neutral(v.sentence(v.r.Context(), v.session, key)))
 }
 
 // rated returns the payload of a rating, which must be an object whatever is
@@ -217,5 +215,5 @@ func rated(data json.RawMessage) json.RawMessage {
 	return json.RawMessage(api.Encode(struct {
 		Score    int     `json:"score"`
 		Feedback *string `json:"feedback"`
-	}{given.Score, orNull(given.Feedback)}))
+	}{given.Score, api.OrNull(given.Feedback)}))
 }

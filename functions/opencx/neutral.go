@@ -3,6 +3,7 @@ package opencx
 import (
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -173,9 +174,7 @@ func disarmLinks(text string) string {
 // that begin its lines.
 func addressAt(text string) string {
 	text = strings.TrimLeftFunc(text, func(r rune) bool { return r == '>' || unicode.IsSpace(r) || unicode.In(r, unicode.Z, unicode.C) })
-	if len(text) > maxAddress {
-		text = text[:maxAddress]
-	}
+	text = text[:min(len(text), maxAddress)]
 	if end := strings.IndexAny(text, " \t\n\f\r)"); end >= 0 {
 		text = text[:end]
 	}
@@ -192,10 +191,8 @@ var schemes = []string{"http://", "https://", "mailto:", "tel:"}
 func harmless(address string) bool {
 	address = strings.TrimPrefix(address, "<")
 	lower := strings.ToLower(address)
-	for _, s := range schemes {
-		if strings.HasPrefix(lower, s) {
-			return true
-		}
+	if slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(lower, s) }) {
+		return true
 	}
 	end := strings.IndexAny(address, "/?#")
 	if end < 0 {

@@ -3,6 +3,7 @@ package opencx
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"parley/shared/api"
@@ -27,11 +28,7 @@ func (f function) anybody(r *http.Request) (parley.Caller, *parley.Project, erro
 	if r.Header.Get("Authorization") != "" || !isOlder(r) {
 		return f.caller(r)
 	}
-	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
-	if err != nil {
-		return parley.Caller{}, nil, err
-	}
-	return parley.Caller{Project: p.ID, Capability: true, Channel: parley.ChannelOpenCX, Address: api.Address(r)}, p, nil
+	return f.stranger(r)
 }
 
 // holding returns the caller as one who holds the id of a session, unless it has a
@@ -80,13 +77,8 @@ func (m message) said(r *http.Request) map[string]any {
 // has no use for events, of which it would show empty answers. What it names is
 // its own clock's time of the newest row that it shows; that clock may be wrong,
 // and the page drops rows that it has.
-func unread(lines []line, since string) (new []line) {
-	for _, l := range lines {
-		if l.kind != fromSystem && (since == "" || l.kind != fromUser) {
-			new = append(new, l)
-		}
-	}
-	return new
+func unread(lines []line, since string) []line {
+	return slices.DeleteFunc(slices.Clone(lines), func(l line) bool { return l.kind == fromSystem || since != "" && l.kind == fromUser })
 }
 
 type me struct {
@@ -99,53 +91,41 @@ type status struct {
 	Is bool `json:"is"`
 }
 
-func (f function) me(w http.ResponseWriter, r *http.Request) error {
+func (f function) me(r *http.Request) (any, error) {
 	if r.Header.Get("Authorization") == "" {
-		if _, err := f.API.ProjectOf(r, r.Header.Get(botHeader)); err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, me{})
+		_, _, err := f.stranger(r)
+		return me{}, err
 	}
 	c, _, err := f.caller(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	who, err := f.API.Store.ContactOf(r.Context(), c)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, me{status{!c.Unproven}, who.ID, who.Name})
+	return me{status{!c.Unproven}, who.ID, who.Name}, err
 }
 
 // createMe takes down what a visitor says of themselves. Nobody checks it, so it
 // makes no contact: from then on the page sends it along with every request.
-func (f function) createMe(w http.ResponseWriter, r *http.Request) error {
-	if _, err := f.API.ProjectOf(r, r.Header.Get(botHeader)); err != nil {
-		return err
-	}
+func (f function) createMe(r *http.Request, _ parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		Email string `json:"email"`
 		Name  string `json:"name"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if in.Email == "" {
-		return api.InvalidField("email", "email is required")
+		return nil, api.InvalidField("email", "email is required")
 	}
-	return api.JSON(w, http.StatusOK, me{ContactID: parley.ContactID(in.Email), ContactName: in.Name})
+	return me{ContactID: parley.ContactID(in.Email), ContactName: in.Name}, nil
 }
 
-func (f function) prelude(w http.ResponseWriter, r *http.Request) error {
-	p, err := f.API.ProjectOf(r, r.Header.Get(botHeader))
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+func (f function) prelude(_ *http.Request, _ parley.Caller, p *parley.Project) (any, error) {
+	return struct {
 		InitialQuestions []string `json:"initialQuestions"`
 		AIEnabled        bool     `json:"aiEnabled"`
 		OfficeHours      struct{} `json:"officeHours"`
 		Timezone         *string  `json:"officeHoursTimezone"`
 		Organization     string   `json:"organizationName"`
-	}{[]string{}, true, struct{}{}, nil, p.Name})
+	}{[]string{}, true, struct{}{}, nil, p.Name}, nil
 }

@@ -5,11 +5,11 @@
 package opencx
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"parley/shared/api"
-	"parley/shared/parley"
 	"parley/shared/run"
 )
 
@@ -37,31 +37,30 @@ func New(c Config) http.Handler {
 	if c.API == nil || c.Runs == nil {
 		panic("opencx: API and Runs are required")
 	}
-	if c.Wait == 0 {
-		c.Wait = 20 * time.Second
-	}
+	c.Wait = cmp.Or(c.Wait, 20*time.Second)
 	f := function{c, newCache(maxRenderedBytes)}
-	routes := []api.Route{{Pattern: "POST /widget/authenticate-user", Handle: f.authenticate}}
+	stranger, anybody, contact := api.Visitor(f.stranger), api.Visitor(f.anybody), api.Visitor(f.caller)
+	routes := []api.Route{{Pattern: "POST /widget/authenticate-user", Handle: api.Answer(f.authenticate)}}
 	for _, base := range bases {
 		routes = append(routes,
-			api.Route{Pattern: "GET " + base + "/config", Handle: f.config},
-			api.Route{Pattern: "POST " + base + "/contact/create-unverified", Handle: f.createUnverified},
-			api.Route{Pattern: "POST " + base + "/create-session", Handle: f.createSession},
-			api.Route{Pattern: "GET " + base + "/sessions", Handle: f.sessions},
-			api.Route{Pattern: "GET " + base + "/session/{session}", Handle: f.session},
-			api.Route{Pattern: "GET " + base + "/poll/{session}", Handle: f.poll},
-			api.Route{Pattern: "GET " + base + "/session/history/{session}", Handle: f.history},
-			api.Route{Pattern: "POST " + base + "/chat/send", Handle: f.send},
-			api.Route{Pattern: "POST " + base + "/chat/vote", Handle: f.vote},
-			api.Route{Pattern: "POST " + base + "/checkpoint", Handle: f.checkpoint},
-			api.Route{Pattern: "POST " + base + "/action/execute", Handle: f.execute},
-			api.Route{Pattern: "POST " + base + "/session/resolve", Handle: f.resolve},
-			api.Route{Pattern: "POST " + base + "/submit-csat", Handle: f.rate},
-			api.Route{Pattern: "POST " + base + "/upload", Handle: f.upload},
-			api.Route{Pattern: "POST " + base + "/upload/v2", Handle: f.upload},
-			api.Route{Pattern: "GET " + base + "/me", Handle: f.me},
-			api.Route{Pattern: "GET " + base + "/prelude", Handle: f.prelude},
-			api.Route{Pattern: "POST " + base + "/me/create", Handle: f.createMe},
+			api.Route{Pattern: "GET " + base + "/config", Handle: stranger.Answer(f.config)},
+			api.Route{Pattern: "POST " + base + "/contact/create-unverified", Handle: stranger.Answer(f.createUnverified)},
+			api.Route{Pattern: "POST " + base + "/create-session", Handle: anybody.Answer(f.createSession)},
+			api.Route{Pattern: "GET " + base + "/sessions", Handle: contact.Answer(f.sessions)},
+			api.Route{Pattern: "GET " + base + "/session/{session}", Handle: anybody.Answer(f.session)},
+			api.Route{Pattern: "GET " + base + "/poll/{session}", Handle: anybody.Handle(f.poll)},
+			api.Route{Pattern: "GET " + base + "/session/history/{session}", Handle: anybody.Handle(f.history)},
+			api.Route{Pattern: "POST " + base + "/chat/send", Handle: anybody.Handle(f.send)},
+			api.Route{Pattern: "POST " + base + "/chat/vote", Handle: anybody.Answer(f.vote)},
+			api.Route{Pattern: "POST " + base + "/checkpoint", Handle: contact.Answer(f.checkpoint)},
+			api.Route{Pattern: "POST " + base + "/action/execute", Handle: api.Within(run.FormTime, contact.Answer(f.execute))},
+			api.Route{Pattern: "POST " + base + "/session/resolve", Handle: contact.Answer(f.resolve)},
+			api.Route{Pattern: "POST " + base + "/submit-csat", Handle: contact.Answer(f.rate)},
+			api.Route{Pattern: "POST " + base + "/upload", Handle: anybody.Handle(f.upload)},
+			api.Route{Pattern: "POST " + base + "/upload/v2", Handle: anybody.Handle(f.upload)},
+			api.Route{Pattern: "GET " + base + "/me", Handle: api.Answer(f.me)},
+			api.Route{Pattern: "GET " + base + "/prelude", Handle: stranger.Answer(f.prelude)},
+			api.Route{Pattern: "POST " + base + "/me/create", Handle: stranger.Answer(f.createMe)},
 		)
 	}
 	return c.API.Dialect(refuse, routes...)
@@ -83,15 +82,9 @@ func refuse(w http.ResponseWriter, _ *http.Request, p api.Problem) {
 	_ = api.JSON(w, p.Status, errorDto{p.Status, p.Detail, p.Code})
 }
 
-// success is the answer of calls that return nothing else.
+// success is the answer of calls that return nothing else, with the reason why
+// nothing was done.
 type success struct {
-	Success bool `json:"success"`
-}
-
-// changeTime is how long a change may take where the host sets no limit. It goes
-// on though the client has left. Our choice.
-const changeTime = 20 * time.Second
-
-func denied(code, text string) error {
-	return &parley.Error{Kind: parley.ErrDenied, Code: code, Text: text}
+	Success bool   `json:"success"`
+	Reason  string `json:"reason,omitempty"`
 }

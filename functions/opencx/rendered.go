@@ -123,11 +123,7 @@ func (c *cache) remove(e *list.Element) {
 }
 
 // render returns the session in the path with what clients get of it.
-func (f function) render(r *http.Request) (*parley.Session, place, *rendered, error) {
-	c, p, err := f.anybody(r)
-	if err != nil {
-		return nil, place{}, nil, err
-	}
+func (f function) render(r *http.Request, c parley.Caller, p *parley.Project) (*parley.Session, place, *rendered, error) {
 	id := parley.SessionID(r.PathValue("session"))
 	c, at := f.holding(c, id), place{p.ID, id, f.API.Bases(r).Uploads}
 	session, kept, err := f.renderFor(r, c, p, at)
@@ -217,8 +213,8 @@ func (r *rendered) add(out row) {
 }
 
 // poll answers with the session and all of its rows.
-func (f function) poll(w http.ResponseWriter, r *http.Request) error {
-	session, at, kept, err := f.render(r)
+func (f function) poll(w http.ResponseWriter, r *http.Request, c parley.Caller, p *parley.Project) error {
+	session, at, kept, err := f.render(r, c, p)
 	if err != nil {
 		return err
 	}
@@ -240,8 +236,8 @@ func (f function) poll(w http.ResponseWriter, r *http.Request) error {
 
 // history returns only the rows. Clients of 2025 ask for the rows after a time, and
 // take every row they get for a new one.
-func (f function) history(w http.ResponseWriter, r *http.Request) error {
-	_, _, kept, err := f.render(r)
+func (f function) history(w http.ResponseWriter, r *http.Request, c parley.Caller, p *parley.Project) error {
+	_, _, kept, err := f.render(r, c, p)
 	if err != nil {
 		return err
 	}

@@ -91,11 +91,7 @@ type reason struct {
 	Message string `json:"message"`
 }
 
-func (f function) send(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.anybody(r)
-	if err != nil {
-		return err
-	}
+func (f function) send(w http.ResponseWriter, r *http.Request, c parley.Caller, p *parley.Project) error {
 	var in message
 	if err := api.DecodeUpTo(r, maxSendBytes, &in); err != nil {
 		if parley.Code(err) == "too_large" {
@@ -104,13 +100,13 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if in.BotToken != "" && in.BotToken != r.Header.Get(botHeader) {
-		return denied("unknown_key", "bot_token is not the one of the header")
+		return api.Denied("unknown_key", "bot_token is not the one of the header")
 	}
 	if in.SessionID == "" {
 		return api.InvalidField("session_id", "session_id is required")
 	}
 	if in.UUID == "" { // older pages need not choose one; sent again it is another message
-		in.UUID = parley.EntryID(newUUID())
+		in.UUID = parley.EntryID(parley.NewUUID())
 	}
 	c = f.holding(c, in.SessionID)
 	api.About(r, in.SessionID, parley.RunID(in.UUID))
@@ -121,7 +117,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return f.unsent(w, p, in.Language, err)
 	}
-	ctx, cancel := api.Lasting(r, changeTime)
+	ctx, cancel := api.Lasting(r, api.ChangeTime)
 	defer cancel()
 	stored, err := f.API.Store.Send(ctx, c, request)
 	if err != nil {
@@ -137,7 +133,7 @@ func (f function) send(w http.ResponseWriter, r *http.Request) error {
 // addresses that upload returned; nothing is fetched from them.
 func (f function) request(p *parley.Project, in message) (parley.SendRequest, error) {
 	out := parley.SendRequest{ID: in.UUID, Session: in.SessionID, Begun: true, Channel: parley.ChannelOpenCX, Content: in.Content,
-		Language: in.Language, IfBusy: parley.BusyQueue, Refs: map[parley.FileID]parley.Ref{}}
+		Language: in.Language, IfBusy: parley.BusyQueue, Refs: map[parley.FileID]parley.Ref{}, Data: filledIn(in.CustomData), LeaveMode: in.ExitMode != ""}
 	for _, a := range in.Attachments {
 		id, ok := f.fileOf(p, a.URL)
 		if !ok {
@@ -149,23 +145,20 @@ func (f function) request(p *parley.Project, in message) (parley.SendRequest, er
 	for _, m := range in.Initial {
 		out.Greeting = append(out.Greeting, parley.Said{ID: m.UUID, Text: m.Content})
 	}
-	if hasContent(in.CustomData) {
-		out.Data = in.CustomData
-	}
-	if hasContent(in.Context) {
-		out.Extras.Context = in.Context
-	}
-	out.LeaveMode = in.ExitMode != ""
+	out.Extras.Context = filledIn(in.Context)
 	out.Extras.Prompt = strings.TrimSpace(in.ExitMode + "\n" + in.FormSent)
 	var err error
 	out.Extras.Overrides, err = overrides(in.Headers, in.Query, nil, in.Body)
 	return out, err
 }
 
-// hasContent reports whether a JSON object has any fields.
-func hasContent(object json.RawMessage) bool {
-	text := strings.TrimSpace(string(object))
-	return text != "" && text != "{}" && text != "null"
+// filledIn returns a JSON object, nil if it has no fields.
+func filledIn(object json.RawMessage) json.RawMessage {
+	switch strings.TrimSpace(string(object)) {
+	case "", "{}", "null":
+		return nil
+	}
+	return object
 }
 
 // fileOf returns the project's file with a permanent address.

@@ -1,10 +1,9 @@
 package opencx
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -38,28 +37,18 @@ type assignee struct {
 	Avatar *string `json:"avatarUrl"`
 }
 
-// orNull returns null for an empty text, as the protocol demands.
-func orNull(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 // dto renders a session. Until it is resolved it is shown as open, for the visitor's
 // next message continues it; clients have no field for one in others.
 func (f function) dto(ctx context.Context, s *parley.Session, about parley.About) (sessionDto, error) {
-	out := sessionDto{ID: s.ID, TicketNumber: s.ID.Number(), Title: orNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.Updated()),
-		IsHandedOff: s.Holder != parley.HolderAI, IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed,
-		Channel: "web", IsVerified: s.Owner.Proven, Checkpoint: about.Checkpoint, Attributes: map[string]string{}}
+	out := sessionDto{ID: s.ID, TicketNumber: s.ID.Number(), Title: api.OrNull(neutralLine(s.Title)), CreatedAt: api.Time(s.Created),
+		UpdatedAt: api.Time(s.Updated()), IsHandedOff: s.Holder != parley.HolderAI,
+		IsOpened: s.State == parley.StateOpen || s.State == parley.StateClosed, Channel: "web", IsVerified: s.Owner.Proven,
+		Checkpoint: about.Checkpoint, Attributes: map[string]string{}}
 	if m := f.mode(ctx, s); m != nil {
 		out.ModeID = &m.ID
 	}
 	if s.Last != nil {
-		out.LastMessage = orNull(neutralLine(s.Last.Text))
-	}
-	if out.Checkpoint == nil {
-		out.Checkpoint = json.RawMessage("null")
+		out.LastMessage = api.OrNull(neutralLine(s.Last.Text))
 	}
 	var err error
 	out.Assignee, err = f.assignee(ctx, s)
@@ -99,16 +88,8 @@ func (f function) assignee(ctx context.Context, s *parley.Session) (assignee, er
 	if parley.Code(err) == "not_found" {
 		return out, nil
 	}
-	out.Name, out.Avatar = orNull(o.Name), orNull(o.Picture)
+	out.Name, out.Avatar = api.OrNull(o.Name), api.OrNull(o.Picture)
 	return out, err
-}
-
-// newUUID returns a UUID of version 4, as clients expect ids to be.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // externalKey is the field of the custom data that keeps several devices of one
@@ -118,7 +99,7 @@ const externalKey = "external_id"
 // errNoScope is not a 401, for that would tell clients that their token is
 // invalid.
 func errNoScope() error {
-	return denied("external_id_missing", "without a verified contact this call needs an external_id")
+	return api.Denied("external_id_missing", "without a verified contact this call needs an external_id")
 }
 
 // toldBySend are the codes of refusals that a client shows when a message meets them,
@@ -133,44 +114,35 @@ func unbegun(c parley.Caller, id parley.SessionID) *parley.Session {
 		State: parley.StateOpen, Holder: parley.HolderAI, Created: now, At: now}
 }
 
-func (f function) createSession(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.anybody(r)
-	if err != nil {
-		return err
-	}
+func (f function) createSession(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		CustomData map[string]any `json:"customData"`
 	}
 	if err := api.DecodeOptional(r, &in); err != nil {
-		return err
+		return nil, err
 	}
-	id := parley.SessionID(newUUID())
+	id := parley.SessionID(parley.NewUUID())
 	if c.Capability {
 		c, in.CustomData = f.holding(c, id), consumer(r)
 	}
 	data, err := hints("customData", in.CustomData)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.External = data[externalKey]
 	if c.Unproven && c.External == "" {
-		return errNoScope()
+		return nil, errNoScope()
 	}
-	ctx, cancel := api.Lasting(r, changeTime)
-	defer cancel()
-	session, err := f.API.Store.Begin(ctx, c, parley.BeginRequest{ID: id, Channel: parley.ChannelOpenCX, Metadata: data})
+	session, err := f.API.Store.Begin(r.Context(), c, parley.BeginRequest{ID: id, Channel: parley.ChannelOpenCX, Metadata: data})
 	if toldBySend[parley.Code(err)] {
 		session, err = unbegun(c, id), nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, session.ID, "")
 	out, err := f.dto(r.Context(), session, parley.About{Metadata: data})
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, out)
+	return api.Created{Value: out}, err
 }
 
 type page struct {
@@ -180,41 +152,33 @@ type page struct {
 
 // sessions lists sessions. Clients send the cursor of the next page under one of
 // two names.
-func (f function) sessions(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) sessions(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	query := r.URL.Query()
 	where, err := filters(query.Get("filters"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.Unproven && where.External == "" {
-		return errNoScope()
+		return nil, errNoScope()
 	}
-	ask := parley.PageRequest{Cursor: query.Get("cursor")}
-	if ask.Cursor == "" {
-		ask.Cursor = query.Get("offset")
-	}
+	ask := parley.PageRequest{Cursor: cmp.Or(query.Get("cursor"), query.Get("offset"))}
 	list, next, err := f.API.Store.SessionsMatching(r.Context(), c, ask, where)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	abouts, err := f.API.Store.Abouts(r.Context(), list)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	api.AboutProject(r, p.ID)
-	out := page{Items: []sessionDto{}, Next: orNull(next)}
+	out := page{Items: []sessionDto{}, Next: api.OrNull(next)}
 	for i, session := range list {
 		dto, err := f.dto(r.Context(), session, abouts[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		out.Items = append(out.Items, dto)
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, nil
 }
 
 func filters(text string) (parley.SessionFilter, error) {
@@ -223,39 +187,29 @@ func filters(text string) (parley.SessionFilter, error) {
 	if text == "" || json.Unmarshal([]byte(text), &in) != nil || in == nil {
 		return parley.SessionFilter{}, wrong
 	}
-	hasContent, err := hints("filters", in)
+	said, err := hints("filters", in)
 	if err != nil {
 		return parley.SessionFilter{}, wrong
 	}
-	w := parley.SessionFilter{External: hasContent[externalKey], Metadata: hasContent}
-	delete(hasContent, externalKey)
-	return w, nil
+	external := said[externalKey]
+	delete(said, externalKey)
+	return parley.SessionFilter{External: external, Metadata: said}, nil
 }
 
 // session returns the session without its rows.
-func (f function) session(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.anybody(r)
-	if err != nil {
-		return err
-	}
+func (f function) session(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	id := parley.SessionID(r.PathValue("session"))
-	out, err := f.now(r, f.holding(c, id), id)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, out)
+	return f.now(r, f.holding(c, id), id)
 }
 
 // now is a session as it stands.
 func (f function) now(r *http.Request, c parley.Caller, id parley.SessionID) (sessionDto, error) {
 	whole, err := f.API.Store.FullTranscript(r.Context(), c, id, 0)
+	if err == nil && f.revives(r, whole.Session) {
+		whole, err = f.API.Store.FullTranscript(r.Context(), c, id, 0)
+	}
 	if err != nil {
 		return sessionDto{}, err
-	}
-	if f.revives(r, whole.Session) {
-		if whole, err = f.API.Store.FullTranscript(r.Context(), c, id, 0); err != nil {
-			return sessionDto{}, err
-		}
 	}
 	return f.dto(r.Context(), whole.Session, whole.About)
 }
@@ -264,33 +218,23 @@ func (f function) now(r *http.Request, c parley.Caller, id parley.SessionID) (se
 // a client that polls is the only reader its run has, and lets nobody write until
 // that has ended.
 func (f function) revives(r *http.Request, session *parley.Session) bool {
-	ctx, cancel := api.Lasting(r, changeTime)
+	ctx, cancel := api.Lasting(r, api.ChangeTime)
 	defer cancel()
 	revived, err := f.Runs.ReviveIn(ctx, session)
 	f.logUnread(r, "revive a run", err)
 	return revived && err == nil
 }
 
-func (f function) resolve(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) resolve(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		SessionID parley.SessionID `json:"session_id"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, in.SessionID, "")
-	ctx, cancel := api.Lasting(r, changeTime)
-	defer cancel()
-	if err := f.API.Store.Resolve(ctx, c, in.SessionID, c.Author()); err != nil {
-		return err
+	if err := f.API.Store.Resolve(r.Context(), c, in.SessionID, c.Author()); err != nil {
+		return nil, err
 	}
-	out, err := f.now(r, c, in.SessionID)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, out)
+	return f.now(r, c, in.SessionID)
 }

@@ -34,11 +34,7 @@ type uploaded struct {
 	FileURL  string `json:"fileUrl"`
 }
 
-func (f function) upload(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.anybody(r)
-	if err != nil {
-		return err
-	}
+func (f function) upload(w http.ResponseWriter, r *http.Request, c parley.Caller, p *parley.Project) error {
 	var held parley.SessionID
 	if id := parley.SessionID(r.URL.Query().Get("sessionId")); id != "" && c.Capability {
 		c, held = f.holding(c, id), id

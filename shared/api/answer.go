@@ -7,8 +7,8 @@ import (
 	"parley/shared/parley"
 )
 
-// changeTime is how long a change may take where the host sets no limit. Our choice.
-const changeTime = 20 * time.Second
+// ChangeTime is how long a change may take where the host sets no limit. Our choice.
+const ChangeTime = 20 * time.Second
 
 // Call answers a request with one value, which is sent as JSON: with status 200, or 201
 // for a Created. What it began is finished though the client leaves, unless it only
@@ -22,7 +22,7 @@ type Created struct{ Value any }
 func Answer(call Call) HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method != http.MethodGet {
-			ctx, cancel := Lasting(r, changeTime)
+			ctx, cancel := Lasting(r, ChangeTime)
 			defer cancel()
 			r = r.WithContext(ctx)
 		}
@@ -37,8 +37,30 @@ func Answer(call Call) HandlerFunc {
 	}
 }
 
+// Within lets a handler's changes take longer than ChangeTime where the host sets no
+// limit.
+func Within(most time.Duration, handle HandlerFunc) HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := Lasting(r, most)
+		defer cancel()
+		return handle(w, r.WithContext(ctx))
+	}
+}
+
 // Visitor says who makes a request, as API.Caller does.
 type Visitor func(r *http.Request) (parley.Caller, *parley.Project, error)
+
+// Handle makes a handler of one that writes its answer by itself, and is only for whom
+// the Visitor knows.
+func (who Visitor) Handle(handle func(w http.ResponseWriter, r *http.Request, c parley.Caller, p *parley.Project) error) HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		c, p, err := who(r)
+		if err != nil {
+			return err
+		}
+		return handle(w, r, c, p)
+	}
+}
 
 // Answer makes a handler of a call that is only for whom the Visitor knows.
 func (who Visitor) Answer(call func(r *http.Request, c parley.Caller, p *parley.Project) (any, error)) HandlerFunc {

@@ -21,10 +21,11 @@ var ErrTicketOver error = &parley.Error{Kind: parley.ErrDenied, Code: "token_exp
 // Project returns the project of the request's key. The error is unknown_key,
 // origin_refused or calls_limit.
 func (a *API) Project(r *http.Request) (*parley.Project, error) {
-	return a.projectOf(r, r.Header.Get(KeyHeader))
+	return a.ProjectOf(r, r.Header.Get(KeyHeader))
 }
 
-func (a *API) projectOf(r *http.Request, key string) (*parley.Project, error) {
+// ProjectOf is Project for a dialect whose clients send the key in another place.
+func (a *API) ProjectOf(r *http.Request, key string) (*parley.Project, error) {
 	return a.ProjectBy(r, key, checkOrigin)
 }
 
@@ -43,7 +44,7 @@ func (a *API) ProjectBy(r *http.Request, key string, rule OriginRule) (*parley.P
 	if err := rule(r, p, key); err != nil {
 		return p, err
 	}
-	return p, a.Store.TakeCall(p, parley.Caller{Project: p.ID, Address: address(r)})
+	return p, a.Store.TakeCall(p, parley.Caller{Project: p.ID, Address: Address(r)})
 }
 
 // Caller returns who makes the request: the project by its key, the visitor by
@@ -56,18 +57,18 @@ func (a *API) Caller(r *http.Request) (parley.Caller, *parley.Project, error) {
 
 // CallerOf is Caller with a key and a token from another place in the request.
 func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parley.Project, error) {
-	p, err := a.projectOf(r, key)
+	p, err := a.ProjectOf(r, key)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
 	if text == "" {
-		return parley.Caller{}, nil, denied("token_missing", "this call needs a visitor token")
+		return parley.Caller{}, nil, Denied("token_missing", "this call needs a visitor token")
 	}
 	c, err := a.Keys.ReadVisitor(p, text)
 	if err != nil {
 		return parley.Caller{}, nil, refusal("token", err)
 	}
-	c.Address = address(r)
+	c.Address = Address(r)
 	return c, p, a.Store.TakeCall(p, c)
 }
 
@@ -81,7 +82,7 @@ func (a *API) Newcomer(r *http.Request) (parley.Caller, *parley.Project, error) 
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
-	return parley.Caller{Project: p.ID, Address: address(r)}, p, nil
+	return parley.Caller{Project: p.ID, Address: Address(r)}, p, nil
 }
 
 // Stranger is Newcomer for a call that takes no token, and may have the key in its
@@ -91,11 +92,11 @@ func (a *API) Stranger(r *http.Request) (parley.Caller, *parley.Project, error) 
 	if key == "" {
 		key = r.URL.Query().Get("key")
 	}
-	p, err := a.projectOf(r, key)
+	p, err := a.ProjectOf(r, key)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
-	return parley.Caller{Project: p.ID, Address: address(r)}, p, nil
+	return parley.Caller{Project: p.ID, Address: Address(r)}, p, nil
 }
 
 // Reader returns who reads a session: by key and token, or by a ticket in the
@@ -114,7 +115,7 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 	if err != nil {
 		return parley.Caller{}, nil, refusal("token", err)
 	}
-	p, err := a.projectOf(r, t.Key)
+	p, err := a.ProjectOf(r, t.Key)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
@@ -127,7 +128,7 @@ func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, 
 	if t.Session != session {
 		return parley.Caller{}, nil, &parley.Error{Kind: parley.ErrNotFound, Code: "not_found", Text: "session not found"}
 	}
-	t.Caller.Address = address(r)
+	t.Caller.Address = Address(r)
 	return t.Caller, p, a.Store.TakeCall(p, t.Caller)
 }
 
@@ -152,7 +153,7 @@ func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) 
 // Pass is Identity for one that a chat hub's client shows.
 func (a *API) Pass(p *parley.Project, text string) (token.Pass, error) {
 	if text == "" {
-		return token.Pass{}, denied("token_missing", "this call needs an identity that the project's backend has signed")
+		return token.Pass{}, Denied("token_missing", "this call needs an identity that the project's backend has signed")
 	}
 	pass, err := a.Keys.ReadPass(p, text)
 	if err != nil {
@@ -165,16 +166,17 @@ func (a *API) Pass(p *parley.Project, text string) (token.Pass, error) {
 func refusal(what string, err error) error {
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return denied(what+"_expired", "the "+what+" has expired")
+		return Denied(what+"_expired", "the "+what+" has expired")
 	case errors.Is(err, token.ErrRevoked):
-		return denied(what+"_revoked", "the "+what+" is no longer valid")
+		return Denied(what+"_revoked", "the "+what+" is no longer valid")
 	case errors.Is(err, token.ErrTooLong):
-		return denied(what+"_too_long", "the "+what+" is valid for longer than the project allows from when it was issued")
+		return Denied(what+"_too_long", "the "+what+" is valid for longer than the project allows from when it was issued")
 	}
-	return denied(what+"_invalid", "the "+what+" is malformed, or not signed for this project")
+	return Denied(what+"_invalid", "the "+what+" is malformed, or not signed for this project")
 }
 
-func denied(code, text string) error {
+// Denied is the error of a call that is not for who makes it.
+func Denied(code, text string) error {
 	return &parley.Error{Kind: parley.ErrDenied, Code: code, Text: text}
 }
 
@@ -192,9 +194,7 @@ func Bearer(h http.Header) string {
 }
 
 // Address is the network address of a request's client, without its port.
-func Address(r *http.Request) string { return address(r) }
-
-func address(r *http.Request) string {
+func Address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

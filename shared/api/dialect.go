@@ -6,28 +6,22 @@ import (
 	"parley/shared/parley"
 )
 
-// ProjectOf is Project for a dialect whose clients send the key in another
-// place.
-func (a *API) ProjectOf(r *http.Request, key string) (*parley.Project, error) {
-	return a.projectOf(r, key)
-}
-
 // ContactOf is CallerOf for a dialect whose tokens stand for people: the bearer
 // token is one that Keyring.Contact made.
 func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Project, error) {
-	p, err := a.projectOf(r, key)
+	p, err := a.ProjectOf(r, key)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
 	text := bearer(r)
 	if text == "" {
-		return parley.Caller{}, nil, denied("token_missing", "this call needs a contact token")
+		return parley.Caller{}, nil, Denied("token_missing", "this call needs a contact token")
 	}
 	c, err := a.Keys.ReadContact(p, text)
 	if err != nil {
 		return parley.Caller{}, nil, refusal("token", err)
 	}
-	c.Address = address(r)
+	c.Address = Address(r)
 	return c, p, a.Store.TakeCall(p, c)
 }
 

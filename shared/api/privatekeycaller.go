@@ -52,9 +52,9 @@ func (a *API) StaffNaming(r *http.Request, scope parley.Scope, named parley.Oper
 		return Staff{}, err
 	}
 	if !key.May(scope) {
-		return Staff{}, denied("scope_missing", "the key does not have the scope "+string(scope))
+		return Staff{}, Denied("scope_missing", "the key does not have the scope "+string(scope))
 	}
-	s := Staff{Project: p, Key: key, Caller: parley.Caller{Project: p.ID, Operator: key.Operator, Server: key.Operator == "", Address: address(r)}}
+	s := Staff{Project: p, Key: key, Caller: parley.Caller{Project: p.ID, Operator: key.Operator, Server: key.Operator == "", Address: Address(r)}}
 	if named != "" && key.Operator != "" && named != key.Operator {
 		return Staff{}, errOperatorUnknown()
 	}
@@ -73,12 +73,12 @@ func (a *API) StaffNaming(r *http.Request, scope parley.Scope, named parley.Oper
 }
 
 func errForeignPage() error {
-	return denied("origin_refused", "a private key is not for pages of other sites: it belongs on your server, and everybody "+
+	return Denied("origin_refused", "a private key is not for pages of other sites: it belongs on your server, and everybody "+
 		"who opens this page can read it; revoke it and make a new one")
 }
 
 func errOperatorUnknown() error {
-	return denied("operator_unknown", "the key does not act for this operator, or there is none of this id")
+	return Denied("operator_unknown", "the key does not act for this operator, or there is none of this id")
 }
 
 // ownPage reports whether the request does not come from a page of another site,
