@@ -7,8 +7,9 @@ import (
 	"parley/shared/parley"
 )
 
-// ChangeTime is how long a change may take where the host sets no limit. Our choice.
-const ChangeTime = 20 * time.Second
+// ChangeTime is how long a change may take where the host sets no limit, with the time
+// that a slow line takes to send the body. Our choice.
+const ChangeTime = time.Minute
 
 // Call answers a request with one value, which is sent as JSON: with status 200, or 201
 // for a Created. What it began is finished though the client leaves, unless it only
