@@ -56,6 +56,7 @@ func either(page, server api.HandlerFunc) api.HandlerFunc {
 	}
 }
 
+// staff says who of the team makes a request, with a key that has the scope.
 func (f function) staff(scope parley.Scope) api.Team {
 	return func(r *http.Request) (api.Staff, error) {
 		return f.API.StaffNaming(r, scope, parley.OperatorID(r.Header.Get(actorHeader)))

@@ -347,9 +347,6 @@ func (f function) onboarding(r *http.Request, c parley.Caller, _ *parley.Project
 			if in.Metadata != nil {
 				s.Metadata = in.Metadata
 			}
-			if s.Metadata == nil {
-				s.Metadata = json.RawMessage("null")
-			}
 			steps[in.StepID] = s
 		}
 		return json.RawMessage(api.Encode(steps)), nil

@@ -117,16 +117,7 @@ func (f *function) connect(ctx context.Context, e socket.Event) int {
 		err = f.Meet(ctx, c.Project, e.Ref)
 	}
 	status := f.refusal(ctx, e, err)
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("code", parley.Code(err))}
-	if p != nil {
-		attrs = append(attrs, slog.String("project", string(p.ID)))
-	}
-	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
-		level = slog.LevelError
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	f.API.Log.LogAttrs(ctx, level, "connect", attrs...)
+	f.API.LogConnect(ctx, p, status, err)
 	return status
 }
 

@@ -115,21 +115,15 @@ func VisitorOf(project parley.ProjectID, p parley.Profile) Visitor {
 		Device: of("device"), DeviceType: of("deviceType"), ScreenResolution: of("screenResolution"), Viewport: of("viewport"),
 		Language: api.OrNull(t.Language), Timezone: api.OrNull(t.Timezone), CreatedAt: api.Time(v.Created), UpdatedAt: api.Time(max(v.Created, t.Updated)),
 		LastSeenAt: api.TimeOrNull(v.Heard), WebsiteID: project, OrganizationID: project, IsBlocked: v.Blocked,
-		Attribution: orNullJSON(t.First), CurrentPage: currentPage(t), Contact: ContactOf(project, p)}
+		Attribution: t.First, CurrentPage: currentPage(t), Contact: ContactOf(project, p)}
 }
 
-func orNullJSON(object json.RawMessage) json.RawMessage {
-	if object == nil {
-		return json.RawMessage("null")
-	}
-	return object
-}
-
-// currentPage is the page with when it changed, which is kept beside it.
+// currentPage is the page with when it changed, which is kept beside it; nil, which is
+// null, for none.
 func currentPage(t parley.Tracking) json.RawMessage {
 	var page map[string]any
 	if t.Page == nil || json.Unmarshal(t.Page, &page) != nil {
-		return json.RawMessage("null")
+		return nil
 	}
 	page["updatedAt"] = api.Time(t.Updated)
 	return json.RawMessage(api.Encode(page))
