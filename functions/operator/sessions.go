@@ -30,7 +30,8 @@ func (f function) inbox(r *http.Request, s api.Staff) (any, error) {
 		return nil, err
 	}
 	q := r.URL.Query()
-	items, cursor, err := f.API.Store.Inbox(r.Context(), s.Caller, parley.InboxRequest{States: []parley.State{cmp.Or(parley.State(q.Get("state")), parley.StateOpen)},
+	state := cmp.Or(parley.State(q.Get("state")), parley.StateOpen)
+	items, cursor, err := f.API.Store.Inbox(r.Context(), s.Caller, parley.InboxRequest{States: []parley.State{state},
 		Holder: parley.Holder(q.Get("holder")), Operator: parley.OperatorID(q.Get("operator")), PageRequest: p})
 	return inbox{inboxItems(items), api.OrNull(cursor)}, err
 }
