@@ -57,7 +57,7 @@ type Hub struct {
 	// Socket answers the events of the socket API.
 	Socket socket.Handler
 
-	typists, calls live.Pace
+	typists, calls live.Pace[socket.Ref]
 	clients        hearing
 }
 
@@ -75,7 +75,8 @@ func New(c Config) *Hub {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Hub{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, calls: live.Pace{PerSecond: live.CallsPerSecond}}
+	h := &Hub{Config: c}
+	h.typists.Most, h.calls.Most = live.TypingPerSecond, live.CallsPerSecond
 	h.Negotiate = withCredentials(c.API.Dialect(refuseNegotiation, api.Route{Pattern: "POST " + NegotiatePath, Handle: h.negotiate}))
 	h.Socket = socket.Recovered(h.handle, broken, c.API.Log)
 	return h

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -43,16 +42,7 @@ func (h *Hub) connect(ctx context.Context, e socket.Event) socket.Answer {
 		err = h.API.Store.Connect(ctx, c)
 	}
 	status := statusOf(err)
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("code", parley.Code(err))}
-	if by.project != nil {
-		attrs = append(attrs, slog.String("project", string(by.project.ID)))
-	}
-	level := slog.LevelInfo
-	if status >= 500 {
-		level = slog.LevelError
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	h.API.Log.LogAttrs(ctx, level, "connect", attrs...)
+	h.API.LogConnect(ctx, by.project, status, err)
 	return socket.Answer{Status: status}
 }
 

@@ -35,13 +35,14 @@ func New(c Config) socket.Handler {
 	broken := func(socket.Event) socket.Answer {
 		return said(answer{Type: "error", Code: "internal"})
 	}
-	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: live.CallsPerSecond}}
+	f := &function{Config: c}
+	f.typists.Most, f.frames.Most = live.TypingPerSecond, live.CallsPerSecond
 	return socket.Recovered(f.handle, broken, c.Log)
 }
 
 type function struct {
 	Config
-	typists, frames live.Pace
+	typists, frames live.Pace[socket.Ref]
 }
 
 func (f *function) handle(ctx context.Context, e socket.Event) socket.Answer {

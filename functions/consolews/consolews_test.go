@@ -379,7 +379,7 @@ func TestCostOfAnHour(t *testing.T) {
 		}
 		inbox := func(h parley.Holder) float64 {
 			return units("the inbox", func() error {
-				_, _, err := d.store.Inbox(t.Context(), parleytest.Operator(), parley.InboxRequest{State: parley.StateOpen, Holder: h, PageRequest: parley.PageRequest{Limit: 30}})
+				_, _, err := d.store.Inbox(t.Context(), parleytest.Operator(), parley.InboxRequest{Holder: h, PageRequest: parley.PageRequest{Limit: 30}})
 				return err
 			})
 		}

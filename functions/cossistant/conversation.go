@@ -23,33 +23,29 @@ type pagination struct {
 // defaultList is how many conversations a page of the list has.
 const defaultList = 6
 
-func (f function) conversations(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
-	return f.list(w, r, c, c)
+func (f function) conversations(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
+	return f.list(r, c, c)
 }
 
 // list answers with conversations of a visitor as a viewer is shown them: the visitor,
 // or staff.
-func (f function) list(w http.ResponseWriter, r *http.Request, c, viewer parley.Caller) error {
+func (f function) list(r *http.Request, c, viewer parley.Caller) (any, error) {
 	page, err := api.Number(r, "page")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	limit, err := api.Number(r, "limit")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	page, limit = max(page, 1), cmp.Or(limit, defaultList)
 	if limit > parley.MaxPage || page > parley.MaxRecent {
-		return api.InvalidField("limit", "limit is 1 to 100, and page at most 100")
+		return nil, api.InvalidField("limit", "limit is 1 to 100, and page at most 100")
 	}
 	query := r.URL.Query()
 	sessions, err := f.API.Store.Recent(r.Context(), c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sessions = slices.DeleteFunc(sessions, func(s *parley.Session) bool {
 		resolved := s.State == parley.StateResolved
@@ -69,32 +65,25 @@ func (f function) list(w http.ResponseWriter, r *http.Request, c, viewer parley.
 	from, to := min((page-1)*limit, total), min(page*limit, total)
 	glimpses, err := f.API.Store.Glimpses(r.Context(), viewer, sessions[from:to])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v, list := f.view(r, viewer), []shape.Conversation{}
 	for i, s := range sessions[from:to] {
 		list = append(list, v.Conversation(s, glimpses[i]))
 	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		Conversations []shape.Conversation `json:"conversations"`
 		Pagination    pagination           `json:"pagination"`
-	}{list, pagination{page, limit, total, (total + limit - 1) / limit, to < total}})
+	}{list, pagination{page, limit, total, (total + limit - 1) / limit, to < total}}, nil
 }
 
-func (f function) conversation(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) conversation(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out, err := f.now(r, c, s)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string]shape.Conversation{"conversation": out})
+	return map[string]shape.Conversation{"conversation": out}, err
 }
 
 func sessionOf(r *http.Request) parley.SessionID { return parley.SessionID(r.PathValue("session")) }
@@ -115,18 +104,10 @@ const greetingCursor = "greeting"
 // timeline returns the newest items, oldest first, or those before a cursor. What the
 // page had shown before the first message counts as items, and comes with a page of its
 // own where the page with that message has no room.
-func (f function) timeline(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
-	return f.timelineOf(w, r, c)
-}
-
-func (f function) timelineOf(w http.ResponseWriter, r *http.Request, c parley.Caller) error {
+func (f function) timeline(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	limit, err := api.Number(r, "limit")
 	if err != nil || limit > parley.MaxPage || r.URL.Query().Has("limit") && limit == 0 {
-		return api.InvalidField("limit", "limit is 1 to 100")
+		return nil, api.InvalidField("limit", "limit is 1 to 100")
 	}
 	v, cursor := f.view(r, c), r.URL.Query().Get("cursor")
 	ask := parley.PageRequest{Limit: int(cmp.Or(limit, 50)), Cursor: cursor, Shown: v.Shown}
@@ -136,7 +117,7 @@ func (f function) timelineOf(w http.ResponseWriter, r *http.Request, c parley.Ca
 	}
 	s, entries, next, err := f.API.Store.Transcript(r.Context(), c, sessionOf(r), ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	items := []shape.Item{}
 	for i, e := range entries {
@@ -152,70 +133,49 @@ func (f function) timelineOf(w http.ResponseWriter, r *http.Request, c parley.Ca
 	if onlyGreeting {
 		next = ""
 	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		Items       []shape.Item `json:"items"`
 		NextCursor  *string      `json:"nextCursor"`
 		HasNextPage bool         `json:"hasNextPage"`
-	}{items, shape.OrNull(next), next != ""})
+	}{items, api.OrNull(next), next != ""}, nil
 }
 
-func (f function) seen(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
-	return f.seenOf(w, r, c)
-}
-
-func (f function) seenOf(w http.ResponseWriter, r *http.Request, c parley.Caller) error {
+func (f function) seen(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	marks, err := f.API.Store.Marks(r.Context(), c, s.ID)
-	if err != nil {
+	return map[string][]shape.Seen{"seenData": f.view(r, c).Seen(s, marks)}, err
+}
+
+// decode reads the body of a call on a session, whose visitorId is the caller's.
+func decode(r *http.Request, c parley.Caller, in any, named *parley.VisitorID) error {
+	if err := api.DecodeOptional(r, in); err != nil {
 		return err
 	}
-	return api.JSON(w, http.StatusOK, map[string][]shape.Seen{"seenData": f.view(r, c).Seen(s, marks)})
+	return same(c.Visitor, *named)
 }
 
-// about reads the body of a call on a session, whose visitorId is the caller's.
-func (f function) about(r *http.Request, in any, named *parley.VisitorID) (parley.Caller, *parley.Project, error) {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return c, nil, err
-	}
-	if err := api.DecodeOptional(r, in); err != nil {
-		return c, nil, err
-	}
-	return c, p, same(c.Visitor, *named)
-}
-
-func (f function) markSeen(w http.ResponseWriter, r *http.Request) error {
+func (f function) markSeen(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		VisitorID parley.VisitorID `json:"visitorId"`
 	}
-	c, _, err := f.about(r, &in, &in.VisitorID)
+	if err := decode(r, c, &in, &in.VisitorID); err != nil {
+		return nil, err
+	}
+	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	s, err := f.API.Store.Session(ctx, c, sessionOf(r))
-	if err != nil {
-		return err
+	if _, err := f.API.Store.MoveMark(r.Context(), c, s.ID, parley.MarkSeen, s.Seq); err != nil {
+		return nil, err
 	}
-	if _, err := f.API.Store.MoveMark(ctx, c, s.ID, parley.MarkSeen, s.Seq); err != nil {
-		return err
-	}
-	glimpses, err := f.API.Store.Glimpses(ctx, c, []*parley.Session{s})
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+	now, err := f.now(r, c, s)
+	return struct {
 		ConversationID parley.SessionID `json:"conversationId"`
 		LastSeenAt     *api.Time        `json:"lastSeenAt"`
-	}{s.ID, f.view(r, c).Conversation(s, glimpses[0]).VisitorLastSeenAt})
+	}{s.ID, now.VisitorLastSeenAt}, err
 }
 
 // maxPreviewBytes is the longest text of a preview that is taken (the protocol's 2,000
@@ -223,62 +183,55 @@ func (f function) markSeen(w http.ResponseWriter, r *http.Request) error {
 const maxPreviewBytes = 4 * 2000
 
 // typing tells the team that the visitor types, and what. Nothing is stored.
-func (f function) typing(w http.ResponseWriter, r *http.Request) error {
+func (f function) typing(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		IsTyping  *bool            `json:"isTyping"`
 		Preview   string           `json:"visitorPreview"`
 		VisitorID parley.VisitorID `json:"visitorId"`
 	}
-	c, _, err := f.about(r, &in, &in.VisitorID)
-	if err != nil {
-		return err
+	if err := decode(r, c, &in, &in.VisitorID); err != nil {
+		return nil, err
 	}
 	if in.IsTyping == nil || len(in.Preview) > maxPreviewBytes {
-		return api.InvalidField("isTyping", "isTyping is true or false, and visitorPreview has at most 2000 characters")
+		return nil, api.InvalidField("isTyping", "isTyping is true or false, and visitorPreview has at most 2000 characters")
 	}
 	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f.Typing != nil {
 		f.Typing(r.Context(), s, c.Author(), *in.IsTyping, in.Preview)
 	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		ConversationID parley.SessionID `json:"conversationId"`
 		IsTyping       bool             `json:"isTyping"`
 		Preview        *string          `json:"visitorPreview"`
 		SentAt         api.Time         `json:"sentAt"`
-	}{s.ID, *in.IsTyping, shape.OrNull(in.Preview), api.TimeOf(time.Now())})
+	}{s.ID, *in.IsTyping, api.OrNull(in.Preview), api.TimeOf(time.Now())}, nil
 }
 
-func (f function) rate(w http.ResponseWriter, r *http.Request) error {
+func (f function) rate(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		Rating    int              `json:"rating"`
 		Comment   string           `json:"comment"`
 		VisitorID parley.VisitorID `json:"visitorId"`
 	}
-	c, _, err := f.about(r, &in, &in.VisitorID)
-	if err != nil {
-		return err
+	if err := decode(r, c, &in, &in.VisitorID); err != nil {
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	s, err := f.API.Store.Session(ctx, c, sessionOf(r))
+	s, err := f.API.Store.Session(r.Context(), c, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.State != parley.StateResolved {
-		return &parley.Error{Kind: parley.ErrConflict, Code: "not_resolved", Text: "a conversation is rated when it is resolved"}
+		return nil, &parley.Error{Kind: parley.ErrConflict, Code: "not_resolved", Text: "a conversation is rated when it is resolved"}
 	}
-	rating, err := f.API.Store.Rate(ctx, c, s.ID, in.Rating, in.Comment)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+	rating, err := f.API.Store.Rate(r.Context(), c, s.ID, in.Rating, in.Comment)
+	return struct {
 		ConversationID parley.SessionID `json:"conversationId"`
 		Rating         int              `json:"rating"`
 		RatedAt        api.Time         `json:"ratedAt"`
-	}{s.ID, rating.Score, api.Time(rating.At)})
+	}{s.ID, rating.Score, api.Time(rating.At)}, err
 }
 
 type feedbackOut struct {
@@ -297,7 +250,7 @@ type feedbackOut struct {
 	UpdatedAt      api.Time          `json:"updatedAt"`
 }
 
-func (f function) feedback(w http.ResponseWriter, r *http.Request) error {
+func (f function) feedback(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		Rating         int              `json:"rating"`
 		Topic          string           `json:"topic"`
@@ -307,20 +260,17 @@ func (f function) feedback(w http.ResponseWriter, r *http.Request) error {
 		ConversationID parley.SessionID `json:"conversationId"`
 		VisitorID      parley.VisitorID `json:"visitorId"`
 	}
-	c, p, err := f.about(r, &in, &in.VisitorID)
-	if err != nil {
-		return err
+	if err := decode(r, c, &in, &in.VisitorID); err != nil {
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	given, err := f.API.Store.GiveFeedback(ctx, c, parley.Feedback{Session: in.ConversationID, Score: in.Rating, Comment: in.Comment,
+	given, err := f.API.Store.GiveFeedback(r.Context(), c, parley.Feedback{Session: in.ConversationID, Score: in.Rating, Comment: in.Comment,
 		Topic: in.Topic, Trigger: in.Trigger, Source: cmp.Or(strings.TrimSpace(in.Source), "widget")})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	api.About(r, in.ConversationID, "")
-	return api.JSON(w, http.StatusCreated, map[string]feedbackOut{"feedback": {ID: given.ID, OrganizationID: p.ID, WebsiteID: p.ID,
-		ConversationID: shape.OrNull(given.Session), VisitorID: c.Visitor, ContactID: shape.OrNull(c.Contact), Rating: given.Score,
-		Topic: shape.OrNull(given.Topic), Comment: shape.OrNull(given.Comment), Trigger: shape.OrNull(given.Trigger), Source: given.Source,
-		CreatedAt: api.Time(given.At), UpdatedAt: api.Time(given.At)}})
+	return api.Created{Value: map[string]feedbackOut{"feedback": {ID: given.ID, OrganizationID: p.ID, WebsiteID: p.ID,
+		ConversationID: api.OrNull(given.Session), VisitorID: c.Visitor, ContactID: api.OrNull(c.Contact), Rating: given.Score,
+		Topic: api.OrNull(given.Topic), Comment: api.OrNull(given.Comment), Trigger: api.OrNull(given.Trigger), Source: given.Source,
+		CreatedAt: api.Time(given.At), UpdatedAt: api.Time(given.At)}}}, nil
 }

@@ -36,32 +36,34 @@ func New(c Config) http.Handler {
 		panic("cossistant: API and Runs are required")
 	}
 	f := function{c}
+	visitor, viewer := api.Visitor(f.caller), api.Visitor(f.viewer)
+	reader, manager, actor := f.staff(parley.ScopeRead), f.staff(parley.ScopeManage), api.Team(f.actor)
 	return c.API.Dialect(refuse, append(f.server(),
-		api.Route{Pattern: "GET " + base + "/websites", Handle: f.website},
-		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}", Handle: f.patchVisitor},
-		api.Route{Pattern: "POST " + base + "/visitors/{visitor}/activity", Handle: f.activity},
-		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}/metadata", Handle: f.patchMetadata},
-		api.Route{Pattern: "POST " + base + "/contacts/identify", Handle: either(f.identify, f.vouch)},
-		api.Route{Pattern: "GET " + base + "/conversations", Handle: either(f.conversations, f.serverList)},
-		api.Route{Pattern: "POST " + base + "/conversations", Handle: f.create},
-		api.Route{Pattern: "GET " + base + "/conversations/{session}", Handle: either(f.conversation, f.serverConversation)},
-		api.Route{Pattern: "GET " + base + "/conversations/{session}/timeline", Handle: either(f.timeline, f.serverTimeline)},
-		api.Route{Pattern: "POST " + base + "/messages", Handle: either(f.message, f.serverMessage)},
-		api.Route{Pattern: "GET " + base + "/conversations/{session}/seen", Handle: either(f.seen, f.serverSeen)},
-		api.Route{Pattern: "POST " + base + "/conversations/{session}/seen", Handle: f.markSeen},
-		api.Route{Pattern: "POST " + base + "/conversations/{session}/typing", Handle: f.typing},
-		api.Route{Pattern: "POST " + base + "/conversations/{session}/rating", Handle: f.rate},
-		api.Route{Pattern: "POST " + base + "/feedback", Handle: f.feedback},
-		api.Route{Pattern: "POST " + base + "/uploads/sign-url", Handle: f.signURL},
-		api.Route{Pattern: "GET " + base + "/support/state", Handle: f.supportState},
-		api.Route{Pattern: "PATCH " + base + "/support/onboarding", Handle: f.onboarding},
+		api.Route{Pattern: "GET " + base + "/websites", Handle: api.Visitor(f.stranger).Answer(f.website)},
+		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}", Handle: visitor.Answer(f.patchVisitor)},
+		api.Route{Pattern: "POST " + base + "/visitors/{visitor}/activity", Handle: visitor.Answer(f.activity)},
+		api.Route{Pattern: "PATCH " + base + "/visitors/{visitor}/metadata", Handle: visitor.Answer(f.patchMetadata)},
+		api.Route{Pattern: "POST " + base + "/contacts/identify", Handle: either(visitor.Answer(f.identify), manager.Answer(f.vouch))},
+		api.Route{Pattern: "GET " + base + "/conversations", Handle: either(visitor.Answer(f.conversations), reader.Answer(f.serverList))},
+		api.Route{Pattern: "POST " + base + "/conversations", Handle: visitor.Answer(f.create)},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}", Handle: either(visitor.Answer(f.conversation), reader.Answer(f.record))},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}/timeline", Handle: viewer.Answer(f.timeline)},
+		api.Route{Pattern: "POST " + base + "/messages", Handle: either(visitor.Answer(f.message), actor.Answer(f.serverMessage))},
+		api.Route{Pattern: "GET " + base + "/conversations/{session}/seen", Handle: viewer.Answer(f.seen)},
+		api.Route{Pattern: "POST " + base + "/conversations/{session}/seen", Handle: visitor.Answer(f.markSeen)},
+		api.Route{Pattern: "POST " + base + "/conversations/{session}/typing", Handle: visitor.Answer(f.typing)},
+		api.Route{Pattern: "POST " + base + "/conversations/{session}/rating", Handle: visitor.Answer(f.rate)},
+		api.Route{Pattern: "POST " + base + "/feedback", Handle: visitor.Answer(f.feedback)},
+		api.Route{Pattern: "POST " + base + "/uploads/sign-url", Handle: visitor.Answer(f.signURL)},
+		api.Route{Pattern: "GET " + base + "/support/state", Handle: visitor.Answer(f.supportState)},
+		api.Route{Pattern: "PATCH " + base + "/support/onboarding", Handle: visitor.Answer(f.onboarding)},
 	)...)
 }
 
 type function struct{ Config }
 
-// changeTime is how long a change may take where the host sets no limit. It goes on
-// though the client has left. Our choice.
+// changeTime is how long it may take to make a visitor where the host sets no limit. It
+// goes on though the client has left. Our choice.
 const changeTime = 20 * time.Second
 
 // errorOut is an error in the format of the protocol. It has no code, by which clients
@@ -136,9 +138,4 @@ func same(visitor, named parley.VisitorID) error {
 func (f function) view(r *http.Request, c parley.Caller) shape.View {
 	return shape.View{Project: c.Project, Visitor: c.Visitor,
 		File: func(a parley.Attachment) string { return f.API.FileURL(r, c.Project, a.ID, a.Name) }}
-}
-
-// lasting is the request with a context for a change.
-func lasting(r *http.Request) (context.Context, context.CancelFunc) {
-	return api.Lasting(r, changeTime)
 }

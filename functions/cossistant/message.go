@@ -66,43 +66,43 @@ func (in item) files() (parts []part) {
 	return parts
 }
 
-func (f function) create(w http.ResponseWriter, r *http.Request) error {
+func (f function) create(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		ConversationID parley.SessionID `json:"conversationId"`
 		VisitorID      parley.VisitorID `json:"visitorId"`
 		Items          []item           `json:"defaultTimelineItems"`
 		Metadata       parley.Scalars   `json:"metadata"`
 	}
-	c, p, err := f.sender(r, &in, &in.VisitorID)
-	if err != nil {
-		return err
+	if err := api.DecodeUpTo(r, maxSendBytes, &in); err != nil {
+		return nil, err
+	}
+	if err := same(c.Visitor, in.VisitorID); err != nil {
+		return nil, err
 	}
 	api.About(r, in.ConversationID, "")
 	if in.ConversationID == "" || len(in.Items) == 0 {
-		return api.InvalidField("defaultTimelineItems", "a conversation has an id, and begins with a message of its visitor")
+		return nil, api.InvalidField("defaultTimelineItems", "a conversation has an id, and begins with a message of its visitor")
 	}
 	profile, err := f.API.Store.Profile(r.Context(), c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	last := len(in.Items) - 1
 	request, err := f.request(p, c, in.Items[last])
 	if err != nil {
-		return f.told(p, profile.Tracking.Language, err)
+		return nil, f.told(p, profile.Tracking.Language, err)
 	}
-	if request.Greeting, err = f.greeting(r, c, in.Items[:last]); err != nil {
-		return err
+	if request.Greeting, err = f.greeting(r, c, p, in.Items[:last]); err != nil {
+		return nil, err
 	}
 	request.Session, request.Begins = in.ConversationID, true
 	request.Language, request.Page, request.Metadata = profile.Tracking.Language, profile.Tracking.Where(), in.Metadata.Texts()
-	ctx, cancel := lasting(r)
-	defer cancel()
-	sent, err := f.API.Store.Send(ctx, c, request)
+	sent, err := f.API.Store.Send(r.Context(), c, request)
 	if err != nil {
-		return f.told(p, request.Language, err)
+		return nil, f.told(p, request.Language, err)
 	}
 	if sent.Pending {
-		f.Runs.Ask(ctx, sent.Ref)
+		f.Runs.Ask(r.Context(), sent.Ref)
 	}
 	v := f.view(r, c)
 	out, err := f.now(r, c, sent.Session)
@@ -110,37 +110,21 @@ func (f function) create(w http.ResponseWriter, r *http.Request) error {
 		f.API.Log.ErrorContext(r.Context(), "read the conversation", "error", err.Error())
 		out = v.Conversation(sent.Session, parley.Glimpse{Last: &sent.Message})
 	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		Conversation shape.Conversation `json:"conversation"`
 		Items        []shape.Item       `json:"initialTimelineItems"`
-	}{out, append(v.Greeting(sent.Session, sent.Message), *v.Item(sent.Session, sent.Message))})
-}
-
-// sender reads a body with messages, whose visitorId is the caller's.
-func (f function) sender(r *http.Request, in any, named *parley.VisitorID) (parley.Caller, *parley.Project, error) {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return c, nil, err
-	}
-	if err := api.DecodeUpTo(r, maxSendBytes, in); err != nil {
-		return c, nil, err
-	}
-	return c, p, same(c.Visitor, *named)
+	}{out, append(v.Greeting(sent.Session, sent.Message), *v.Item(sent.Session, sent.Message))}, nil
 }
 
 // greeting is what the page says that it showed. Whose words that was is believed as
 // far as the project has such an agent or such a person.
-func (f function) greeting(r *http.Request, c parley.Caller, items []item) ([]parley.Said, error) {
+func (f function) greeting(r *http.Request, c parley.Caller, p *parley.Project, items []item) ([]parley.Said, error) {
 	var people []parley.Operator
-	var err error
 	if slices.ContainsFunc(items, func(i item) bool { return i.UserID != "" }) {
+		var err error
 		if people, err = f.API.Store.Operators(r.Context(), c.Project); err != nil {
 			return nil, err
 		}
-	}
-	p, err := f.API.Store.Project(r.Context(), c.Project)
-	if err != nil {
-		return nil, err
 	}
 	var out []parley.Said
 	for _, in := range items {
@@ -164,17 +148,13 @@ func (f function) greeting(r *http.Request, c parley.Caller, items []item) ([]pa
 	return out, nil
 }
 
-func errNotYours() error {
-	return api.InvalidField("userId", "a page writes as its visitor, and names neither a person nor an agent")
-}
-
 // request is a visitor's message. Files are known by the addresses that they were
 // given; nothing is fetched from them.
 func (f function) request(p *parley.Project, c parley.Caller, in item) (parley.SendRequest, error) {
 	out := parley.SendRequest{ID: cmp.Or(in.ID, parley.EntryID(rand.Text())), Channel: parley.ChannelCossistant, Content: in.text(),
 		IfBusy: parley.BusyQueue, Refs: map[parley.FileID]parley.Ref{}}
 	if in.UserID != "" || in.AIAgentID != "" {
-		return out, errNotYours()
+		return out, api.InvalidField("userId", "a page writes as its visitor, and names neither a person nor an agent")
 	}
 	if in.Type != "" && in.Type != "message" {
 		return out, api.InvalidField("type", "a page sends messages")
@@ -225,47 +205,43 @@ func (f function) told(p *parley.Project, language string, err error) error {
 	return &said
 }
 
-func (f function) message(w http.ResponseWriter, r *http.Request) error {
+func (f function) message(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		ConversationID parley.SessionID `json:"conversationId"`
 		Item           item             `json:"item"`
 	}
-	var nobody parley.VisitorID
-	c, p, err := f.sender(r, &in, &nobody)
-	if err != nil {
-		return err
+	if err := api.DecodeUpTo(r, maxSendBytes, &in); err != nil {
+		return nil, err
 	}
 	api.About(r, in.ConversationID, parley.RunID(in.Item.ID))
 	if in.ConversationID == "" {
-		return api.InvalidField("conversationId", "conversationId is required")
+		return nil, api.InvalidField("conversationId", "conversationId is required")
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
 	v := f.view(r, c)
 	if in.Item.Type == "event" {
 		e := in.Item
 		if len(e.Parts) != 1 || e.Parts[0].Type != "event" || e.Parts[0].EventType != "visitor_identified" || e.UserID+e.AIAgentID != "" {
-			return api.InvalidField("item", "the one event that a page sends is visitor_identified")
+			return nil, api.InvalidField("item", "the one event that a page sends is visitor_identified")
 		}
-		s, entry, err := f.API.Store.NoteIdentified(ctx, c, in.ConversationID, cmp.Or(e.ID, parley.EntryID(rand.Text())))
+		s, entry, err := f.API.Store.NoteIdentified(r.Context(), c, in.ConversationID, cmp.Or(e.ID, parley.EntryID(rand.Text())))
 		if err != nil {
-			return f.told(p, "", err)
+			return nil, f.told(p, "", err)
 		}
-		return api.JSON(w, http.StatusOK, map[string]*shape.Item{"item": v.Item(s, entry)})
+		return map[string]*shape.Item{"item": v.Item(s, entry)}, nil
 	}
 	request, err := f.request(p, c, in.Item)
 	if err != nil {
-		return f.told(p, "", err)
+		return nil, f.told(p, "", err)
 	}
 	request.Session = in.ConversationID
-	sent, err := f.API.Store.Send(ctx, c, request)
+	sent, err := f.API.Store.Send(r.Context(), c, request)
 	if err != nil {
-		return f.told(p, "", err)
+		return nil, f.told(p, "", err)
 	}
 	if sent.Pending {
-		f.Runs.Ask(ctx, sent.Ref)
+		f.Runs.Ask(r.Context(), sent.Ref)
 	}
-	return api.JSON(w, http.StatusOK, map[string]*shape.Item{"item": v.Item(sent.Session, sent.Message)})
+	return map[string]*shape.Item{"item": v.Item(sent.Session, sent.Message)}, nil
 }
 
 // Limits of files, which the client has too.
@@ -278,11 +254,7 @@ var uploadTypes = []string{"image/jpeg", "image/png", "image/gif", "image/webp",
 var endings = map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp",
 	"application/pdf": ".pdf", "text/plain": ".txt", "text/csv": ".csv", "text/markdown": ".md", "application/zip": ".zip"}
 
-func (f function) signURL(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) signURL(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		ContentType string           `json:"contentType"`
 		WebsiteID   parley.ProjectID `json:"websiteId"`
@@ -294,27 +266,22 @@ func (f function) signURL(w http.ResponseWriter, r *http.Request) error {
 		} `json:"scope"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if in.WebsiteID != p.ID || in.Scope.OrganizationID != p.ID || in.Scope.WebsiteID != p.ID || in.Scope.Type != "conversation" {
-		return api.InvalidField("scope", "scope is a conversation of this website")
+		return nil, api.InvalidField("scope", "scope is a conversation of this website")
 	}
 	if !slices.Contains(uploadTypes, in.ContentType) {
-		return api.InvalidField("contentType", "files of this type are not taken")
+		return nil, api.InvalidField("contentType", "files of this type are not taken")
 	}
 	name := parley.FileName(cmp.Or(in.FileName, "file"+endings[in.ContentType]))
-	ctx, cancel := lasting(r)
-	defer cancel()
-	g, err := f.API.Store.GrantPut(ctx, c, name, in.ContentType, maxUploadBytes)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+	g, err := f.API.Store.GrantPut(r.Context(), c, name, in.ContentType, maxUploadBytes)
+	return struct {
 		UploadURL   string        `json:"uploadUrl"`
 		PublicURL   string        `json:"publicUrl"`
 		Key         parley.FileID `json:"key"`
 		Bucket      string        `json:"bucket"`
 		ExpiresAt   api.Time      `json:"expiresAt"`
 		ContentType string        `json:"contentType"`
-	}{g.Upload.URL, f.API.FileURL(r, p.ID, g.File.ID, g.File.Name), g.File.ID, "", api.TimeOf(g.Upload.Expires), g.File.Type})
+	}{g.Upload.URL, f.API.FileURL(r, p.ID, g.File.ID, g.File.Name), g.File.ID, "", api.TimeOf(g.Upload.Expires), g.File.Type}, err
 }

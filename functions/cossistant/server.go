@@ -2,6 +2,7 @@ package cossistant
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"maps"
 	"net/http"
@@ -21,18 +22,25 @@ const actorHeader = "X-Actor-User-Id"
 // server are the routes that are for servers alone. Those that pages have too stand
 // with them, see either.
 func (f function) server() []api.Route {
+	reader, manager, actor := f.staff(parley.ScopeRead), f.staff(parley.ScopeManage), api.Team(f.actor)
 	routes := []api.Route{
-		{Pattern: "GET " + base + "/conversations/inbox", Handle: f.inbox},
-		{Pattern: "POST " + base + "/conversations/{session}/read", Handle: f.read},
-		{Pattern: "GET " + base + "/visitors/{visitor}", Handle: f.visitor},
-		{Pattern: "POST " + base + "/contacts", Handle: f.putContact},
-		{Pattern: "GET " + base + "/contacts/{contact}", Handle: f.contact},
-		{Pattern: "PATCH " + base + "/contacts/{contact}", Handle: f.patchContact},
-		{Pattern: "PATCH " + base + "/contacts/{contact}/metadata", Handle: f.patchContact},
-		{Pattern: "DELETE " + base + "/contacts/{contact}", Handle: f.eraseContact},
+		{Pattern: "GET " + base + "/conversations/inbox", Handle: reader.Answer(f.inbox)},
+		{Pattern: "POST " + base + "/conversations/{session}/read", Handle: actor.Answer(f.read)},
+		{Pattern: "GET " + base + "/visitors/{visitor}", Handle: reader.Answer(f.visitor)},
+		{Pattern: "POST " + base + "/contacts", Handle: manager.Answer(f.putContact)},
+		{Pattern: "GET " + base + "/contacts/{contact}", Handle: reader.Answer(f.contact)},
+		{Pattern: "PATCH " + base + "/contacts/{contact}", Handle: manager.Answer(f.patchContact)},
+		{Pattern: "PATCH " + base + "/contacts/{contact}/metadata", Handle: manager.Answer(f.patchContact)},
+		{Pattern: "DELETE " + base + "/contacts/{contact}", Handle: manager.Handle(f.eraseContact)},
 	}
 	for path, do := range f.acts() {
-		routes = append(routes, api.Route{Pattern: "POST " + base + "/conversations/{session}/" + path, Handle: f.acting(do)})
+		routes = append(routes, api.Route{Pattern: "POST " + base + "/conversations/{session}/" + path,
+			Handle: actor.Answer(func(r *http.Request, s api.Staff) (any, error) {
+				if err := do(r.Context(), s.Caller, sessionOf(r), s.Author()); err != nil {
+					return nil, err
+				}
+				return f.record(r, s)
+			})})
 	}
 	return routes
 }
@@ -48,129 +56,87 @@ func either(page, server api.HandlerFunc) api.HandlerFunc {
 	}
 }
 
-func (f function) staff(r *http.Request, scope parley.Scope) (api.Staff, error) {
-	return f.API.StaffNaming(r, scope, parley.OperatorID(r.Header.Get(actorHeader)))
+// staff says who of the team makes a request, with a key that has the scope.
+func (f function) staff(scope parley.Scope) api.Team {
+	return func(r *http.Request) (api.Staff, error) {
+		return f.API.StaffNaming(r, scope, parley.OperatorID(r.Header.Get(actorHeader)))
+	}
 }
 
 // actor is staff where somebody has to act.
 func (f function) actor(r *http.Request) (api.Staff, error) {
-	s, err := f.staff(r, parley.ScopeReply)
+	s, err := f.staff(parley.ScopeReply)(r)
 	if err == nil && s.Operator == nil {
 		err = api.InvalidField(actorHeader, actorHeader+" names the member of the team who acts")
 	}
 	return s, err
 }
 
-// act is something that a person of the team does with a conversation.
-type act func(r *http.Request, s api.Staff) error
-
-func (f function) acts() map[string]act {
-	store := f.API.Store
-	reopen := func(r *http.Request, s api.Staff) error {
-		return store.Reopen(r.Context(), s.Caller, sessionOf(r), s.Author())
+// viewer is who reads what a visitor's page and the team's server are shown alike.
+func (f function) viewer(r *http.Request) (parley.Caller, *parley.Project, error) {
+	if api.Bearer(r.Header) == "" {
+		return f.caller(r)
 	}
-	return map[string]act{
-		"resolve": func(r *http.Request, s api.Staff) error {
-			return store.Resolve(r.Context(), s.Caller, sessionOf(r), s.Author())
-		},
-		"reopen":   reopen,
-		"not-spam": reopen,
-		"spam": func(r *http.Request, s api.Staff) error {
-			return store.MarkSpam(r.Context(), s.Caller, sessionOf(r), s.Author())
-		},
-		"archive": func(r *http.Request, s api.Staff) error {
-			return store.Archive(r.Context(), s.Caller, sessionOf(r), true)
-		},
-		"unarchive": func(r *http.Request, s api.Staff) error {
-			return store.Archive(r.Context(), s.Caller, sessionOf(r), false)
-		},
-		"join-escalation": func(r *http.Request, s api.Staff) error {
-			return store.TakeOver(r.Context(), s.Caller, sessionOf(r), s.Author())
-		},
-		"ai/resume": func(r *http.Request, s api.Staff) error {
-			return store.HandBack(r.Context(), s.Caller, sessionOf(r), s.Author())
-		},
-	}
+	s, err := f.staff(parley.ScopeRead)(r)
+	return s.Caller, s.Project, err
 }
 
-func (f function) acting(do act) api.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		s, err := f.actor(r)
-		if err != nil {
-			return err
+// act is something that a person of the team does with a conversation.
+type act func(ctx context.Context, c parley.Caller, id parley.SessionID, by parley.Author) error
+
+// acts are all of them by their paths.
+func (f function) acts() map[string]act {
+	store := f.API.Store
+	archive := func(archived bool) act {
+		return func(ctx context.Context, c parley.Caller, id parley.SessionID, _ parley.Author) error {
+			return store.Archive(ctx, c, id, archived)
 		}
-		if err := do(r, s); err != nil {
-			return err
-		}
-		return f.record(w, r, s)
+	}
+	return map[string]act{
+		"resolve":         store.Resolve,
+		"reopen":          store.Reopen,
+		"not-spam":        store.Reopen,
+		"spam":            store.MarkSpam,
+		"archive":         archive(true),
+		"unarchive":       archive(false),
+		"join-escalation": store.TakeOver,
+		"ai/resume":       store.HandBack,
 	}
 }
 
 // record answers with the conversation as it is now.
-func (f function) record(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) record(r *http.Request, s api.Staff) (any, error) {
 	session, err := f.API.Store.Session(r.Context(), s.Caller, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out, err := f.now(r, s.Caller, session)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return api.JSON(w, http.StatusOK, map[string]shape.Record{"conversation": shape.RecordOf(session, out)})
-}
-
-func (f function) serverConversation(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
-	return f.record(w, r, s)
-}
-
-func (f function) serverTimeline(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
-	return f.timelineOf(w, r, s.Caller)
-}
-
-func (f function) serverSeen(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
-	return f.seenOf(w, r, s.Caller)
+	return map[string]shape.Record{"conversation": shape.RecordOf(session, out)}, nil
 }
 
 // read says that the person who acts has seen everything.
-func (f function) read(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.actor(r)
-	if err != nil {
-		return err
-	}
+func (f function) read(r *http.Request, s api.Staff) (any, error) {
 	session, err := f.API.Store.Session(r.Context(), s.Caller, sessionOf(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := f.API.Store.MoveMark(r.Context(), s.Caller, session.ID, parley.MarkSeen, session.Seq); err != nil {
-		return err
+		return nil, err
 	}
-	return f.record(w, r, s)
+	return f.record(r, s)
 }
 
 // serverList is the list of one visitor's conversations.
-func (f function) serverList(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
+func (f function) serverList(r *http.Request, s api.Staff) (any, error) {
 	visitor := parley.VisitorID(r.URL.Query().Get("visitorId"))
 	c, err := f.API.Store.BareCaller(r.Context(), parley.Caller{Project: s.Project.ID, Channel: parley.ChannelCossistant}, visitor)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.list(w, r, c, s.Caller)
+	return f.list(r, c, s.Caller)
 }
 
 // states are the states of sessions by the protocol's word for them.
@@ -189,24 +155,20 @@ type inboxItem struct {
 	LastMessageTimelineItem *shape.Item   `json:"lastMessageTimelineItem"`
 }
 
-func (f function) inbox(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
+func (f function) inbox(r *http.Request, s api.Staff) (any, error) {
 	limit, err := api.Number(r, "limit")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	q := r.URL.Query()
 	in, known := states[q.Get("status")]
 	if !known {
-		return api.InvalidField("status", "status is open, resolved or spam")
+		return nil, api.InvalidField("status", "status is open, resolved or spam")
 	}
 	found, cursor, err := f.API.Store.Inbox(r.Context(), s.Caller, parley.InboxRequest{States: in, Operator: parley.OperatorID(q.Get("assignedToUserId")),
 		PageRequest: parley.PageRequest{Limit: int(min(cmp.Or(limit, 50), parley.MaxPage)), Cursor: q.Get("cursor")}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sessions := make([]*parley.Session, len(found))
 	for i, item := range found {
@@ -214,82 +176,72 @@ func (f function) inbox(w http.ResponseWriter, r *http.Request) error {
 	}
 	owners, err := f.API.Store.Owners(r.Context(), s.Caller, sessions)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	glimpses, err := f.API.Store.Glimpses(r.Context(), s.Caller, sessions)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v, items := f.view(r, s.Caller), []inboxItem{}
 	for i, session := range sessions {
 		out := v.Conversation(session, glimpses[i])
 		item := inboxItem{Record: shape.RecordOf(session, out), Visitor: shape.VisitorOf(s.Project.ID, owners[i]), LastMessageTimelineItem: out.LastTimelineItem}
 		if session.Last != nil {
-			item.LastMessageAt = shape.TimeOrNull(session.Last.At)
+			item.LastMessageAt = api.TimeOrNull(session.Last.At)
 		}
 		items = append(items, item)
 	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		Items      []inboxItem `json:"items"`
 		NextCursor *string     `json:"nextCursor"`
-	}{items, shape.OrNull(cursor)})
+	}{items, api.OrNull(cursor)}, nil
 }
 
 // serverMessage stores what a person of the team writes to the visitor or, where it is
 // private, to the team.
-func (f function) serverMessage(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.actor(r)
-	if err != nil {
-		return err
-	}
+func (f function) serverMessage(r *http.Request, s api.Staff) (any, error) {
 	var in struct {
 		ConversationID parley.SessionID `json:"conversationId"`
 		Item           item             `json:"item"`
 	}
 	if err := api.DecodeUpTo(r, maxSendBytes, &in); err != nil {
-		return err
+		return nil, err
 	}
 	switch m := in.Item; {
 	case m.Type != "" && m.Type != "message":
-		return api.InvalidField("type", "a server sends messages")
+		return nil, api.InvalidField("type", "a server sends messages")
 	case m.AIAgentID != "" || m.VisitorID != "" || m.UserID == "":
-		return api.InvalidField("userId", "a server writes as a member of the team, whom userId names")
+		return nil, api.InvalidField("userId", "a server writes as a member of the team, whom userId names")
 	case m.UserID != string(s.Operator.ID):
-		return &parley.Error{Kind: parley.ErrDenied, Code: "operator_unknown", Text: "userId is another member than " + actorHeader}
+		return nil, &parley.Error{Kind: parley.ErrDenied, Code: "operator_unknown", Text: "userId is another member than " + actorHeader}
 	case m.Visibility != "" && m.Visibility != "public" && m.Visibility != "private":
-		return api.InvalidField("visibility", "visibility is public or private")
+		return nil, api.InvalidField("visibility", "visibility is public or private")
 	}
 	reply := parley.ReplyRequest{ID: cmp.Or(in.Item.ID, parley.EntryID(rand.Text())), Session: in.ConversationID, Content: in.Item.text(),
 		Internal: in.Item.Visibility == "private"}
 	for _, a := range in.Item.files() {
 		id, err := f.fileOf(s.Project, a.URL)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		reply.Attachments = append(reply.Attachments, id)
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	got, err := f.API.Store.Reply(ctx, s.Caller, s.Author(), reply)
+	got, err := f.API.Store.Reply(r.Context(), s.Caller, s.Author(), reply)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !reply.Internal { // who writes has read; else the mark only lags
-		if _, err := f.API.Store.MoveMark(ctx, s.Caller, reply.Session, parley.MarkSeen, got.Message.Seq); err != nil {
-			f.API.Log.WarnContext(ctx, "mark as seen", "error", err.Error())
+		if _, err := f.API.Store.MoveMark(r.Context(), s.Caller, reply.Session, parley.MarkSeen, got.Message.Seq); err != nil {
+			f.API.Log.WarnContext(r.Context(), "mark as seen", "error", err.Error())
 		}
 	}
-	return api.JSON(w, http.StatusOK, map[string]*shape.Item{"item": f.view(r, s.Caller).Item(got.Session, got.Message)})
+	return map[string]*shape.Item{"item": f.view(r, s.Caller).Item(got.Session, got.Message)}, nil
 }
 
 // visitor tells what is known of a visitor, blocked or not.
-func (f function) visitor(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
+func (f function) visitor(r *http.Request, s api.Staff) (any, error) {
 	c := parley.Caller{Project: s.Project.ID, Channel: parley.ChannelCossistant, Bare: true, Visitor: parley.VisitorID(r.PathValue("visitor"))}
-	return f.whole(w, r, c, s.Project)
+	return f.whole(r, c, s.Project)
 }
 
 // person is what a server says of a contact.
@@ -305,86 +257,59 @@ func (in person) identity() parley.Identity {
 	return parley.Identity{External: strings.TrimSpace(in.ExternalID), Email: in.Email, Name: in.Name, Picture: in.Image, Metadata: in.Metadata.Texts()}
 }
 
+type contactOut struct {
+	Contact shape.Contact `json:"contact"`
+}
+
 // vouch links a visitor to the contact for whom the server vouches.
-func (f function) vouch(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeManage)
-	if err != nil {
-		return err
-	}
+func (f function) vouch(r *http.Request, s api.Staff) (any, error) {
 	var in struct {
 		person
 		VisitorID parley.VisitorID `json:"visitorId"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	c, err := f.API.Store.BareCaller(ctx, parley.Caller{Project: s.Project.ID, Channel: parley.ChannelCossistant}, in.VisitorID)
+	c, err := f.API.Store.BareCaller(r.Context(), parley.Caller{Project: s.Project.ID, Channel: parley.ChannelCossistant}, in.VisitorID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	known, err := f.API.Store.Prove(ctx, c, in.identity())
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+	known, err := f.API.Store.Prove(r.Context(), c, in.identity())
+	return struct {
 		Contact   shape.Contact    `json:"contact"`
 		VisitorID parley.VisitorID `json:"visitorId"`
-	}{shape.VouchedContact(s.Project.ID, known), in.VisitorID})
+	}{shape.VouchedContact(s.Project.ID, known), in.VisitorID}, err
 }
 
-// vouching is who says what of a contact.
-func (f function) vouching(r *http.Request) (s api.Staff, in person, err error) {
-	if s, err = f.staff(r, parley.ScopeManage); err == nil {
-		err = api.Decode(r, &in)
+func (f function) putContact(r *http.Request, s api.Staff) (any, error) {
+	var in person
+	if err := api.Decode(r, &in); err != nil {
+		return nil, err
 	}
-	return s, in, err
-}
-
-func (f function) putContact(w http.ResponseWriter, r *http.Request) error {
-	s, in, err := f.vouching(r)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	known, made, err := f.API.Store.Vouch(ctx, s.Caller, in.identity())
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
+	known, made, err := f.API.Store.Vouch(r.Context(), s.Caller, in.identity())
+	out := contactOut{shape.VouchedContact(s.Project.ID, known)}
 	if made {
-		status = http.StatusCreated
+		return api.Created{Value: out}, err
 	}
-	return api.JSON(w, status, map[string]shape.Contact{"contact": shape.VouchedContact(s.Project.ID, known)})
+	return out, err
 }
 
 func contactOf(r *http.Request) parley.ContactID { return parley.ContactID(r.PathValue("contact")) }
 
-func (f function) contact(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeRead)
-	if err != nil {
-		return err
-	}
+func (f function) contact(r *http.Request, s api.Staff) (any, error) {
 	known, err := f.API.Store.VouchedContact(r.Context(), s.Caller, contactOf(r))
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string]shape.Contact{"contact": shape.VouchedContact(s.Project.ID, known)})
+	return contactOut{shape.VouchedContact(s.Project.ID, known)}, err
 }
 
 // patchContact changes what is said of a contact; metadata is merged by key, and a null
 // takes a key away.
-func (f function) patchContact(w http.ResponseWriter, r *http.Request) error {
-	s, in, err := f.vouching(r)
-	if err != nil {
-		return err
+func (f function) patchContact(r *http.Request, s api.Staff) (any, error) {
+	var in person
+	if err := api.Decode(r, &in); err != nil {
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
 	var refused error
-	known, err := f.API.Store.ChangeVouched(ctx, s.Caller, contactOf(r), func(was parley.Contact) parley.Identity {
+	known, err := f.API.Store.ChangeVouched(r.Context(), s.Caller, contactOf(r), func(was parley.Contact) parley.Identity {
 		i := in.identity()
 		refused = nil
 		if i.External != "" && i.External != was.External || was.External == "" && i.Email != "" && i.Email != was.Email {
@@ -395,12 +320,9 @@ func (f function) patchContact(w http.ResponseWriter, r *http.Request) error {
 		return i
 	})
 	if refused != nil {
-		return refused
+		err = refused
 	}
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string]shape.Contact{"contact": shape.VouchedContact(s.Project.ID, known)})
+	return contactOut{shape.VouchedContact(s.Project.ID, known)}, err
 }
 
 var errKnownBy = api.InvalidField("externalId", "a contact stays known by what it was made with: its externalId or, without one, its e-mail")
@@ -418,11 +340,7 @@ func merged(was map[string]string, said parley.Scalars) map[string]string {
 	return out
 }
 
-func (f function) eraseContact(w http.ResponseWriter, r *http.Request) error {
-	s, err := f.staff(r, parley.ScopeManage)
-	if err != nil {
-		return err
-	}
+func (f function) eraseContact(w http.ResponseWriter, r *http.Request, s api.Staff) error {
 	if err := f.API.Store.EraseContact(r.Context(), s.Caller, contactOf(r)); err != nil {
 		return err
 	}

@@ -51,38 +51,34 @@ type publicVisitor struct {
 }
 
 // website is the first call of every page: it makes the visitor, or recalls it.
-func (f function) website(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.stranger(r)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := lasting(r)
+func (f function) website(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
+	ctx, cancel := api.Lasting(r, changeTime)
 	defer cancel()
 	v, err := f.API.Store.Arrive(ctx, c, parley.VisitorID(r.Header.Get(VisitorHeader)))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.Bare, c.Visitor = true, v.ID
 	profile, err := f.API.Store.Profile(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	operators, err := f.API.Store.Operators(ctx, p.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out := website{ID: p.ID, Name: p.Name, OrganizationID: p.ID, Domain: domain(p), Status: "active", DefaultLanguage: cmp.Or(p.Language, "en"),
-		Humans: []human{}, Agents: []aiAgent{}, Visitor: publicVisitor{v.ID, v.Blocked, shape.OrNull(profile.Tracking.Language),
+		Humans: []human{}, Agents: []aiAgent{}, Visitor: publicVisitor{v.ID, v.Blocked, api.OrNull(profile.Tracking.Language),
 			shape.ContactOf(p.ID, profile).Public(profile.Said)}}
 	for _, o := range operators {
-		out.Humans = append(out.Humans, human{ID: o.ID, Name: o.Name, Image: shape.OrNull(o.Picture)})
+		out.Humans = append(out.Humans, human{ID: o.ID, Name: o.Name, Image: api.OrNull(o.Picture)})
 	}
 	for _, a := range p.Agents {
 		if !a.Disabled {
-			out.Agents = append(out.Agents, aiAgent{a.ID, a.Name, shape.OrNull(a.Picture)})
+			out.Agents = append(out.Agents, aiAgent{a.ID, a.Name, api.OrNull(a.Picture)})
 		}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, nil
 }
 
 // domain is the host of the first origin of a project's list.
@@ -177,75 +173,57 @@ func cutTexts(v any) any {
 	return v
 }
 
-func (f function) patchVisitor(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) patchVisitor(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in told
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	t, err := in.tracking(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	if err := f.API.Store.Track(ctx, c, t); err != nil {
-		return err
+	if err := f.API.Store.Track(r.Context(), c, t); err != nil {
+		return nil, err
 	}
-	return f.whole(w, r, c, p)
+	return f.whole(r, c, p)
 }
 
 // whole answers with the visitor.
-func (f function) whole(w http.ResponseWriter, r *http.Request, c parley.Caller, p *parley.Project) error {
+func (f function) whole(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	profile, err := f.API.Store.Profile(r.Context(), c)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, shape.VisitorOf(p.ID, profile))
+	return shape.VisitorOf(p.ID, profile), err
 }
 
 var activities = []string{"connected", "focus", "heartbeat", "route_change"}
 
-func (f function) activity(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) activity(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		Type        string          `json:"activityType"`
 		Attribution json.RawMessage `json:"attribution"`
 		CurrentPage json.RawMessage `json:"currentPage"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if !slices.Contains(activities, in.Type) {
-		return api.InvalidField("activityType", "activityType is connected, focus, heartbeat or route_change")
+		return nil, api.InvalidField("activityType", "activityType is connected, focus, heartbeat or route_change")
 	}
 	first, err := tidied("attribution", in.Attribution)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	page, err := tidied("currentPage", in.CurrentPage)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	err = f.API.Store.Track(ctx, c, parley.Tracking{First: first, Page: page})
+	err = f.API.Store.Track(r.Context(), c, parley.Tracking{First: first, Page: page})
 	if parley.Code(err) == "too_large" { // a page breaks at an error here, and loses nothing by none
-		err = f.API.Store.Track(ctx, c, parley.Tracking{})
+		err = f.API.Store.Track(r.Context(), c, parley.Tracking{})
 	}
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		OK         bool     `json:"ok"`
 		AcceptedAt api.Time `json:"acceptedAt"`
-	}{true, api.TimeOf(time.Now())})
+	}{true, api.TimeOf(time.Now())}, err
 }
 
 // identityKey is the key of the metadata in which a page passes what its backend has
@@ -263,39 +241,27 @@ func (f function) prove(r *http.Request, c parley.Caller, p *parley.Project, m p
 	if err != nil {
 		return err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	_, err = f.API.Store.Prove(ctx, c, signed.Keepable())
+	_, err = f.API.Store.Prove(r.Context(), c, signed.Keepable())
 	return err
 }
 
-func (f function) patchMetadata(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) patchMetadata(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		Metadata parley.Scalars `json:"metadata"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if err := f.prove(r, c, p, in.Metadata); err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	if err := f.API.Store.SayMetadata(ctx, c, in.Metadata); err != nil {
-		return err
+	if err := f.API.Store.SayMetadata(r.Context(), c, in.Metadata); err != nil {
+		return nil, err
 	}
-	return f.whole(w, r, c, p)
+	return f.whole(r, c, p)
 }
 
-func (f function) identify(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) identify(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
 	var in struct {
 		VisitorID  parley.VisitorID `json:"visitorId"`
 		ExternalID string           `json:"externalId"`
@@ -305,28 +271,23 @@ func (f function) identify(w http.ResponseWriter, r *http.Request) error {
 		Metadata   parley.Scalars   `json:"metadata"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if err := same(c.Visitor, in.VisitorID); err != nil {
-		return err
+		return nil, err
 	}
 	if err := f.prove(r, c, p, in.Metadata); err != nil {
-		return err
+		return nil, err
 	}
 	said := parley.Introduction{External: strings.TrimSpace(in.ExternalID), Email: in.Email, Name: in.Name, Picture: in.Image, Metadata: in.Metadata}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	if err := f.API.Store.Introduce(ctx, c, said); err != nil {
-		return err
+	if err := f.API.Store.Introduce(r.Context(), c, said); err != nil {
+		return nil, err
 	}
-	profile, err := f.API.Store.Profile(ctx, c)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, struct {
+	profile, err := f.API.Store.Profile(r.Context(), c)
+	return struct {
 		Contact   *shape.Contact   `json:"contact"`
 		VisitorID parley.VisitorID `json:"visitorId"`
-	}{shape.ContactOf(p.ID, profile), c.Visitor})
+	}{shape.ContactOf(p.ID, profile), c.Visitor}, err
 }
 
 // support is what the page keeps of its visitor.
@@ -352,23 +313,12 @@ func supportOf(kept json.RawMessage) support {
 	return out
 }
 
-func (f function) supportState(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) supportState(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	kept, err := f.API.Store.Kept(r.Context(), c)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, supportOf(kept))
+	return supportOf(kept), err
 }
 
-func (f function) onboarding(w http.ResponseWriter, r *http.Request) error {
-	c, _, err := f.caller(r)
-	if err != nil {
-		return err
-	}
+func (f function) onboarding(r *http.Request, c parley.Caller, _ *parley.Project) (any, error) {
 	var in struct {
 		StepID    string          `json:"stepId"`
 		Completed *bool           `json:"completed"`
@@ -376,14 +326,12 @@ func (f function) onboarding(w http.ResponseWriter, r *http.Request) error {
 		Reset     bool            `json:"reset"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if in.StepID == "" && !in.Reset {
-		return api.InvalidField("stepId", "stepId is required")
+		return nil, api.InvalidField("stepId", "stepId is required")
 	}
-	ctx, cancel := lasting(r)
-	defer cancel()
-	kept, err := f.API.Store.Keep(ctx, c, func(was json.RawMessage) (json.RawMessage, error) {
+	kept, err := f.API.Store.Keep(r.Context(), c, func(was json.RawMessage) (json.RawMessage, error) {
 		steps := supportOf(was).Onboarding.Steps
 		if in.Reset && in.StepID == "" {
 			clear(steps)
@@ -399,15 +347,9 @@ func (f function) onboarding(w http.ResponseWriter, r *http.Request) error {
 			if in.Metadata != nil {
 				s.Metadata = in.Metadata
 			}
-			if s.Metadata == nil {
-				s.Metadata = json.RawMessage("null")
-			}
 			steps[in.StepID] = s
 		}
 		return json.RawMessage(api.Encode(steps)), nil
 	})
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, supportOf(kept))
+	return supportOf(kept), err
 }

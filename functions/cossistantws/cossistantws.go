@@ -25,6 +25,20 @@ import (
 // Path is where the socket is on a host that has one address for everything.
 const Path = "/cossistant/ws"
 
+const (
+	// RefusalsPerMinute is how many connections of one address are let in during a
+	// minute only to be told why they are refused; more are refused without a word. Our
+	// choice: as many pages as an office may have open with a key that was removed.
+	RefusalsPerMinute = 20
+	// FramesPerSecond is how many frames a connection may send in a second; one that
+	// sends more is cut off. Our choice: clients send one in 15 seconds, and a few in a
+	// second while somebody types.
+	FramesPerSecond = 20
+	// maxStrangers is how many addresses are counted at a time. Our choice: a few hundred
+	// kilobytes; more are as if they had come too often.
+	maxStrangers = 10_000
+)
+
 // Config is what the function needs. All but Now is required.
 type Config struct {
 	API *api.API
@@ -50,14 +64,17 @@ func New(c Config) socket.Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	f := &function{Config: c, typists: live.Pace{PerSecond: live.TypingPerSecond}, frames: live.Pace{PerSecond: FramesPerSecond}, meets: live.Pace{PerSecond: 1}}
+	f := &function{Config: c, strangers: live.Pace[string]{Most: RefusalsPerMinute, Per: time.Minute, Known: maxStrangers}}
+	f.typists.Most, f.frames.Most, f.meets.Most = live.TypingPerSecond, FramesPerSecond, 1
 	return socket.Recovered(f.handle, broken, c.API.Log)
 }
 
 type function struct {
 	Config
-	typists, frames, meets live.Pace
-	strangers              pace
+	typists, frames, meets live.Pace[socket.Ref]
+	// strangers are the networks of connections that are let in to be refused: who is
+	// refused may belong to no project.
+	strangers live.Pace[string]
 }
 
 // broken is what a client is told of what broke. A connection is not made; the client
@@ -100,16 +117,7 @@ func (f *function) connect(ctx context.Context, e socket.Event) int {
 		err = f.Meet(ctx, c.Project, e.Ref)
 	}
 	status := f.refusal(ctx, e, err)
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("code", parley.Code(err))}
-	if p != nil {
-		attrs = append(attrs, slog.String("project", string(p.ID)))
-	}
-	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
-		level = slog.LevelError
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	f.API.Log.LogAttrs(ctx, level, "connect", attrs...)
+	f.API.LogConnect(ctx, p, status, err)
 	return status
 }
 
@@ -124,7 +132,7 @@ func (f *function) refusal(ctx context.Context, e socket.Event, err error) int {
 		return http.StatusTooManyRequests
 	case !errors.As(err, &known) || errors.Is(err, parley.ErrUnavailable):
 		return http.StatusServiceUnavailable
-	case !f.strangers.take(e.Address, f.Now()):
+	case !f.strangers.Take(parley.Network(e.Address), f.Now()):
 		return http.StatusForbidden
 	}
 	if err := f.Refuse(ctx, e.Ref, known.Code, known.Text); err != nil {

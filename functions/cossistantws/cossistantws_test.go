@@ -154,3 +154,38 @@ func TestCallsOfTyping(t *testing.T) {
 		}
 	})
 }
+
+// TestStrangers: a network is told so often a minute why it is refused, whichever of its
+// addresses asks, and what is remembered of networks is bounded.
+func TestStrangers(t *testing.T) {
+	in(t, "", func(p *page) {
+		asks := func(address string) bool {
+			return p.handle(p.Context(), socket.Event{Kind: socket.Connect, Ref: socket.Ref{API: "cossistant", ID: "two="}, Address: address,
+				Connected: time.Now(), Query: url.Values{"publicKey": {"pk_test_unknown"}}}).Status == http.StatusOK
+		}
+		for n := range cossistantws.RefusalsPerMinute + 1 {
+			if got, want := asks(fmt.Sprintf("2001:db8::%x", n)), n < cossistantws.RefusalsPerMinute; got != want {
+				p.Fatalf("connection %d = %v, want %v", n+1, got, want)
+			}
+		}
+		if !asks("2001:db8:0:1::1") {
+			p.Error("another network pays for it")
+		}
+		time.Sleep(time.Minute)
+		if !asks("2001:db8::1") {
+			p.Error("the next minute begins with what was")
+		}
+		time.Sleep(time.Minute)
+		for n := range 10_000 {
+			if !asks(fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255)) {
+				p.Fatalf("network %d is refused", n+1)
+			}
+		}
+		if asks("192.0.2.1") {
+			p.Error("more than 10,000 networks are counted")
+		}
+		if !asks("10.0.0.1") {
+			p.Error("a network that is known is refused with those that are not")
+		}
+	})
+}

@@ -175,20 +175,27 @@ func (w *worker) post(ctx context.Context, d delivery, body []byte) (final bool,
 	if err != nil { // whose text has the URL in it
 		return true, errors.New("the URL is malformed")
 	}
-	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Parley-Webhooks/1")
 	r.Header.Set("Idempotency-Key", DeliveryID(w.Project, w.hook.ID, w.Session, d.seq))
 	r.Header.Set(SignatureHeader, Sign(w.Now(), body, w.Store.HookSecrets(w.Project, w.hook)...))
-	res, err := w.Do(r)
+	status, final, err := w.ask(r)
+	return final || status == http.StatusGone, err
+}
+
+// ask makes a request with a body of JSON. An error is a sentence for operators, and
+// final that the host may not be asked; the status is 0 where it did not answer.
+func (c Config) ask(r *http.Request) (status int, final bool, err error) {
+	r.Header.Set("Content-Type", "application/json")
+	res, err := c.Do(r)
 	if err != nil {
-		return errors.Is(err, outbound.ErrRefused), err
+		return 0, errors.Is(err, outbound.ErrRefused), err
 	}
 	defer res.Body.Close()
 	io.CopyN(io.Discard, res.Body, maxDrain) // the status has said all; what the rest says does not matter
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		return false, nil
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		err = fmt.Errorf("answered %d", res.StatusCode)
 	}
-	return res.StatusCode == http.StatusGone, fmt.Errorf("answered %d", res.StatusCode)
+	return res.StatusCode, false, err
 }
 
 // log writes a line an attempt. What an endpoint refuses is no error of ours.

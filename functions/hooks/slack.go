@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
-	"parley/shared/outbound"
 	"parley/shared/parley"
 )
 
@@ -32,18 +30,9 @@ func (t *teller) slack(ctx context.Context, p *parley.Project, n notice) (final 
 	if err != nil { // whose text has the address in it
 		return true, errors.New("the address of Slack's webhook is malformed")
 	}
-	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Parley-Notices/1")
-	res, err := t.Do(r)
-	if err != nil {
-		return errors.Is(err, outbound.ErrRefused), err
-	}
-	defer res.Body.Close()
-	io.CopyN(io.Discard, res.Body, maxDrain) // the status has said all; what the rest says does not matter
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		return false, nil
-	}
-	return slackFinal(res.StatusCode), fmt.Errorf("answered %d", res.StatusCode)
+	status, final, err := t.ask(r)
+	return final || slackFinal(status), err
 }
 
 // slackFinal: what Slack answers 4xx it will answer so again (a webhook that was

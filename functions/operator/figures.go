@@ -68,24 +68,24 @@ type figuresOut struct {
 	Days  []day   `json:"days"`
 }
 
-func (f function) figures(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) figures(r *http.Request, s api.Staff) (any, error) {
 	to, err := date(r, "to", f.Now().UTC())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	from, err := date(r, "from", to.AddDate(0, 0, 1-standardDays))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all, err := f.API.Store.Figures(r.Context(), s.Caller, from, to)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out := figuresOut{all[0].Day, all[len(all)-1].Day, newFigures(parley.Sum(all)), make([]day, len(all))}
 	for i, d := range all {
 		out.Days[i] = day{d.Day, newFigures(d)}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, nil
 }
 
 func date(r *http.Request, name string, standard time.Time) (time.Time, error) {
@@ -110,18 +110,15 @@ type ratingsOut struct {
 	Next    *string `json:"next"`
 }
 
-func (f function) ratings(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) ratings(r *http.Request, s api.Staff) (any, error) {
 	p, err := api.Page(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list, cursor, err := f.API.Store.Ratings(r.Context(), s.Caller, p)
-	if err != nil {
-		return err
-	}
-	out := ratingsOut{Ratings: make([]rated, len(list)), Next: next(cursor)}
+	out := ratingsOut{Ratings: make([]rated, len(list)), Next: api.OrNull(cursor)}
 	for i, l := range list {
 		out.Ratings[i] = rated{l.Session, rating{l.Rating.Score, l.Rating.Feedback, api.Time(l.Rating.At)}}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, err
 }

@@ -22,16 +22,13 @@ func newHook(h parley.Hook) hookOut {
 }
 
 // hooks reads the settings without the cache, so that a change is seen at once.
-func (f function) hooks(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) hooks(r *http.Request, s api.Staff) (any, error) {
 	now, err := f.API.Store.Settings(r.Context(), s.Project.ID)
-	if err != nil {
-		return err
-	}
 	out := make([]hookOut, len(now.Project.Hooks))
 	for i, h := range now.Project.Hooks {
 		out[i] = newHook(h)
 	}
-	return api.JSON(w, http.StatusOK, map[string][]hookOut{"hooks": out})
+	return map[string][]hookOut{"hooks": out}, err
 }
 
 type hookIn struct {
@@ -65,44 +62,35 @@ type newHookOut struct {
 	hookKey
 }
 
-func (f function) addHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) addHook(r *http.Request, s api.Staff) (any, error) {
 	h, err := f.hookOf(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	made, secret, err := f.API.Store.PutHook(r.Context(), s.Caller, h)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, newHookOut{newHook(made), hookKey(secret)})
+	return api.Created{Value: newHookOut{newHook(made), hookKey(secret)}}, err
 }
 
-func (f function) putHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) putHook(r *http.Request, s api.Staff) (any, error) {
 	h, err := f.hookOf(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changed, _, err := f.API.Store.PutHook(r.Context(), s.Caller, h)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string]hookOut{"hook": newHook(changed)})
+	return map[string]hookOut{"hook": newHook(changed)}, err
 }
 
-func (f function) removeHook(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	return gone(w, f.API.Store.DeleteHook(r.Context(), s.Caller, parley.HookID(r.PathValue("hook"))))
+func (f function) removeHook(r *http.Request, s api.Staff) (any, error) {
+	return removed{true}, f.API.Store.DeleteHook(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")))
 }
 
-func (f function) addHookKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) addHookKey(r *http.Request, s api.Staff) (any, error) {
 	secret, err := f.API.Store.RotateHook(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")))
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, hookKey(secret))
+	return api.Created{Value: hookKey(secret)}, err
 }
 
-func (f function) removeHookKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	return gone(w, f.API.Store.DropHookKey(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), r.PathValue("key")))
+func (f function) removeHookKey(r *http.Request, s api.Staff) (any, error) {
+	return removed{true}, f.API.Store.DropHookKey(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), r.PathValue("key"))
 }
 
 // failedHook is a webhook whose delivery was given up.
@@ -115,23 +103,20 @@ type failedHook struct {
 	Reason   string           `json:"reason"`
 }
 
-func (f function) failedHooks(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) failedHooks(r *http.Request, s api.Staff) (any, error) {
 	p, err := api.Page(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list, cursor, err := f.API.Store.FailedHooks(r.Context(), s.Caller, parley.HookID(r.PathValue("hook")), p)
-	if err != nil {
-		return err
-	}
 	out := make([]failedHook, len(list))
 	for i, l := range list {
 		out[i] = failedHook{l.Session, l.Seq, l.Event, api.TimeOf(time.UnixMilli(l.At)), l.Attempts, l.Reason}
 	}
-	return api.JSON(w, http.StatusOK, struct {
+	return struct {
 		Failed []failedHook `json:"failed"`
 		Next   *string      `json:"next"`
-	}{out, next(cursor)})
+	}{out, api.OrNull(cursor)}, err
 }
 
 // replayHook only marks the webhooks for delivery; the sweep starts it within a

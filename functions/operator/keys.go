@@ -13,22 +13,19 @@ type publicKey struct {
 	Revision int64  `json:"revision"`
 }
 
-func (f function) addPublicKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) addPublicKey(r *http.Request, s api.Staff) (any, error) {
 	var in struct {
 		Test bool `json:"test"`
 	}
 	if err := api.DecodeOptional(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	key, now, err := f.API.Store.AddPublicKey(r.Context(), s.Project.ID, in.Test)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, publicKey{key, now.Revision})
+	return api.Created{Value: publicKey{key, now.Revision}}, err
 }
 
-func (f function) removePublicKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	return gone(w, f.API.Store.RemovePublicKey(r.Context(), s.Project.ID, r.PathValue("key")))
+func (f function) removePublicKey(r *http.Request, s api.Staff) (any, error) {
+	return removed{true}, f.API.Store.RemovePublicKey(r.Context(), s.Project.ID, r.PathValue("key"))
 }
 
 type signingKey struct {
@@ -37,34 +34,28 @@ type signingKey struct {
 	Revision int64  `json:"revision"`
 }
 
-func (f function) addSigningKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) addSigningKey(r *http.Request, s api.Staff) (any, error) {
 	kid, now, err := f.API.Store.AddSigningKey(r.Context(), s.Project.ID)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, signingKey{kid, f.API.Keys.SigningSecret(s.Project.ID, kid), now.Revision})
+	return api.Created{Value: signingKey{kid, f.API.Keys.SigningSecret(s.Project.ID, kid), now.Revision}}, err
 }
 
-func (f function) removeSigningKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
-	return gone(w, f.API.Store.RemoveSigningKey(r.Context(), s.Project.ID, r.PathValue("kid")))
+func (f function) removeSigningKey(r *http.Request, s api.Staff) (any, error) {
+	return removed{true}, f.API.Store.RemoveSigningKey(r.Context(), s.Project.ID, r.PathValue("kid"))
 }
 
 // voidTokens makes everything void that visitors hold: their tokens, tickets and links.
-func (f function) voidTokens(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) voidTokens(r *http.Request, s api.Staff) (any, error) {
 	_, err := f.API.Store.VoidTokens(r.Context(), s.Project.ID)
-	return gone(w, err)
+	return removed{true}, err
 }
 
-func (f function) privateKeys(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) privateKeys(r *http.Request, s api.Staff) (any, error) {
 	all, err := f.API.Store.PrivateKeys(r.Context(), s.Project.ID)
-	if err != nil {
-		return err
-	}
 	out := make([]keyOut, len(all))
 	for i, k := range all {
 		out[i] = newKey(k)
 	}
-	return api.JSON(w, http.StatusOK, map[string][]keyOut{"keys": out})
+	return map[string][]keyOut{"keys": out}, err
 }
 
 type privateKey struct {
@@ -72,7 +63,7 @@ type privateKey struct {
 	Secret string `json:"secret"`
 }
 
-func (f function) addPrivateKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) addPrivateKey(r *http.Request, s api.Staff) (any, error) {
 	var in struct {
 		Name     string            `json:"name"`
 		Scopes   []parley.Scope    `json:"scopes"`
@@ -80,19 +71,16 @@ func (f function) addPrivateKey(w http.ResponseWriter, r *http.Request, s api.St
 		Test     bool              `json:"test"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	k, secret, err := f.API.Store.AddPrivateKeyBy(r.Context(), s.Key,
 		parley.PrivateKey{Name: in.Name, Scopes: in.Scopes, Operator: in.Operator, Test: in.Test})
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, privateKey{newKey(k), secret})
+	return api.Created{Value: privateKey{newKey(k), secret}}, err
 }
 
-func (f function) removePrivateKey(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) removePrivateKey(r *http.Request, s api.Staff) (any, error) {
 	id := r.PathValue("key")
 	err := f.API.Store.RemovePrivateKey(r.Context(), s.Project.ID, id)
 	// Also where the key is unknown, so that who is answered an error may call again.
-	return gone(w, errors.Join(err, f.dismiss(r, s, id, "")))
+	return removed{true}, errors.Join(err, f.dismiss(r, s, id, ""))
 }

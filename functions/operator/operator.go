@@ -78,80 +78,60 @@ type function struct {
 	follow *api.Updates
 }
 
-// call handles a request with a private key that has the required scope.
-type call func(w http.ResponseWriter, r *http.Request, s api.Staff) error
-
-// routes returns all calls, each with the scope that it needs.
+// routes returns all calls, each for who has the scope that it needs.
 func (f function) routes() []api.Route {
-	calls := []struct {
-		pattern string
-		scope   parley.Scope
-		call    call
-	}{
-		{"GET /operator/me", parley.ScopeRead, f.me},
-		{"POST /operator/ticket", parley.ScopeRead, f.ticket},
-		{"GET /operator/inbox", parley.ScopeRead, f.inbox},
-		{"GET /operator/sessions", parley.ScopeRead, f.byNumber},
-		{"GET /operator/sessions/{session}", parley.ScopeRead, f.read},
-		{"GET /operator/sessions/{session}/updates", parley.ScopeRead, f.updates},
-		{"GET /operator/sessions/{session}/runs/{run}", parley.ScopeRead, f.watch},
-		{"PUT /operator/sessions/{session}/seen", parley.ScopeRead, f.seen},
-		{"POST /operator/sessions/{session}/reply", parley.ScopeReply, f.reply},
-		{"POST /operator/sessions/{session}/note", parley.ScopeReply, f.note},
-		{"PUT /operator/sessions/{session}/holder", parley.ScopeReply, f.holder},
-		{"PUT /operator/sessions/{session}/state", parley.ScopeReply, f.state},
-		{"PUT /operator/sessions/{session}/archived", parley.ScopeReply, f.archived},
-		{"PUT /operator/sessions/{session}/attributes", parley.ScopeReply, f.attributes},
-		{"PUT /operator/sessions/{session}/typing", parley.ScopeReply, f.typing},
-		{"PUT /operator/visitors/{visitor}/blocked", parley.ScopeReply, f.blockVisitor},
-		{"PUT /operator/contacts/{contact}/blocked", parley.ScopeReply, f.blockContact},
-		{"POST /operator/uploads", parley.ScopeReply, f.grant},
-		{"POST /operator/uploads/{id}/complete", parley.ScopeReply, f.complete},
-		{"GET /operator/figures", parley.ScopeRead, f.figures},
-		{"GET /operator/ratings", parley.ScopeRead, f.ratings},
-		{"GET /operator/operators", parley.ScopeRead, f.operators},
-		{"PUT /operator/operators/{operator}", parley.ScopeManage, f.putOperator},
-		{"DELETE /operator/operators/{operator}", parley.ScopeManage, f.removeOperator},
-		{"DELETE /operator/visitors/{visitor}", parley.ScopeManage, f.eraseVisitor},
-		{"DELETE /operator/contacts/{contact}", parley.ScopeManage, f.eraseContact},
-		{"GET /operator/project", parley.ScopeManage, f.project},
-		{"PUT /operator/project", parley.ScopeManage, f.putProject},
-		{"POST /operator/project/public-keys", parley.ScopeManage, f.addPublicKey},
-		{"DELETE /operator/project/public-keys/{key}", parley.ScopeManage, f.removePublicKey},
-		{"POST /operator/project/signing-keys", parley.ScopeManage, f.addSigningKey},
-		{"DELETE /operator/project/signing-keys/{kid}", parley.ScopeManage, f.removeSigningKey},
-		{"DELETE /operator/project/tokens", parley.ScopeManage, f.voidTokens},
-		{"GET /operator/project/private-keys", parley.ScopeManage, f.privateKeys},
-		{"POST /operator/project/private-keys", parley.ScopeManage, f.addPrivateKey},
-		{"DELETE /operator/project/private-keys/{key}", parley.ScopeManage, f.removePrivateKey},
-		{"GET /operator/project/hooks", parley.ScopeManage, f.hooks},
-		{"POST /operator/project/hooks", parley.ScopeManage, f.addHook},
-		{"PUT /operator/project/hooks/{hook}", parley.ScopeManage, f.putHook},
-		{"DELETE /operator/project/hooks/{hook}", parley.ScopeManage, f.removeHook},
-		{"POST /operator/project/hooks/{hook}/keys", parley.ScopeManage, f.addHookKey},
-		{"DELETE /operator/project/hooks/{hook}/keys/{key}", parley.ScopeManage, f.removeHookKey},
-		{"GET /operator/project/hooks/{hook}/failed", parley.ScopeManage, f.failedHooks},
-		{"POST /operator/project/hooks/{hook}/replay", parley.ScopeManage, f.replayHook},
+	reader, replier, manager := f.staff(parley.ScopeRead), f.staff(parley.ScopeReply), f.staff(parley.ScopeManage)
+	return []api.Route{
+		{Pattern: "GET /operator/me", Handle: reader.Answer(f.me)},
+		{Pattern: "POST /operator/ticket", Handle: reader.Answer(f.ticket)},
+		{Pattern: "GET /operator/inbox", Handle: reader.Answer(f.inbox)},
+		{Pattern: "GET /operator/sessions", Handle: reader.Answer(f.byNumber)},
+		{Pattern: "GET /operator/sessions/{session}", Handle: reader.Answer(f.read)},
+		{Pattern: "GET /operator/sessions/{session}/updates", Handle: reader.Handle(f.updates)},
+		{Pattern: "GET /operator/sessions/{session}/runs/{run}", Handle: reader.Handle(f.watch)},
+		{Pattern: "PUT /operator/sessions/{session}/seen", Handle: reader.Answer(f.seen)},
+		{Pattern: "POST /operator/sessions/{session}/reply", Handle: replier.Answer(f.reply)},
+		{Pattern: "POST /operator/sessions/{session}/note", Handle: replier.Answer(f.note)},
+		{Pattern: "PUT /operator/sessions/{session}/holder", Handle: replier.Answer(f.holder)},
+		{Pattern: "PUT /operator/sessions/{session}/state", Handle: replier.Answer(f.state)},
+		{Pattern: "PUT /operator/sessions/{session}/archived", Handle: replier.Answer(f.archived)},
+		{Pattern: "PUT /operator/sessions/{session}/attributes", Handle: replier.Answer(f.attributes)},
+		{Pattern: "PUT /operator/sessions/{session}/typing", Handle: replier.Answer(f.typing)},
+		{Pattern: "PUT /operator/visitors/{visitor}/blocked", Handle: replier.Answer(f.blockVisitor)},
+		{Pattern: "PUT /operator/contacts/{contact}/blocked", Handle: replier.Answer(f.blockContact)},
+		{Pattern: "POST /operator/uploads", Handle: replier.Answer(f.grant)},
+		{Pattern: "POST /operator/uploads/{id}/complete", Handle: replier.Answer(f.complete)},
+		{Pattern: "GET /operator/figures", Handle: reader.Answer(f.figures)},
+		{Pattern: "GET /operator/ratings", Handle: reader.Answer(f.ratings)},
+		{Pattern: "GET /operator/operators", Handle: reader.Answer(f.operators)},
+		{Pattern: "PUT /operator/operators/{operator}", Handle: manager.Answer(f.putOperator)},
+		{Pattern: "DELETE /operator/operators/{operator}", Handle: manager.Answer(f.removeOperator)},
+		{Pattern: "DELETE /operator/visitors/{visitor}", Handle: manager.Answer(f.eraseVisitor)},
+		{Pattern: "DELETE /operator/contacts/{contact}", Handle: manager.Answer(f.eraseContact)},
+		{Pattern: "GET /operator/project", Handle: manager.Answer(f.project)},
+		{Pattern: "PUT /operator/project", Handle: manager.Answer(f.putProject)},
+		{Pattern: "POST /operator/project/public-keys", Handle: manager.Answer(f.addPublicKey)},
+		{Pattern: "DELETE /operator/project/public-keys/{key}", Handle: manager.Answer(f.removePublicKey)},
+		{Pattern: "POST /operator/project/signing-keys", Handle: manager.Answer(f.addSigningKey)},
+		{Pattern: "DELETE /operator/project/signing-keys/{kid}", Handle: manager.Answer(f.removeSigningKey)},
+		{Pattern: "DELETE /operator/project/tokens", Handle: manager.Answer(f.voidTokens)},
+		{Pattern: "GET /operator/project/private-keys", Handle: manager.Answer(f.privateKeys)},
+		{Pattern: "POST /operator/project/private-keys", Handle: manager.Answer(f.addPrivateKey)},
+		{Pattern: "DELETE /operator/project/private-keys/{key}", Handle: manager.Answer(f.removePrivateKey)},
+		{Pattern: "GET /operator/project/hooks", Handle: manager.Answer(f.hooks)},
+		{Pattern: "POST /operator/project/hooks", Handle: manager.Answer(f.addHook)},
+		{Pattern: "PUT /operator/project/hooks/{hook}", Handle: manager.Answer(f.putHook)},
+		{Pattern: "DELETE /operator/project/hooks/{hook}", Handle: manager.Answer(f.removeHook)},
+		{Pattern: "POST /operator/project/hooks/{hook}/keys", Handle: manager.Answer(f.addHookKey)},
+		{Pattern: "DELETE /operator/project/hooks/{hook}/keys/{key}", Handle: manager.Answer(f.removeHookKey)},
+		{Pattern: "GET /operator/project/hooks/{hook}/failed", Handle: manager.Answer(f.failedHooks)},
+		{Pattern: "POST /operator/project/hooks/{hook}/replay", Handle: manager.Handle(f.replayHook)},
 	}
-	routes := make([]api.Route, len(calls))
-	for i, c := range calls {
-		routes[i] = api.Route{Pattern: c.pattern, Handle: func(w http.ResponseWriter, r *http.Request) error {
-			s, err := f.API.Staff(r, c.scope)
-			if err != nil {
-				return err
-			}
-			return c.call(w, r, s)
-		}}
-	}
-	return routes
 }
 
-// next returns the cursor of the next page, or null at the end.
-func next(cursor string) *string {
-	if cursor == "" {
-		return nil
-	}
-	return &cursor
+// staff says who makes a request, with a private key that has the scope.
+func (f function) staff(scope parley.Scope) api.Team {
+	return func(r *http.Request) (api.Staff, error) { return f.API.Staff(r, scope) }
 }
 
 func sessionOf(r *http.Request) parley.SessionID { return parley.SessionID(r.PathValue("session")) }

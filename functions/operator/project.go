@@ -37,11 +37,8 @@ type me struct {
 	Limits    limits        `json:"limits"`
 }
 
-func (f function) me(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) me(r *http.Request, s api.Staff) (any, error) {
 	all, err := f.API.Store.Operators(r.Context(), s.Project.ID)
-	if err != nil {
-		return err
-	}
 	out := me{Project: projectOut{s.Project.ID, s.Project.Name}, Key: newKey(s.Key), Operators: newOperators(all),
 		Agents: make([]agentOut, len(s.Project.Agents)),
 		Limits: limits{parley.MaxMessageBytes, parley.MaxAttachments, s.Project.Uploads.Max()}}
@@ -51,7 +48,7 @@ func (f function) me(w http.ResponseWriter, r *http.Request, s api.Staff) error 
 	if o := s.Operator; o != nil {
 		out.Operator = &operatorOut{o.ID, o.Name, o.Picture}
 	}
-	return api.JSON(w, http.StatusOK, out)
+	return out, err
 }
 
 func newOperators(all []parley.Operator) []operatorOut {
@@ -62,33 +59,27 @@ func newOperators(all []parley.Operator) []operatorOut {
 	return out
 }
 
-func (f function) operators(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) operators(r *http.Request, s api.Staff) (any, error) {
 	all, err := f.API.Store.Operators(r.Context(), s.Project.ID)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string][]operatorOut{"operators": newOperators(all)})
+	return map[string][]operatorOut{"operators": newOperators(all)}, err
 }
 
-func (f function) putOperator(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) putOperator(r *http.Request, s api.Staff) (any, error) {
 	var in struct {
 		Name    string `json:"name"`
 		Picture string `json:"picture"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	o := parley.Operator{ID: parley.OperatorID(r.PathValue("operator")), Name: in.Name, Picture: in.Picture}
-	if err := f.API.Store.PutOperator(r.Context(), s.Project.ID, o); err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string]operatorOut{"operator": {o.ID, o.Name, o.Picture}})
+	return map[string]operatorOut{"operator": {o.ID, o.Name, o.Picture}}, f.API.Store.PutOperator(r.Context(), s.Project.ID, o)
 }
 
-func (f function) removeOperator(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) removeOperator(r *http.Request, s api.Staff) (any, error) {
 	id := parley.OperatorID(r.PathValue("operator"))
 	err := f.API.Store.RemoveOperator(r.Context(), s.Project.ID, id)
-	return gone(w, errors.Join(err, f.dismiss(r, s, "", id)))
+	return removed{true}, errors.Join(err, f.dismiss(r, s, "", id))
 }
 
 // dismiss ends the sockets of a key, or of an operator, that is gone.
@@ -99,49 +90,36 @@ func (f function) dismiss(r *http.Request, s api.Staff, key string, operator par
 	return f.Dismiss(r.Context(), s.Project.ID, key, operator)
 }
 
-func gone(w http.ResponseWriter, err error) error {
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, removed{true})
-}
-
 type settings struct {
 	Revision int64          `json:"revision"`
 	Project  parley.Project `json:"project"`
 }
 
-func (f function) project(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) project(r *http.Request, s api.Staff) (any, error) {
 	stood, err := f.API.Store.Settings(r.Context(), s.Project.ID)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, settings{stood.Revision, stood.Project})
+	return settings{stood.Revision, stood.Project}, err
 }
 
-func (f function) putProject(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) putProject(r *http.Request, s api.Staff) (any, error) {
 	var in struct {
 		Revision *int64          `json:"revision"`
 		Project  json.RawMessage `json:"project"`
 	}
 	if err := api.Decode(r, &in); err != nil {
-		return err
+		return nil, err
 	}
 	if in.Revision == nil {
-		return api.InvalidField("revision", "revision is that of the settings as they were read")
+		return nil, api.InvalidField("revision", "revision is that of the settings as they were read")
 	}
 	p, err := decodeProject(in.Project)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if p.ID != s.Project.ID {
-		return api.InvalidField("id", "the id of a project cannot be changed")
+		return nil, api.InvalidField("id", "the id of a project cannot be changed")
 	}
 	stored, err := f.API.Store.ReplaceProject(r.Context(), p, *in.Revision)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, settings{stored.Revision, stored.Project})
+	return settings{stored.Revision, stored.Project}, err
 }
 
 // decodeProject refuses unknown settings: a misspelled one would silently leave

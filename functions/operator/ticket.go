@@ -16,14 +16,11 @@ type newTicket struct {
 }
 
 // ticket returns what opens the socket of a console, once.
-func (f function) ticket(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) ticket(r *http.Request, s api.Staff) (any, error) {
 	text, ends, err := f.API.Store.NewConsoleTicket(r.Context(), s.Caller, s.Key)
-	if err != nil {
-		return err
-	}
 	socket := f.Socket
 	if socket != "" && f.API.AtOneAddress(r) {
 		socket = SocketPath
 	}
-	return api.JSON(w, http.StatusCreated, newTicket{text, api.TimeOf(ends), api.OrNull(socket)})
+	return api.Created{Value: newTicket{text, api.TimeOf(ends), api.OrNull(socket)}}, err
 }

@@ -7,17 +7,14 @@ import (
 )
 
 // typing tells the visitor that the operator types.
-func (f function) typing(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) typing(r *http.Request, s api.Staff) (any, error) {
 	in, err := api.DecodeTyping(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	session, news, err := f.API.Store.SetTyping(r.Context(), s.Caller, sessionOf(r), s.Author(), in.Typing)
-	if err != nil {
-		return err
-	}
-	if news && f.Typing != nil {
+	if err == nil && news && f.Typing != nil {
 		f.Typing(r.Context(), session, s.Author(), in.Typing)
 	}
-	return api.JSON(w, http.StatusOK, in)
+	return in, err
 }

@@ -7,18 +7,12 @@ import (
 	"parley/shared/parley"
 )
 
-func (f function) grant(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) grant(r *http.Request, s api.Staff) (any, error) {
 	granted, err := f.API.Grant(r, s.Caller)
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusCreated, granted)
+	return api.Created{Value: granted}, err
 }
 
-func (f function) complete(w http.ResponseWriter, r *http.Request, s api.Staff) error {
+func (f function) complete(r *http.Request, s api.Staff) (any, error) {
 	stored, err := f.API.Store.CompleteUpload(r.Context(), s.Caller, parley.FileID(r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	return api.JSON(w, http.StatusOK, map[string]api.File{"file": f.API.File(r, s.Project.ID, stored)})
+	return map[string]api.File{"file": f.API.File(r, s.Project.ID, stored)}, err
 }

@@ -73,3 +73,28 @@ func (who Visitor) Answer(call func(r *http.Request, c parley.Caller, p *parley.
 		return call(r, c, p)
 	})
 }
+
+// Team says who makes a request with a private key, as API.Staff does.
+type Team func(r *http.Request) (Staff, error)
+
+// Answer makes a handler of a call that is only for whom the Team knows.
+func (who Team) Answer(call func(r *http.Request, s Staff) (any, error)) HandlerFunc {
+	return Answer(func(r *http.Request) (any, error) {
+		s, err := who(r)
+		if err != nil {
+			return nil, err
+		}
+		return call(r, s)
+	})
+}
+
+// Handle is Answer for what writes its answer by itself.
+func (who Team) Handle(handle func(w http.ResponseWriter, r *http.Request, s Staff) error) HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s, err := who(r)
+		if err != nil {
+			return err
+		}
+		return handle(w, r, s)
+	}
+}

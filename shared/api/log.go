@@ -77,6 +77,20 @@ func (a *API) log(w *response, r *http.Request, l *logLine, began time.Time) {
 	a.Log.LogAttrs(r.Context(), l.level, "request", attrs...)
 }
 
+// LogConnect writes the line of a request to connect a socket, by the status that it is
+// answered, the error behind that, and the project where it names one.
+func (a *API) LogConnect(ctx context.Context, p *parley.Project, status int, err error) {
+	attrs, level := []slog.Attr{slog.Int("status", status), slog.String("code", parley.Code(err))}, slog.LevelInfo
+	if p != nil {
+		attrs = append(attrs, slog.String("project", string(p.ID)))
+	}
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	a.Log.LogAttrs(ctx, level, "connect", attrs...)
+}
+
 // method returns the request's method, or "other" for one that a client made up.
 func method(r *http.Request) string {
 	switch r.Method {

@@ -147,7 +147,8 @@ func (l *Live) TypingText(ctx context.Context, s *parley.Session, by parley.Auth
 }
 
 func (l *Live) typingToPage(ctx context.Context, s *parley.Session, by parley.Author, typing bool) {
-	if err := l.signal(ctx, s, func(k KeyedSpeaker, to parley.VisitorID) []byte { return k.Typing(to, s, by, typing) }); err != nil {
+	_, err := l.signal(ctx, s, func(k KeyedSpeaker, to parley.VisitorID) [][]byte { return [][]byte{k.Typing(to, s, by, typing)} })
+	if err != nil {
 		l.Log.WarnContext(ctx, "typing was not told", "error", err)
 	}
 	speaker := l.Speakers[s.Channel]

@@ -19,16 +19,21 @@ const abreast = 8
 // not arrive stops those after it to that connection, and is nobody's error. A
 // connection that is gone is taken out of the lists.
 func (l *Live) Deliver(ctx context.Context, to []parley.Connection, frames func(parley.Connection) [][]byte) {
+	each(to, func(_ int, c parley.Connection) { l.deliver(ctx, c, frames(c)) })
+}
+
+// each does something with the connections that take frames, with several at a time.
+func each(to []parley.Connection, do func(i int, c parley.Connection)) {
 	places := make(chan struct{}, abreast)
 	var all sync.WaitGroup
-	for _, c := range to {
+	for i, c := range to {
 		if !c.Ready || c.Refused {
 			continue
 		}
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			l.deliver(ctx, c, frames(c))
+			do(i, c)
 		})
 	}
 	all.Wait()
@@ -36,6 +41,9 @@ func (l *Live) Deliver(ctx context.Context, to []parley.Connection, frames func(
 
 func (l *Live) deliver(ctx context.Context, c parley.Connection, frames [][]byte) {
 	for _, frame := range frames {
+		if len(frame) == 0 {
+			continue
+		}
 		err := l.send(ctx, c.Ref, frame)
 		gone := errors.Is(err, socket.ErrGone)
 		if gone {

@@ -114,26 +114,17 @@ func lastMessage(speaker KeyedSpeaker, entries []parley.Entry) *parley.Entry {
 	return nil
 }
 
-// surelyAll sends connections what frames makes for each, in order. One that does not
-// take a frame is cut off, so that its client comes back and is told what it has
-// missed. The error is that of a context that ended, or of the table.
+// surelyAll sends connections what frames makes for each, in order; one that is not ready
+// is told when it is met. One that does not take a frame is cut off, so that its client
+// comes back and is told what it has missed. The error is that of a context that ended,
+// or of the table.
 func (l *Live) surelyAll(ctx context.Context, to []parley.Connection, frames func(parley.Connection) [][]byte) error {
-	places := make(chan struct{}, abreast)
 	errs := make([]error, len(to))
-	var all sync.WaitGroup
-	for i, c := range to {
-		if !c.Ready {
-			continue // it is told when it is met
+	each(to, func(i int, c parley.Connection) {
+		if err := l.surelyOne(ctx, c.Ref, frames(c)); !errors.Is(err, socket.ErrGone) {
+			errs[i] = err
 		}
-		places <- struct{}{}
-		all.Go(func() {
-			defer func() { <-places }()
-			if err := l.surelyOne(ctx, c.Ref, frames(c)); !errors.Is(err, socket.ErrGone) {
-				errs[i] = err
-			}
-		})
-	}
-	all.Wait()
+	})
 	return errors.Join(errs...)
 }
 
@@ -275,30 +266,23 @@ func (l *Live) Seen(ctx context.Context, c parley.Caller, id parley.SessionID, m
 		if m.Upto >= s.Seq {
 			at = max(at, s.At) // of two things in one millisecond the second has a later time than the clock
 		}
-		err = l.signal(ctx, s, func(k KeyedSpeaker, to parley.VisitorID) []byte { return k.Seen(to, s, m.By, at) })
+		_, err = l.signal(ctx, s, func(k KeyedSpeaker, to parley.VisitorID) [][]byte { return [][]byte{k.Seen(to, s, m.By, at)} })
 	}
 	if err != nil && !errors.Is(err, parley.ErrNotFound) {
 		l.Log.WarnContext(ctx, "what was seen was not told", "error", err)
 	}
 }
 
-// signal tells the pages of a session's visitors what is not stored.
-func (l *Live) signal(ctx context.Context, s *parley.Session, frame func(KeyedSpeaker, parley.VisitorID) []byte) error {
+// signal tells the pages of a session's visitors what is not stored, and returns how many
+// connections they have.
+func (l *Live) signal(ctx context.Context, s *parley.Session, frames func(KeyedSpeaker, parley.VisitorID) [][]byte) (int, error) {
 	speaker := l.Keyed[s.Channel]
 	if speaker == nil {
-		return nil
+		return 0, nil
 	}
 	to, err := l.Store.PageConnections(ctx, s, speaker.API())
-	if err != nil {
-		return err
-	}
-	l.Deliver(ctx, to, func(c parley.Connection) [][]byte {
-		if f := frame(speaker, c.Caller.Visitor); f != nil {
-			return [][]byte{f}
-		}
-		return nil
-	})
-	return nil
+	l.Deliver(ctx, to, func(c parley.Connection) [][]byte { return frames(speaker, c.Caller.Visitor) })
+	return len(to), err
 }
 
 // How long after it was said that a reply is being written that is said again, first and
@@ -350,12 +334,11 @@ func (r *keyedRelay) writes(ctx context.Context) bool {
 
 // tell sends what is not stored to whoever is there, and returns how many that are.
 func (r *keyedRelay) tell(ctx context.Context, frames func(parley.VisitorID) [][]byte) int {
-	to, err := r.Store.PageConnections(ctx, r.session, r.speaker.API())
+	there, err := r.signal(ctx, r.session, func(_ KeyedSpeaker, to parley.VisitorID) [][]byte { return frames(to) })
 	if err != nil {
 		r.Log.WarnContext(ctx, "relay", "project", r.ref.Project, "error", err)
 	}
-	r.Deliver(ctx, to, func(c parley.Connection) [][]byte { return frames(c.Caller.Visitor) })
-	return len(to)
+	return there
 }
 
 // Text implements run.Live. Clients are told of a message when it is whole.

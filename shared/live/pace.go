@@ -1,10 +1,9 @@
 package live
 
 import (
+	"cmp"
 	"sync"
 	"time"
-
-	"parley/shared/socket"
 )
 
 const (
@@ -18,25 +17,32 @@ const (
 	CallsPerSecond = 20
 )
 
-// Pace holds connections to how often they may say something, before anything is read
-// for it. It counts in memory, in each process by itself: a connection that several
-// processes answer has as many times more. It is safe for concurrent use.
-type Pace struct {
-	// PerSecond is how often.
-	PerSecond int
+// Pace holds connections, or networks, to how often they may say something, before
+// anything is read for it. It counts in memory, in each process by itself: one that
+// several processes answer has as many times more. It is safe for concurrent use.
+type Pace[Of comparable] struct {
+	// Most is how often in a stretch of time, which is a second where Per is 0.
+	Most int
+	Per  time.Duration
+	// Known is how many are counted at a time, and more are as if they had come too
+	// often; 0 is all.
+	Known int
 
-	mu     sync.Mutex
-	second int64 // of Unix time
-	said   map[socket.Ref]int
+	mu      sync.Mutex
+	stretch time.Time // its beginning
+	said    map[Of]int
 }
 
-// Take counts that a connection says something, and reports whether it may.
-func (p *Pace) Take(c socket.Ref, now time.Time) bool {
+// Take counts that one says something, and reports whether it may.
+func (p *Pace[Of]) Take(who Of, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Unix() != p.second || p.said == nil {
-		p.second, p.said = now.Unix(), map[socket.Ref]int{}
+	if stretch := now.Truncate(cmp.Or(p.Per, time.Second)); !stretch.Equal(p.stretch) || p.said == nil {
+		p.stretch, p.said = stretch, map[Of]int{}
 	}
-	p.said[c]++
-	return p.said[c] <= p.PerSecond
+	if _, known := p.said[who]; !known && len(p.said) == p.Known && p.Known > 0 {
+		return false
+	}
+	p.said[who]++
+	return p.said[who] <= p.Most
 }

@@ -10,9 +10,7 @@ import (
 
 // InboxRequest asks for a page of a project's sessions.
 type InboxRequest struct {
-	// State is one of the states, or "archived" for those that are; "" is open.
-	State State
-	// States are several at once, instead of State.
+	// States are one or several, or "archived" for those that are; none is open.
 	States []State
 	// Holder is who answers; "" is anybody. Operator is who has the session; ""
 	// is anybody.
@@ -39,11 +37,8 @@ func (i InboxItem) Unread() bool {
 }
 
 func (r *InboxRequest) check() error {
-	if r.State == "" {
-		r.State = StateOpen
-	}
 	if len(r.States) == 0 {
-		r.States = []State{r.State}
+		r.States = []State{StateOpen}
 	}
 	unknown := func(s State) bool {
 		return !slices.Contains([]State{StateOpen, StateClosed, StateResolved, StateSpam, listArchived}, s)

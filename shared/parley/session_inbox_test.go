@@ -75,10 +75,10 @@ func TestInbox(t *testing.T) {
 				{"ai", parley.InboxRequest{Holder: parley.HolderAI}, []parley.SessionID{ai}},
 				{"mine", parley.InboxRequest{Operator: "ola"}, []parley.SessionID{mine}},
 				{"nobody's", parley.InboxRequest{Operator: "cy"}, nil},
-				{"closed", parley.InboxRequest{State: parley.StateClosed}, []parley.SessionID{closed}},
-				{"resolved", parley.InboxRequest{State: parley.StateResolved}, []parley.SessionID{resolved}},
-				{"spam", parley.InboxRequest{State: parley.StateSpam}, []parley.SessionID{spam}},
-				{"archived", parley.InboxRequest{State: "archived"}, []parley.SessionID{archived}},
+				{"closed", parley.InboxRequest{States: []parley.State{parley.StateClosed}}, []parley.SessionID{closed}},
+				{"resolved", parley.InboxRequest{States: []parley.State{parley.StateResolved}}, []parley.SessionID{resolved}},
+				{"spam", parley.InboxRequest{States: []parley.State{parley.StateSpam}}, []parley.SessionID{spam}},
+				{"archived", parley.InboxRequest{States: []parley.State{"archived"}}, []parley.SessionID{archived}},
 			} {
 				for _, limit := range []int{1, 2, 100} {
 					if got := s.inbox(list.request, limit); !slices.Equal(got, list.want) {
@@ -97,7 +97,7 @@ func TestInbox(t *testing.T) {
 			request parley.InboxRequest
 			code    string
 		}{
-			{parley.InboxRequest{State: "new"}, "invalid_field"},
+			{parley.InboxRequest{States: []parley.State{"new"}}, "invalid_field"},
 			{parley.InboxRequest{Holder: "me"}, "invalid_field"},
 			{parley.InboxRequest{Operator: "\x00"}, "invalid_field"},
 			{parley.InboxRequest{PageRequest: parley.PageRequest{Limit: 101}}, "invalid_field"},

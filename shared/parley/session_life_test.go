@@ -43,7 +43,7 @@ func (s scene) waits(what string, id parley.SessionID) *parley.Session {
 // listed returns the ids that a list of the project's sessions has.
 func (s scene) listed(state parley.State, holder parley.Holder) (ids []parley.SessionID) {
 	s.Helper()
-	items, _, err := s.store.Inbox(context.Background(), s.operator(), parley.InboxRequest{State: state, Holder: holder})
+	items, _, err := s.store.Inbox(context.Background(), s.operator(), parley.InboxRequest{States: []parley.State{state}, Holder: holder})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func (Speaker) State(to parley.VisitorID, s *parley.Session) []byte {
 	}
 	u := updates{Status: Status(s)}
 	if s.Archived {
-		u.DeletedAt = TimeOrNull(s.Updated())
+		u.DeletedAt = api.TimeOrNull(s.Updated())
 	}
 	return event("conversationUpdated", struct {
 		base

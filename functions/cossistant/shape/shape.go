@@ -31,23 +31,6 @@ func (v View) visitor(s *parley.Session) parley.VisitorID {
 	return v.Visitor
 }
 
-// OrNull returns null for an empty text.
-func OrNull[T ~string](s T) *T {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-// TimeOrNull returns null for 0, which means that there is no such time.
-func TimeOrNull(ms int64) *api.Time {
-	if ms == 0 {
-		return nil
-	}
-	t := api.Time(ms)
-	return &t
-}
-
 // Conversation is a session. Clients replace theirs by it, so it is always whole.
 type Conversation struct {
 	ID                   parley.SessionID  `json:"id"`
@@ -90,12 +73,12 @@ type Record struct {
 // RecordOf adds to a conversation what only the team is told. Of what Parley does not
 // keep, such as a priority, it has what the protocol begins with.
 func RecordOf(s *parley.Session, c Conversation) Record {
-	out := Record{Conversation: c, Priority: "normal", StartedAt: api.Time(s.Created), EscalatedAt: TimeOrNull(s.WaitingSince)}
+	out := Record{Conversation: c, Priority: "normal", StartedAt: api.Time(s.Created), EscalatedAt: api.TimeOrNull(s.WaitingSince)}
 	if s.State == parley.StateResolved {
-		out.ResolvedAt = TimeOrNull(s.Updated())
+		out.ResolvedAt = api.TimeOrNull(s.Updated())
 	}
 	if s.Holder == parley.HolderHuman {
-		out.AssignedToUserID = OrNull(s.Operator)
+		out.AssignedToUserID = api.OrNull(s.Operator)
 	}
 	return out
 }
@@ -113,12 +96,12 @@ func Status(s *parley.Session) string {
 // Conversation shows a session with what a list shows besides.
 func (v View) Conversation(s *parley.Session, g parley.Glimpse) Conversation {
 	out := Conversation{ID: s.ID, OrganizationID: v.Project, WebsiteID: v.Project, VisitorID: v.visitor(s), Status: Status(s),
-		Channel: "widget", Title: s.Title, VisitorLastSeenAt: TimeOrNull(seenAt(s, g.Seen)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.Updated())}
+		Channel: "widget", Title: s.Title, VisitorLastSeenAt: api.TimeOrNull(seenAt(s, g.Seen)), CreatedAt: api.Time(s.Created), UpdatedAt: api.Time(s.Updated())}
 	if s.Score > 0 {
 		out.VisitorRating = &s.Score
 	}
 	if s.Archived {
-		out.DeletedAt = TimeOrNull(s.Updated())
+		out.DeletedAt = api.TimeOrNull(s.Updated())
 	}
 	if g.Last != nil {
 		out.LastTimelineItem = v.Item(s, *g.Last)
@@ -261,9 +244,9 @@ func (v View) by(out *Item, s *parley.Session, a parley.Author) {
 		visitor := v.visitor(s)
 		out.VisitorID = &visitor
 	case parley.AuthorAI:
-		out.AIAgentID = OrNull(a.ID)
+		out.AIAgentID = api.OrNull(a.ID)
 	case parley.AuthorHuman:
-		out.UserID = OrNull(a.ID)
+		out.UserID = api.OrNull(a.ID)
 	}
 }
 
@@ -290,7 +273,7 @@ func (v View) event(out *Item, s *parley.Session, e parley.Entry) {
 		part.TargetUserID = out.UserID
 	case parley.EventHandedOver:
 		agent := string(s.Agent)
-		out.AIAgentID, part.ActorAIAgentID = OrNull(agent), OrNull(agent)
+		out.AIAgentID, part.ActorAIAgentID = api.OrNull(agent), api.OrNull(agent)
 	}
 	out.Type, out.Parts = "event", []any{part}
 }

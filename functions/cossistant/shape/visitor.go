@@ -55,8 +55,9 @@ func ContactOf(project parley.ProjectID, p parley.Profile) *Contact {
 	if len(said.Metadata) > 0 {
 		out.Metadata = said.Metadata
 	}
-	out.ExternalID = OrNull(cmp.Or(said.External, vouched.External))
-	out.Name, out.Email, out.Image = OrNull(cmp.Or(said.Name, vouched.Name)), OrNull(cmp.Or(said.Email, vouched.Email)), OrNull(cmp.Or(said.Picture, vouched.Picture))
+	out.ExternalID = api.OrNull(cmp.Or(said.External, vouched.External))
+	out.Name, out.Email = api.OrNull(cmp.Or(said.Name, vouched.Name)), api.OrNull(cmp.Or(said.Email, vouched.Email))
+	out.Image = api.OrNull(cmp.Or(said.Picture, vouched.Picture))
 	return &out
 }
 
@@ -109,26 +110,20 @@ type Visitor struct {
 // VisitorOf shows what is known of a visitor.
 func VisitorOf(project parley.ProjectID, p parley.Profile) Visitor {
 	t, v := p.Tracking, p.Visitor
-	of := func(name string) *string { return OrNull(t.Device[name]) }
+	of := func(name string) *string { return api.OrNull(t.Device[name]) }
 	return Visitor{ID: v.ID, Browser: of("browser"), BrowserVersion: of("browserVersion"), OS: of("os"), OSVersion: of("osVersion"),
 		Device: of("device"), DeviceType: of("deviceType"), ScreenResolution: of("screenResolution"), Viewport: of("viewport"),
-		Language: OrNull(t.Language), Timezone: OrNull(t.Timezone), CreatedAt: api.Time(v.Created), UpdatedAt: api.Time(max(v.Created, t.Updated)),
-		LastSeenAt: TimeOrNull(v.Heard), WebsiteID: project, OrganizationID: project, IsBlocked: v.Blocked,
-		Attribution: orNullJSON(t.First), CurrentPage: currentPage(t), Contact: ContactOf(project, p)}
+		Language: api.OrNull(t.Language), Timezone: api.OrNull(t.Timezone), CreatedAt: api.Time(v.Created), UpdatedAt: api.Time(max(v.Created, t.Updated)),
+		LastSeenAt: api.TimeOrNull(v.Heard), WebsiteID: project, OrganizationID: project, IsBlocked: v.Blocked,
+		Attribution: t.First, CurrentPage: currentPage(t), Contact: ContactOf(project, p)}
 }
 
-func orNullJSON(object json.RawMessage) json.RawMessage {
-	if object == nil {
-		return json.RawMessage("null")
-	}
-	return object
-}
-
-// currentPage is the page with when it changed, which is kept beside it.
+// currentPage is the page with when it changed, which is kept beside it; nil, which is
+// null, for none.
 func currentPage(t parley.Tracking) json.RawMessage {
 	var page map[string]any
 	if t.Page == nil || json.Unmarshal(t.Page, &page) != nil {
-		return json.RawMessage("null")
+		return nil
 	}
 	page["updatedAt"] = api.Time(t.Updated)
 	return json.RawMessage(api.Encode(page))
