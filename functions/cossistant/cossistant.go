@@ -9,7 +9,6 @@ package cossistant
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"parley/functions/cossistant/shape"
 	"parley/shared/api"
@@ -61,10 +60,6 @@ func New(c Config) http.Handler {
 }
 
 type function struct{ Config }
-
-// changeTime is how long it may take to make a visitor where the host sets no limit. It
-// goes on though the client has left. Our choice.
-const changeTime = 20 * time.Second
 
 // errorOut is an error in the format of the protocol. It has no code, by which clients
 // would not recognise what is not there, except where they know one.

@@ -52,7 +52,7 @@ type publicVisitor struct {
 
 // website is the first call of every page: it makes the visitor, or recalls it.
 func (f function) website(r *http.Request, c parley.Caller, p *parley.Project) (any, error) {
-	ctx, cancel := api.Lasting(r, changeTime)
+	ctx, cancel := api.Lasting(r, api.ChangeTime)
 	defer cancel()
 	v, err := f.API.Store.Arrive(ctx, c, parley.VisitorID(r.Header.Get(VisitorHeader)))
 	if err != nil {
