@@ -140,30 +140,17 @@ func (s *Store) MailDue(ctx context.Context, w Stretch) (MailDue, error) {
 		return d, nil
 	}
 	d.At = d.Answers[0].Time().Add(ReplyMailAfter)
-	if at := mailed.Int("at"); at > 0 {
-		d.At = later(d.At, time.UnixMilli(at).Add(ReplyMailEvery))
+	if next := timeAt(mailed, "at").Add(ReplyMailEvery); next.After(d.At) {
+		d.At = next
 	}
 	return d, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Mailed notes that everything up to an answer was mailed. ErrNotFound if the
 // session is gone.
 func (s *Store) Mailed(ctx context.Context, p ProjectID, id SessionID, upto Seq) error {
-	k := mailedKey(p, id)
-	err := s.write(ctx, []table.Action{
-		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "seq": int64(upto), "at": s.clock().UnixMilli(), "nonce": s.newID()}),
-		checkThere(p, id)})
-	if refused(err) {
-		return errGone()
-	}
-	return err
+	mailed := mailedKey(p, id).With(table.Item{"seq": int64(upto), "at": s.clock().UnixMilli(), "nonce": s.newID()})
+	return refusedAs(s.write(ctx, table.Put(mailed), checkThere(p, id)), errGone())
 }
 
 // mailedKey is how far a session's answers were mailed, and when.

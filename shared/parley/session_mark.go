@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"parley/shared/table"
@@ -40,20 +39,19 @@ func (s *Store) MoveMark(ctx context.Context, c Caller, id SessionID, kind MarkK
 	}
 	m := Mark{Kind: kind, By: c.Author(), Upto: min(upto, session.Seq), At: s.clock().UnixMilli()}
 	key := m.key(c.Project, id)
-	items, err := s.table.Get(ctx, false, key)
+	stood, err := s.get(ctx, false, key)
 	if err != nil {
-		return Mark{}, unavailable(err)
+		return Mark{}, err
 	}
-	if m.Upto <= Seq(items[0].Int("seq")) {
-		return markFrom(m, items[0])
+	if m.Upto <= Seq(stood.Int("seq")) {
+		return markFrom(m, stood)
 	}
 	author, err := encode(m.By)
 	if err != nil {
 		return Mark{}, fmt.Errorf("encode mark: %w", err)
 	}
-	up := table.Update(key, table.AtMost("seq", int64(m.Upto)-1))
-	up.Set = table.Item{"seq": int64(m.Upto), "at": m.At, "data": string(author)}
-	return s.moveMark(ctx, c, id, m, up, items[0] != nil)
+	up := table.Set(key, table.Item{"seq": int64(m.Upto), "at": m.At, "data": string(author)}, table.AtMost("seq", int64(m.Upto)-1))
+	return s.moveMark(ctx, c, id, m, up, stood != nil)
 }
 
 // moveMark writes a mark. One that stands goes when its session is erased, so
@@ -68,7 +66,7 @@ func (s *Store) moveMark(ctx context.Context, c Caller, id SessionID, m Mark, up
 	if !c.staff() {
 		actions = append(actions, checkVisitor(c))
 	}
-	err := s.write(ctx, actions)
+	err := s.write(ctx, actions...)
 	if !refused(err) {
 		return m, err
 	}
@@ -97,13 +95,8 @@ func (m Mark) key(p ProjectID, id SessionID) table.Key {
 // where no item does.
 func markFrom(m Mark, item table.Item) (Mark, error) {
 	m.Upto, m.At = Seq(item.Int("seq")), item.Int("at")
-	if item == nil {
-		return m, nil
-	}
-	if err := json.Unmarshal([]byte(item.String("data")), &m.By); err != nil {
-		return m, fmt.Errorf("decode mark: %w", err)
-	}
-	return m, nil
+	err := decode(item, "mark", &m.By)
+	return m, err
 }
 
 // Marks returns how far everybody has seen and received a session that the
@@ -119,13 +112,11 @@ func (s *Store) Marks(ctx context.Context, c Caller, id SessionID) ([]Mark, erro
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		for _, item := range page.Items {
-			m, err := markFrom(Mark{Kind: kind}, item)
-			if err != nil {
-				return nil, err
-			}
-			marks = append(marks, m)
+		some, err := decodeAll(page.Items, func(item table.Item) (Mark, error) { return markFrom(Mark{Kind: kind}, item) })
+		if err != nil {
+			return nil, err
 		}
+		marks = append(marks, some...)
 	}
 	return marks, nil
 }

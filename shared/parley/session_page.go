@@ -65,15 +65,12 @@ func (s *Store) ChangePage(ctx context.Context, m *PageMark, ch PageChange) erro
 	} else {
 		actions = append(actions, checkThere(m.project, m.session))
 	}
-	err := s.write(ctx, actions)
+	err := s.write(ctx, actions...)
 	if stood, is := standing(err, 0); is && stood != nil {
 		m.noted, m.stands = stood, true
 	}
-	if refused(err) {
-		return nil
-	}
 	m.stands = m.stands || err == nil
-	return err
+	return unrefused(err)
 }
 
 func (ch PageChange) update(key table.Key) table.Action {
