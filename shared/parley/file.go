@@ -393,8 +393,7 @@ func (s *Store) used(ctx context.Context, id ProjectID, f File) error {
 	if err != nil {
 		return err
 	}
-	var e *Error
-	if _, err = s.complete(ctx, p, f); errors.As(err, &e) {
+	if _, err = s.complete(ctx, p, f); Code(err) != "" {
 		return notFound("file")
 	}
 	return err

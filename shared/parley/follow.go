@@ -340,8 +340,7 @@ func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq,
 
 // retryAt is when a worker that has failed is woken again.
 func (w *follow) retryAt(err error, tries int64) time.Time {
-	var later *Later
-	if errors.As(err, &later) {
+	if later, ok := errors.AsType[*Later](err); ok {
 		return later.At
 	}
 	return w.store.clock().Add(min(maxPause, time.Minute<<min(tries-1, 10)))

@@ -33,7 +33,7 @@ func (r ReplyMail) check() error {
 	if !r.Enabled && r == (ReplyMail{}) {
 		return nil
 	}
-	if err := checkTexts("reply_mail", []sized{{r.Name, mail.MaxNameBytes}, {r.Page, MaxPageBytes}}); err != nil {
+	if err := checkTexts("reply_mail", sized{r.Name, mail.MaxNameBytes}, sized{r.Page, MaxPageBytes}); err != nil {
 		return err
 	}
 	if mail.Line(r.Name, mail.MaxNameBytes) != strings.TrimSpace(r.Name) {
@@ -77,10 +77,10 @@ func (e Entry) answersByMail() bool {
 	return e.IsMessage() && !e.Internal && e.Author.Kind == AuthorHuman
 }
 
-// meets notes that a page has shown itself, which is no sign that somebody looks
+// meets notes that the caller's page has shown itself, which is no sign that somebody looks
 // at it: it undoes no close. Where no answer waits to be met it costs nothing.
-func (s *Store) meets(ctx context.Context, session *Session) error {
-	if session == nil || session.Unmet == 0 {
+func (s *Store) meets(ctx context.Context, c Caller, session *Session) error {
+	if c.staff() || session.Unmet == 0 {
 		return nil
 	}
 	p, err := s.Project(ctx, session.Project)

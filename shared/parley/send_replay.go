@@ -23,8 +23,7 @@ func (s *Store) known(ctx context.Context, p ProjectID, id EntryID, session Sess
 // orReplay returns what came of a request, or of the one that it repeats: a refusal
 // may be of a repetition, which is none, since what it asked for was done.
 func orReplay[T any](out T, err error, replay func() (T, error)) (T, error) {
-	var e *Error
-	if err == nil || !errors.Is(err, errReplay) && !errors.As(err, &e) {
+	if err == nil || !errors.Is(err, errReplay) && Code(err) == "" {
 		return out, err
 	}
 	before, replayErr := replay()

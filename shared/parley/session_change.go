@@ -79,12 +79,10 @@ func (s *Session) clone() *Session {
 	c := *s
 	c.Queue = slices.Clone(s.Queue)
 	if s.Run != nil {
-		run := *s.Run
-		c.Run = &run
+		c.Run = new(*s.Run)
 	}
 	if s.Last != nil {
-		last := *s.Last
-		c.Last = &last
+		c.Last = new(*s.Last)
 	}
 	return &c
 }
@@ -160,8 +158,8 @@ func (c *change) commit(ctx context.Context) (*Session, error) {
 	}
 	at := len(c.actions)
 	err = c.store.write(ctx, append(c.actions, table.Put(head, condition))...)
-	var r *table.Refused
-	if !errors.As(err, &r) {
+	r, ok := errors.AsType[*table.Refused](err)
+	if !ok {
 		return nil, err
 	}
 	for _, f := range r.Refusals {

@@ -54,15 +54,9 @@ func (s *Store) MoveMark(ctx context.Context, c Caller, id SessionID, kind MarkK
 	return s.moveMark(ctx, c, id, m, up, stood != nil)
 }
 
-// moveMark writes a mark. One that stands goes when its session is erased, so
-// that a late write meets nothing; a new one has to check that the session is there.
+// moveMark writes a mark.
 func (s *Store) moveMark(ctx context.Context, c Caller, id SessionID, m Mark, up table.Action, stands bool) (Mark, error) {
-	actions := []table.Action{up}
-	if stands {
-		actions[0].If = append(actions[0].If, table.Exists())
-	} else {
-		actions = append(actions, checkThere(c.Project, id))
-	}
+	actions := inSession(up, stands, c.Project, id)
 	if !c.staff() {
 		actions = append(actions, checkVisitor(c))
 	}
@@ -80,6 +74,17 @@ func (s *Store) moveMark(ctx context.Context, c Caller, id SessionID, m Mark, up
 		return Mark{}, errGone()
 	}
 	return markFrom(m, stood) // it has been moved as far, or further
+}
+
+// inSession are the actions that update an item of a session. One that stands goes when
+// the session is erased, so that a late write meets nothing; a new one has to check that
+// the session is there.
+func inSession(up table.Action, stands bool, p ProjectID, id SessionID) []table.Action {
+	if !stands {
+		return []table.Action{up, checkThere(p, id)}
+	}
+	up.If = append(up.If, table.Exists())
+	return []table.Action{up}
 }
 
 // checkThere makes a transaction fail for a session that is not there or erased.

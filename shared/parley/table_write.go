@@ -40,8 +40,7 @@ func (s *Store) write(ctx context.Context, actions ...table.Action) error {
 	unknown := false
 	err := retry(ctx, func() error {
 		err := s.table.Write(ctx, actions...)
-		var r *table.Refused
-		if unknown && errors.As(err, &r) && ours(actions, r) {
+		if r, ok := errors.AsType[*table.Refused](err); ok && unknown && ours(actions, r) {
 			return nil
 		}
 		unknown = unknown || errors.Is(err, table.ErrUnknown)
@@ -66,8 +65,8 @@ func ours(actions []table.Action, r *table.Refused) bool {
 func unique(i table.Item) bool { return i.String("nonce") != "" }
 
 func refused(err error) bool {
-	var r *table.Refused
-	return errors.As(err, &r)
+	_, is := errors.AsType[*table.Refused](err)
+	return is
 }
 
 // unrefused drops a refusal, where somebody else was faster with the same, or where
@@ -118,8 +117,8 @@ func againFor[T any](do func() (T, error)) (got T, err error) {
 
 // standing returns what stands under the action at position n of a refused write.
 func standing(err error, n int) (item table.Item, refused bool) {
-	var r *table.Refused
-	if !errors.As(err, &r) {
+	r, refused := errors.AsType[*table.Refused](err)
+	if !refused {
 		return nil, false
 	}
 	return r.Of(n)

@@ -36,6 +36,9 @@ func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room
 		return FullTranscript{}, err
 	}
 	about, err := aboutFrom(items[0])
+	if err == nil {
+		err = s.meets(ctx, c, session)
+	}
 	if err != nil {
 		return FullTranscript{}, err
 	}
@@ -63,6 +66,9 @@ func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room
 // new, one more for what is. What changes while that is read is read again.
 func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID, created int64, after Seq) (out FullTranscript, enough bool, err error) {
 	session, _, err := s.openHead(ctx, c, id)
+	if err == nil {
+		err = s.meets(ctx, c, session)
+	}
 	if err != nil {
 		return FullTranscript{}, false, err
 	}
@@ -110,9 +116,6 @@ func (s *Store) openHead(ctx context.Context, c Caller, id SessionID, beside ...
 		visitor = items[len(items)-1]
 	}
 	session, err := s.admitted(ctx, c, id, visitor, head)
-	if err == nil && !c.staff() {
-		err = s.meets(ctx, session)
-	}
 	return session, items, err
 }
 
