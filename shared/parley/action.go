@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -96,33 +97,20 @@ const (
 )
 
 // Label is the action's name, or its id where it has none.
-func (a Action) Label() string {
-	if a.Name != "" {
-		return a.Name
-	}
-	return string(a.ID)
-}
+func (a Action) Label() string { return cmp.Or(a.Name, string(a.ID)) }
 
 // HandoverReason is why a call of the action gives the session to a human, for operators.
 func (a Action) HandoverReason() string { return `The action "` + a.Label() + `" asks for a human.` }
 
 // Verb is the method with its default.
-func (a Action) Verb() string {
-	if a.Method == "" {
-		return "GET"
-	}
-	return a.Method
-}
+func (a Action) Verb() string { return cmp.Or(a.Method, "GET") }
 
 // HasBody says whether what is not in the path or the query goes into a body.
 func (a Action) HasBody() bool { return a.Verb() != "GET" && a.Verb() != "DELETE" }
 
 // Timeout is how long the action may take.
 func (a Action) Timeout() time.Duration {
-	if a.TimeoutSeconds == 0 {
-		return DefaultActionTime
-	}
-	return time.Duration(a.TimeoutSeconds) * time.Second
+	return cmp.Or(time.Duration(a.TimeoutSeconds)*time.Second, DefaultActionTime)
 }
 
 // Schema returns the parameters' schema. The error is of a project that was
@@ -204,10 +192,8 @@ func (a Action) wrong(format string, args ...any) error {
 }
 
 func (a Action) check() error {
-	for _, t := range []struct {
-		text string
-		most int
-	}{{a.Name, MaxNameBytes}, {a.Description, MaxDescriptionBytes}, {string(a.Parameters), MaxParametersBytes}, {a.URL, MaxActionURLBytes}} {
+	for _, t := range []sized{{a.Name, MaxNameBytes}, {a.Description, MaxDescriptionBytes}, {string(a.Parameters), MaxParametersBytes},
+		{a.URL, MaxActionURLBytes}} {
 		if len(t.text) > t.most {
 			return tooLarge("actions", t.most)
 		}

@@ -1,8 +1,6 @@
 package parley
 
-import (
-	"encoding/json"
-)
+import "encoding/json"
 
 // ActionCall is a call of an action by an agent, as part of its reply.
 type ActionCall struct {

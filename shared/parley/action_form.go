@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"sync"
 
 	"parley/shared/schema"
-	"parley/shared/table"
 )
 
 // FormRequest is what a visitor sends of a form that an agent asked for.
@@ -63,18 +62,13 @@ func (s *Store) SubmitForm(ctx context.Context, c Caller, r FormRequest) (FormSe
 	if err := r.Overrides.check("overrides"); err != nil {
 		return FormSent{}, err
 	}
-	for try := range changeTries {
-		out, err := s.submitForm(ctx, p, c, r, try == 0)
-		if !errors.Is(err, errStale) {
-			return out, err
-		}
-	}
-	return FormSent{}, unavailable(table.ErrNotDone)
+	take := sync.OnceValue(func() error { return s.takeChange(ctx, c) })
+	return againFor(func() (FormSent, error) { return s.submitForm(ctx, p, c, r, take) })
 }
 
-// submitForm is one try of SubmitForm, of which the first counts as a change.
-func (s *Store) submitForm(ctx context.Context, p *Project, c Caller, r FormRequest, first bool) (FormSent, error) {
-	session, of, call, err := s.form(ctx, c, r, first)
+// submitForm is one try of SubmitForm.
+func (s *Store) submitForm(ctx context.Context, p *Project, c Caller, r FormRequest, take func() error) (FormSent, error) {
+	session, of, call, err := s.form(ctx, c, r, take)
 	if err != nil {
 		return FormSent{}, err
 	}
@@ -114,8 +108,8 @@ func (s *Store) FormDone(ctx context.Context, c Caller, r FormRequest, result Ac
 	if err != nil {
 		return FormSent{}, err
 	}
-	for range changeTries {
-		session, of, call, err := s.form(ctx, c, r, false) // SubmitForm has counted it
+	return againFor(func() (FormSent, error) {
+		session, of, call, err := s.form(ctx, c, r, nil) // SubmitForm has counted it
 		if err != nil {
 			return FormSent{}, err
 		}
@@ -124,11 +118,8 @@ func (s *Store) FormDone(ctx context.Context, c Caller, r FormRequest, result Ac
 		}
 		call.Result, call.Error = result.Result, result.Error
 		amended := of.withCall(call)
-		if err := s.formDone(ctx, p, c, session, of, amended, call); !errors.Is(err, errStale) {
-			return FormSent{Message: amended, Call: call}, err
-		}
-	}
-	return FormSent{}, unavailable(table.ErrNotDone)
+		return FormSent{Message: amended, Call: call}, s.formDone(ctx, p, c, session, of, amended, call)
+	})
 }
 
 func (s *Store) formDone(ctx context.Context, p *Project, c Caller, session *Session, of, amended Entry, call ActionCall) error {
@@ -147,12 +138,12 @@ func (s *Store) formDone(ctx context.Context, p *Project, c Caller, session *Ses
 	return err
 }
 
-// form finds a form of the caller's own. not_found if there is none. Where that is
-// to count as a change, it does before the reply is looked for.
-func (s *Store) form(ctx context.Context, c Caller, r FormRequest, counts bool) (*Session, Entry, ActionCall, error) {
+// form finds a form of the caller's own. not_found if there is none. take, if there is
+// one, counts it as a change, before the reply is looked for.
+func (s *Store) form(ctx context.Context, c Caller, r FormRequest, take func() error) (*Session, Entry, ActionCall, error) {
 	session, err := s.open(ctx, c, r.Session, true)
-	if err == nil && counts {
-		err = s.takeChange(ctx, c)
+	if err == nil && take != nil {
+		err = take()
 	}
 	if err != nil {
 		return nil, Entry{}, ActionCall{}, err

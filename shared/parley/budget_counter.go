@@ -253,8 +253,7 @@ func (c *counters) fetch(ctx context.Context, k counter, lacks, block, max amoun
 // add adds to the counter's item unless it would then be above most. Refused, it
 // returns what the item says.
 func (c *counters) add(ctx context.Context, k counter, take, most amounts) (stands amounts, err error) {
-	up := table.Update(counterKey(k.project, k.name, k.subject, k.window))
-	up.Add = map[string]int64{}
+	up := table.Add(counterKey(k.project, k.name, k.subject, k.window), map[string]int64{})
 	for i, name := range counted {
 		if take[i] > 0 {
 			up.If = append(up.If, table.AtMost(name, most[i]-take[i]))

@@ -31,12 +31,9 @@ func (s *spending) foresee(ctx context.Context) error {
 	if !s.store.refusals.has(s.caller) {
 		return nil
 	}
-	items, err := s.store.table.Get(ctx, true, visitorKey(s.caller.Project, s.caller.Visitor))
-	if err != nil {
-		return unavailable(err)
-	}
-	s.visitor = items[0]
-	return nil
+	visitor, err := s.store.get(ctx, true, visitorKey(s.caller.Project, s.caller.Visitor))
+	s.visitor = visitor
+	return err
 }
 
 // insteadOf returns budget_spent in place of what a message to an unknown session is
@@ -46,14 +43,14 @@ func (s *spending) insteadOf(ctx context.Context, unknown error) error {
 	if s.caller.staff() || s.caller.Capability {
 		return unknown
 	}
-	items, err := s.store.table.Get(ctx, true, visitorKey(s.caller.Project, s.caller.Visitor))
+	visitor, err := s.store.get(ctx, true, visitorKey(s.caller.Project, s.caller.Visitor))
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	if items[0] == nil {
+	if visitor == nil {
 		return unknown
 	}
-	if _, err := s.store.spend(s.project, s.caller, items[0], amounts{ofCalls: 1}); errors.Is(err, ErrLimit) {
+	if _, err := s.store.spend(s.project, s.caller, visitor, amounts{ofCalls: 1}); errors.Is(err, ErrLimit) {
 		return err
 	}
 	return unknown
@@ -94,18 +91,6 @@ func (s *spending) pay(ch *change, reserved int64, by payment) error {
 		s.visitor = stood
 		return standingOf(stood, s.caller)
 	})
-	return nil
-}
-
-// freeBytes are what a new visitor may bring without being counted for it: a name and
-// a few words, which the rate of new visitors bounds. So most cost no more.
-const freeBytes = 2 << 10
-
-// arrive is guard for a new visitor, of whom these actions store something.
-func (s *spending) arrive(actions []table.Action) error {
-	if n := stored(actions); n > freeBytes {
-		return s.share(amounts{ofBytes: n})
-	}
 	return nil
 }
 

@@ -1,9 +1,8 @@
 package parley
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"parley/shared/socket"
@@ -99,15 +98,13 @@ func (c Connection) row(partition string, now time.Time) (table.Item, error) {
 }
 
 func (c Connection) itemAt(k table.Key, now time.Time) (table.Item, error) {
-	data, err := encode(c)
+	item, err := record(k, "connection", c, table.Item{"session": string(c.Session), table.ExpiresAt: now.Add(ConnectionLife).Unix()})
 	if err != nil {
-		return nil, fmt.Errorf("encode connection: %w", err)
+		return nil, err
 	}
-	if len(data) > MaxConnectionBytes {
+	if len(item.String("data")) > MaxConnectionBytes {
 		return nil, tooLarge("connection", MaxConnectionBytes)
 	}
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "session": string(c.Session),
-		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
 	for name, set := range map[string]bool{"ready": c.Ready, "begun": c.Begun} {
 		if set {
 			item[name] = true
@@ -118,11 +115,9 @@ func (c Connection) itemAt(k table.Key, now time.Time) (table.Item, error) {
 
 func connectionFrom(item table.Item) (Connection, error) {
 	var c Connection
-	if err := json.Unmarshal([]byte(item.String("data")), &c); err != nil {
-		return c, fmt.Errorf("decode connection: %w", err)
-	}
+	err := decode(item, "connection", &c)
 	c.Session, c.Ready, c.Begun = SessionID(item.String("session")), item.Bool("ready"), item.Bool("begun")
-	return c, nil
+	return c, err
 }
 
 // partition is where the connection is listed by whose it is; "" for one that is not.
@@ -183,17 +178,11 @@ func (s *Store) Connect(ctx context.Context, c Connection) error {
 			}
 		}
 	}
-	if err := s.write(ctx, actions); !refused(err) {
-		return err
-	}
-	return nil
+	return unrefused(s.write(ctx, actions...))
 }
 
 func checkRef(r socket.Ref) error {
-	if err := CheckID("connection", r.API); err != nil {
-		return err
-	}
-	return CheckID("connection", r.ID)
+	return cmp.Or(CheckID("connection", r.API), CheckID("connection", r.ID))
 }
 
 func (c Connection) check() error {
@@ -203,15 +192,8 @@ func (c Connection) check() error {
 	if c.Project == "" {
 		return invalid("connection", "a connection is to a project")
 	}
-	if c.Session != "" {
-		if err := CheckID("session", string(c.Session)); err != nil {
-			return err
-		}
-	}
-	if exceeds(c.Language, MaxLanguageBytes) {
-		return tooLarge("language", MaxLanguageBytes)
-	}
-	return checkPairs("metadata", c.Metadata)
+	return cmp.Or(checkAnyID("session", string(c.Session)), checkText("language", c.Language, MaxLanguageBytes),
+		checkPairs("metadata", c.Metadata))
 }
 
 func errNoConnection() error { return notFound("connection") }
@@ -223,17 +205,14 @@ func (s *Store) ConnectionOf(ctx context.Context, ref socket.Ref) (Connection, e
 	if checkRef(ref) != nil {
 		return Connection{}, errNoConnection()
 	}
-	var items []table.Item
-	for _, consistent := range []bool{false, true} {
-		var err error
-		if items, err = s.table.Get(ctx, consistent, connectionKey(ref)); err != nil {
-			return Connection{}, unavailable(err)
-		}
-		if items[0] != nil {
-			break
-		}
+	item, err := s.get(ctx, false, connectionKey(ref))
+	if err == nil && item == nil {
+		item, err = s.get(ctx, true, connectionKey(ref))
 	}
-	return s.liveFrom(items[0])
+	if err != nil {
+		return Connection{}, err
+	}
+	return s.liveFrom(item)
 }
 
 func (s *Store) liveFrom(item table.Item) (Connection, error) {
@@ -255,15 +234,15 @@ func (s *Store) Disconnect(ctx context.Context, ref socket.Ref, meant bool) erro
 	if checkRef(ref) != nil {
 		return nil
 	}
-	items, err := s.table.Get(ctx, true, connectionKey(ref))
-	if err != nil || items[0] == nil {
-		return unavailable(err)
+	item, err := s.get(ctx, true, connectionKey(ref))
+	if err != nil || item == nil {
+		return err
 	}
-	c, err := connectionFrom(items[0])
+	c, err := connectionFrom(item)
 	if err != nil {
 		return err
 	}
-	gone := items[0].Bool("left")
+	gone := item.Bool("left")
 	if gone && !meant {
 		return nil
 	}
@@ -279,7 +258,7 @@ func (s *Store) Disconnect(ctx context.Context, ref socket.Ref, meant bool) erro
 // session it had.
 func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	if in := c.partition(); in != "" {
-		if err := s.write(ctx, []table.Action{table.Delete(connectedKey(in, c.Ref))}); err != nil {
+		if err := s.write(ctx, table.Delete(connectedKey(in, c.Ref))); err != nil {
 			return err
 		}
 	}
@@ -290,7 +269,7 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	}
 	left["left"], left["nonce"], left[table.ExpiresAt] = true, s.newID(), now.Add(leftFor).Unix()
 	for range changeTries {
-		err := s.write(ctx, []table.Action{table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left"))})
+		err := s.write(ctx, table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left")))
 		stood, was := standing(err, 0)
 		if !was {
 			break
@@ -304,7 +283,7 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 	if err != nil || c.Session == "" || !c.Caller.staff() {
 		return err
 	}
-	return s.write(ctx, []table.Action{table.Delete(connectedKey(sessionPK(c.Project, c.Session), c.Ref))})
+	return s.write(ctx, table.Delete(connectedKey(sessionPK(c.Project, c.Session), c.Ref)))
 }
 
 // Watch has an operator's console look at a session, "" for none: it is then among
@@ -342,9 +321,8 @@ func (s *Store) Watch(ctx context.Context, ref socket.Ref, id SessionID) error {
 // turnTo has a console look at a session, if the connection stands as it was read, or
 // else returns how it stands.
 func (s *Store) turnTo(ctx context.Context, c Connection, id SessionID) (stood table.Item, err error) {
-	up := table.Update(connectionKey(c.Ref), table.Equal("session", string(c.Session)), table.Missing("left"))
-	up.Set = table.Item{"session": string(id)}
-	actions := []table.Action{up}
+	actions := []table.Action{table.Set(connectionKey(c.Ref), table.Item{"session": string(id)},
+		table.Equal("session", string(c.Session)), table.Missing("left"))}
 	if c.Session != "" {
 		actions = append(actions, table.Delete(connectedKey(sessionPK(c.Project, c.Session), c.Ref)))
 	}
@@ -357,7 +335,7 @@ func (s *Store) turnTo(ctx context.Context, c Connection, id SessionID) (stood t
 		}
 		actions = append(actions, table.Put(row))
 	}
-	err = s.write(ctx, actions)
+	err = s.write(ctx, actions...)
 	stood, was := standing(err, 0)
 	switch {
 	case !was:
@@ -427,7 +405,7 @@ func (s *Store) eraseConnections(ctx context.Context, p ProjectID, id SessionID,
 		if c.Session != id {
 			continue
 		}
-		if err := s.write(ctx, []table.Action{table.Delete(connectionKey(c.Ref)), table.Delete(item.Key())}); err != nil {
+		if err := s.write(ctx, table.Delete(connectionKey(c.Ref)), table.Delete(item.Key())); err != nil {
 			return err
 		}
 	}
@@ -440,10 +418,5 @@ func (s *Store) lookAway(ctx context.Context, id SessionID, row table.Item) erro
 	if err != nil {
 		return err
 	}
-	up := table.Update(connectionKey(c.Ref), table.Equal("session", string(id)))
-	up.Set = table.Item{"session": ""}
-	if err := s.write(ctx, []table.Action{up}); !refused(err) {
-		return err
-	}
-	return nil
+	return unrefused(s.write(ctx, table.Set(connectionKey(c.Ref), table.Item{"session": ""}, table.Equal("session", string(id)))))
 }

@@ -28,26 +28,15 @@ func (s *Store) Listen(ctx context.Context, c Connection) error {
 	if in == "" {
 		return errNoConnection()
 	}
-	up := table.Update(connectedKey(in, c.Ref), table.Exists())
-	up.Set = table.Item{"ready": true}
-	err := s.write(ctx, []table.Action{up})
-	if refused(err) {
-		return errNoConnection()
-	}
-	return err
+	listen := table.Set(connectedKey(in, c.Ref), table.Item{"ready": true}, table.Exists())
+	return refusedAs(s.write(ctx, listen), errNoConnection())
 }
 
 // NoteMet says that the client of a connection that listens has been told what there
 // was before: ConnectionOf shows it Ready. It does nothing to one that has ended. 1
 // write unit.
 func (s *Store) NoteMet(ctx context.Context, ref socket.Ref) error {
-	up := table.Update(connectionKey(ref), table.Exists(), table.Missing("left"))
-	up.Set = table.Item{"ready": true}
-	err := s.write(ctx, []table.Action{up})
-	if refused(err) {
-		return nil
-	}
-	return err
+	return unrefused(s.write(ctx, table.Set(connectionKey(ref), table.Item{"ready": true}, table.Exists(), table.Missing("left"))))
 }
 
 // PageConnections returns the connections to a socket API that are to be told what

@@ -2,9 +2,7 @@ package parley
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
+	"slices"
 	"time"
 
 	"parley/shared/socket"
@@ -39,19 +37,14 @@ func (s *Store) NewConsoleTicket(ctx context.Context, c Caller, key PrivateKey) 
 	if err := s.calls.take([]callLimit{limit}, s.now().UnixMicro()); err != nil {
 		return "", ends, err
 	}
-	b := make([]byte, 32)
-	rand.Read(b)
-	ticket = base62(b, 32)
+	ticket, ends = randomText(32), s.clock().Add(ConsoleTicketLife)
 	c.Address = ""
-	data, err := encode(consoleTicket{c.Project, c, key})
+	item, err := record(consoleTicketKey(hashSecret(ticket)), "ticket", consoleTicket{c.Project, c, key},
+		table.Item{"until": ends.UnixMilli(), table.ExpiresAt: ends.Unix() + 1})
 	if err != nil {
-		return "", ends, fmt.Errorf("encode ticket: %w", err)
+		return "", ends, err
 	}
-	ends = s.clock().Add(ConsoleTicketLife)
-	k := consoleTicketKey(hashPrivateKey(ticket))
-	put := table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "until": ends.UnixMilli(), "data": string(data),
-		table.ExpiresAt: ends.Unix() + 1})
-	return ticket, ends, s.write(ctx, []table.Action{put})
+	return ticket, ends, s.write(ctx, table.Put(item))
 }
 
 func errTicket() error {
@@ -65,24 +58,22 @@ func (s *Store) UseConsoleTicket(ctx context.Context, ticket string) (Connection
 	if ticket == "" || len(ticket) > MaxIDBytes {
 		return Connection{}, errTicket()
 	}
-	k := consoleTicketKey(hashPrivateKey(ticket))
-	items, err := s.table.Get(ctx, true, k)
+	k := consoleTicketKey(hashSecret(ticket))
+	item, err := s.get(ctx, true, k)
 	if err != nil {
-		return Connection{}, unavailable(err)
+		return Connection{}, err
 	}
 	now := s.clock().UnixMilli()
-	if items[0] == nil || items[0].Int("until") <= now {
+	if item == nil || item.Int("until") <= now {
 		return Connection{}, errTicket()
 	}
 	var t consoleTicket
-	if err := json.Unmarshal([]byte(items[0].String("data")), &t); err != nil {
-		return Connection{}, fmt.Errorf("decode ticket: %w", err)
+	if err := decode(item, "ticket", &t); err != nil {
+		return Connection{}, err
 	}
 	// Only who takes it away has it. After an unknown outcome it is lost, and its
 	// holder asks for another.
-	if err := s.table.Write(ctx, table.Delete(k, table.Exists())); refused(err) {
-		return Connection{}, errTicket()
-	} else if err != nil {
+	if err := refusedAs(s.table.Write(ctx, table.Delete(k, table.Exists())), errTicket()); err != nil {
 		return Connection{}, unavailable(err)
 	}
 	c := Connection{Project: t.Project, Caller: t.Caller, Key: t.Key, Ready: true}
@@ -124,10 +115,6 @@ func (s *Store) consoleStands(ctx context.Context, c Connection, consistent bool
 	if c.Caller.Operator != "" && items[keysAtATime] == nil {
 		return false, nil
 	}
-	for _, slot := range items[:keysAtATime] {
-		if slot != nil && slot.String("id") == c.Key.ID {
-			return true, nil
-		}
-	}
-	return false, nil
+	opened := func(slot table.Item) bool { return slot != nil && slot.String("id") == c.Key.ID }
+	return slices.ContainsFunc(items[:keysAtATime], opened), nil
 }

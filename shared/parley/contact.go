@@ -1,10 +1,9 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 
 	"parley/shared/table"
@@ -77,10 +76,8 @@ func (i Identity) check() error {
 	if i.External == "" && i.Email == "" || i.Email != "" && foldEmail(i.Email) == "" {
 		return invalid("identity", "an identity names an external id or an e-mail")
 	}
-	if i.External != "" {
-		if err := CheckID("identity", i.External); err != nil {
-			return err
-		}
+	if err := checkAnyID("identity", i.External); err != nil {
+		return err
 	}
 	if len(i.Email) > maxEmailBytes || exceeds(i.Name, MaxNameBytes) || exceeds(i.Picture, MaxPageBytes) {
 		return tooLarge("identity", MaxNameBytes)
@@ -90,12 +87,7 @@ func (i Identity) check() error {
 			return err
 		}
 	}
-	if i.Context != nil {
-		if err := checkObject("context", i.Context, MaxContactContextBytes); err != nil {
-			return err
-		}
-	}
-	return checkAbout(Page{}, i.Metadata)
+	return cmp.Or(checkAnyObject("context", i.Context, MaxContactContextBytes), checkAbout(Page{}, i.Metadata))
 }
 
 // IdentifyRequest asks for a visitor, or says who one is.
@@ -128,13 +120,8 @@ type Identified struct {
 // signs may have to solve a challenge; see letIn for the errors. An old token alone is renewed
 // for as long as the project says; a signed identity begins that time anew.
 func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, error) {
-	if exceeds(r.Name, MaxNameBytes) || exceeds(r.Email, MaxNameBytes) {
-		return Identified{}, tooLarge("name", MaxNameBytes)
-	}
-	if exceeds(r.Language, MaxLanguageBytes) {
-		return Identified{}, tooLarge("language", MaxLanguageBytes)
-	}
-	if err := checkAbout(Page{}, r.Metadata); err != nil {
+	if err := cmp.Or(checkText("name", r.Name, MaxNameBytes), checkText("name", r.Email, MaxNameBytes),
+		checkText("language", r.Language, MaxLanguageBytes), checkAbout(Page{}, r.Metadata)); err != nil {
 		return Identified{}, err
 	}
 	p, err := s.Project(ctx, r.Caller.Project)
@@ -147,19 +134,7 @@ func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, er
 	if err := r.Identity.check(); err != nil {
 		return Identified{}, err
 	}
-	return again(func() (Identified, error) { return s.identify(ctx, p, r) })
-}
-
-// again repeats what others, who were faster, make come out differently.
-func again[T any](do func() (T, error)) (T, error) {
-	for range changeTries {
-		got, err := do()
-		if !refused(err) {
-			return got, err
-		}
-	}
-	var none T
-	return none, unavailable(table.ErrNotDone)
+	return againFor(func() (Identified, error) { return s.identify(ctx, p, r) })
 }
 
 // identify is Identify with a signed identity. It is refused where the visitor or the
@@ -196,10 +171,7 @@ func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (I
 			return Identified{}, err
 		}
 		v, err := s.newVisitor(ctx, p, r, id, nil)
-		if refused(err) {
-			err = errChallengeUsed()
-		}
-		return Identified{Visitor: v}, err
+		return Identified{Visitor: v}, refusedAs(err, errChallengeUsed())
 	}
 	v, err := s.visitor(ctx, r.Caller)
 	if err == nil && r.Caller.Only != "" {
@@ -216,11 +188,7 @@ func (s *Store) anonymous(ctx context.Context, p *Project, r IdentifyRequest) (I
 
 // readContact returns ErrNotFound if there is no such contact.
 func (s *Store) readContact(ctx context.Context, p ProjectID, id ContactID) (Contact, error) {
-	items, err := s.table.Get(ctx, false, contactKey(p, id))
-	if err != nil {
-		return Contact{}, unavailable(err)
-	}
-	return contactFrom(id, items[0])
+	return read(ctx, s, false, contactKey(p, id), func(item table.Item) (Contact, error) { return contactFrom(id, item) })
 }
 
 // Vouched returns the contact whom somebody vouched for and whose session it is.
@@ -231,10 +199,7 @@ func (s *Store) Vouched(ctx context.Context, session *Session) (Contact, error) 
 		return Contact{}, nil
 	}
 	c, err := s.readContact(ctx, session.Project, o.Contact)
-	if errors.Is(err, ErrNotFound) {
-		err = nil
-	}
-	return c, err
+	return c, ignoreGone(err)
 }
 
 func errIdentity() error {
@@ -244,15 +209,12 @@ func errIdentity() error {
 // visitor returns the caller's own visitor if its token stands. ErrNotFound for who
 // holds the id of a session that nobody has begun.
 func (s *Store) visitor(ctx context.Context, c Caller) (Visitor, error) {
-	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor))
+	items, err := s.ownItems(ctx, c)
+	if err == nil && items[0] == nil { // of who holds the id of a session that has not begun
+		err = notFound("session")
+	}
 	if err != nil {
-		return Visitor{}, unavailable(err)
-	}
-	if err := standingOf(items[0], c); err != nil {
 		return Visitor{}, err
-	}
-	if items[0] == nil { // of who holds the id of a session that has not begun
-		return Visitor{}, notFound("session")
 	}
 	return visitorFrom(c.Visitor, items[0])
 }
@@ -299,18 +261,30 @@ func (s *Store) bearVisitor(ctx context.Context, p *Project, c Caller, v Visitor
 		item["contact"] = string(v.Contact)
 		actions = append(append(actions, table.Put(linkItem(p.ID, v.Contact, v.ID))), known.actions...)
 	}
+	if !count {
+		return v, s.write(ctx, actions...)
+	}
+	return v, s.arrive(ctx, p, c, actions)
+}
+
+// freeBytes are what a new visitor may bring without being counted for it: a name and
+// a few words, which the rate of new visitors bounds. So most cost no more.
+const freeBytes = 2 << 10
+
+// arrive stores a new visitor, or what one says of itself anew, which counts as much.
+func (s *Store) arrive(ctx context.Context, p *Project, c Caller, actions []table.Action) error {
 	spent := &spending{store: s, project: p, caller: c}
-	if count {
-		if err := spent.arrive(actions); err != nil {
-			return Visitor{}, err
-		}
-		if err := s.takeIdentify(ctx, p, c); err != nil {
-			return Visitor{}, err
+	if n := stored(actions); n > freeBytes {
+		if err := spent.share(amounts{ofBytes: n}); err != nil {
+			return err
 		}
 	}
-	err = s.write(ctx, actions)
+	if err := s.takeIdentify(ctx, p, c); err != nil {
+		return err
+	}
+	err := s.write(ctx, actions...)
 	spent.count(ctx, err)
-	return v, err
+	return err
 }
 
 // Proven returns the contact whom a signed identity names, made if need be. What
@@ -324,26 +298,20 @@ func (s *Store) Proven(ctx context.Context, c Caller, i Identity) (Contact, erro
 	if err != nil {
 		return Contact{}, err
 	}
-	return again(func() (Contact, error) {
-		known, err := s.lookUp(ctx, p.ID, i, true)
+	return againFor(func() (Contact, error) {
+		known, err := s.lookUpCounted(ctx, p, c, i)
+		if err == nil && known.contact.Blocked {
+			err = errBlocked()
+		}
 		if err != nil {
 			return Contact{}, err
-		}
-		if known.contact.Blocked {
-			return Contact{}, errBlocked()
-		}
-		if known.news {
-			if err := s.takeIdentify(ctx, p, c); err != nil {
-				return Contact{}, err
-			}
 		}
 		return known.contact, s.learn(ctx, known)
 	})
 }
 
 func linkItem(p ProjectID, c ContactID, v VisitorID) table.Item {
-	k := contactVisitorKey(p, c, v)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "visitor": string(v)}
+	return contactVisitorKey(p, c, v).With(table.Item{"visitor": string(v)})
 }
 
 // link makes an anonymous visitor the contact's and has its sessions moved.
@@ -360,7 +328,7 @@ func (s *Store) link(ctx context.Context, p *Project, v Visitor, known knownCont
 	link["moving"], link["nonce"] = true, s.newID()
 	job := dueItem(claimJobKey(p.ID, v.ID), s.clock().Add(lookAfter), p.ID, string(v.ID), string(v.Contact))
 	actions := append([]table.Action{up, table.Put(link, table.Absent()), table.Put(job)}, known.actions...)
-	return Identified{Visitor: v, Contact: &known.contact}, s.write(ctx, actions)
+	return Identified{Visitor: v, Contact: &known.contact}, s.write(ctx, actions...)
 }
 
 // knownContact is a contact as it is and as an identity will have it.
@@ -399,11 +367,11 @@ func (s *Store) lookUp(ctx context.Context, p ProjectID, i Identity, proven bool
 		return knownContact{c, true, true, actions}, err
 	}
 	id := ContactID(items[0].String("contact"))
-	got, err := s.table.Get(ctx, true, contactKey(p, id))
+	got, err := s.get(ctx, true, contactKey(p, id))
 	if err != nil {
-		return knownContact{}, unavailable(err)
+		return knownContact{}, err
 	}
-	c, err := contactFrom(id, got[0])
+	c, err := contactFrom(id, got)
 	if err != nil {
 		return knownContact{}, err
 	}
@@ -417,13 +385,22 @@ func (s *Store) lookUp(ctx context.Context, p ProjectID, i Identity, proven bool
 	}
 	known.contact.learn(i)
 	item, err := known.contact.item(p)
-	if err != nil || item.String("data") == got[0].String("data") {
+	if err != nil || item.String("data") == got.String("data") {
 		return known, err
 	}
-	up := table.Update(item.Key(), table.Equal("data", got[0].String("data")), asItWas)
-	up.Set = table.Item{"data": item["data"]}
+	up := table.Set(item.Key(), table.Item{"data": item["data"]}, table.Equal("data", got.String("data")), asItWas)
 	known.news, known.actions = true, []table.Action{up}
 	return known, nil
+}
+
+// lookUpCounted is lookUp of a signed identity that counts what is new of it against the
+// rate of new visitors of the caller's address.
+func (s *Store) lookUpCounted(ctx context.Context, p *Project, c Caller, i Identity) (knownContact, error) {
+	known, err := s.lookUp(ctx, p.ID, i, true)
+	if err == nil && known.news {
+		err = s.takeIdentify(ctx, p, c)
+	}
+	return known, err
 }
 
 // learn stores what is new of a contact.
@@ -431,7 +408,7 @@ func (s *Store) learn(ctx context.Context, known knownContact) error {
 	if !known.news {
 		return nil
 	}
-	return s.write(ctx, known.actions)
+	return s.write(ctx, known.actions...)
 }
 
 // makeContact stores a new contact with the pointers that are free; an e-mail
@@ -445,34 +422,22 @@ func (s *Store) makeContact(p ProjectID, c Contact, pointers []table.Key, taken 
 	actions := []table.Action{table.Put(item, table.Absent())}
 	for n, k := range pointers {
 		if taken[n] == nil {
-			actions = append(actions, table.Put(table.Item{table.PK: k.PK, table.SK: k.SK,
-				"contact": string(c.ID), "nonce": s.newID()}, table.Absent()))
+			actions = append(actions, table.Put(k.With(table.Item{"contact": string(c.ID), "nonce": s.newID()}), table.Absent()))
 		}
 	}
 	return actions, nil
 }
 
 func (c Contact) item(p ProjectID) (table.Item, error) {
-	data, err := encode(c)
-	if err != nil {
-		return nil, fmt.Errorf("encode contact: %w", err)
-	}
-	k := contactKey(p, c.ID)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+	return record(contactKey(p, c.ID), "contact", c, nil)
 }
 
 func (c *Contact) learn(i Identity) {
 	if c.Formerly == "" && i.Email != "" && foldEmail(i.Email) != foldEmail(c.Email) {
 		c.Formerly = c.Email
 	}
-	for _, f := range []struct {
-		to   *string
-		from string
-	}{{&c.External, i.External}, {&c.Email, i.Email}, {&c.Name, i.Name}, {&c.Picture, i.Picture}} {
-		if f.from != "" {
-			*f.to = f.from
-		}
-	}
+	c.External, c.Email = cmp.Or(i.External, c.External), cmp.Or(i.Email, c.Email)
+	c.Name, c.Picture = cmp.Or(i.Name, c.Name), cmp.Or(i.Picture, c.Picture)
 	if i.Metadata != nil {
 		c.Metadata = maps.Clone(i.Metadata)
 	}
@@ -490,10 +455,8 @@ func contactFrom(id ContactID, item table.Item) (Contact, error) {
 		return c, notFound("contact")
 	}
 	c.Blocked = item.Bool("blocked")
-	if err := json.Unmarshal([]byte(item.String("data")), &c); err != nil {
-		return c, fmt.Errorf("decode contact: %w", err)
-	}
-	return c, nil
+	err := decode(item, "contact", &c)
+	return c, err
 }
 
 // moveSessions gives a visitor's sessions to its contact: the job behind link.
@@ -510,7 +473,7 @@ func (s *Store) moveSessions(ctx context.Context, p *Project, v VisitorID, c Con
 			return err
 		}
 	}
-	return s.write(ctx, []table.Action{table.Put(linkItem(p.ID, c, v)), table.Delete(claimJobKey(p.ID, v))})
+	return s.write(ctx, table.Put(linkItem(p.ID, c, v)), table.Delete(claimJobKey(p.ID, v)))
 }
 
 func (s *Store) moveSession(ctx context.Context, p *Project, indexed table.Item, c ContactID) error {
@@ -519,11 +482,8 @@ func (s *Store) moveSession(ctx context.Context, p *Project, indexed table.Item,
 		return errNoName
 	}
 	session, err := s.head(ctx, p.ID, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return ignoreGone(err)
 	}
 	_, err = s.change(ctx, p, session, func(ch *change) error {
 		if ch.session.Owner.Contact != "" {
@@ -532,8 +492,5 @@ func (s *Store) moveSession(ctx context.Context, p *Project, indexed table.Item,
 		ch.session.Owner.Contact, ch.session.Owner.Proven = c, true
 		return ch.event(EventIdentified, Author{Kind: AuthorUser, ID: string(c)})
 	})
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	return ignoreGone(err)
 }

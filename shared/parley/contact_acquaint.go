@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -47,10 +48,7 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 		if r.Proven {
 			return Identified{}, r.Identity.check()
 		}
-		if exceeds(r.Identity.Name, MaxNameBytes) {
-			return Identified{}, tooLarge("name", MaxNameBytes)
-		}
-		if err := checkAbout(Page{}, r.Identity.Metadata); err != nil {
+		if err := cmp.Or(checkText("name", r.Identity.Name, MaxNameBytes), checkAbout(Page{}, r.Identity.Metadata)); err != nil {
 			return Identified{}, err
 		}
 		v, err := s.newVisitor(ctx, p, IdentifyRequest{Caller: c, Name: r.Identity.Name, Metadata: r.Identity.Metadata}, "", nil)
@@ -59,7 +57,7 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 	if err := r.Identity.check(); err != nil {
 		return Identified{}, err
 	}
-	return again(func() (Identified, error) { return s.acquaint(ctx, p, c, r) })
+	return againFor(func() (Identified, error) { return s.acquaint(ctx, p, c, r) })
 }
 
 // acquaint is Acquaint for somebody in particular. It is refused where somebody else
@@ -105,14 +103,7 @@ func (s *Store) acquaint(ctx context.Context, p *Project, c Caller, r AcquaintRe
 // new visitor does.
 func (s *Store) hear(ctx context.Context, p *Project, c Caller, v, said Visitor, item table.Item) (Visitor, error) {
 	now := v
-	for _, f := range []struct {
-		to   *string
-		from string
-	}{{&now.Name, said.Name}, {&now.Email, said.Email}} {
-		if f.from != "" {
-			*f.to = f.from
-		}
-	}
+	now.Name, now.Email = cmp.Or(said.Name, v.Name), cmp.Or(said.Email, v.Email)
 	if said.Metadata != nil {
 		now.Metadata = said.Metadata
 	}
@@ -127,19 +118,8 @@ func (s *Store) hear(ctx context.Context, p *Project, c Caller, v, said Visitor,
 	if err != nil {
 		return v, err
 	}
-	up := table.Update(visitorKey(p.ID, v.ID), table.Equal("data", item.String("data")))
-	up.Set = table.Item{"data": told["data"]}
-	actions := []table.Action{up, table.Put(about)}
-	spent := &spending{store: s, project: p, caller: c}
-	if err := spent.arrive(actions); err != nil {
-		return v, err
-	}
-	if err := s.takeIdentify(ctx, p, c); err != nil {
-		return v, err
-	}
-	err = s.write(ctx, actions)
-	spent.count(ctx, err)
-	return now, err
+	up := table.Set(visitorKey(p.ID, v.ID), table.Item{"data": told["data"]}, table.Equal("data", item.String("data")))
+	return now, s.arrive(ctx, p, c, []table.Action{up, table.Put(about)})
 }
 
 // visitorOf is the visitor as which a contact comes from an address. The address is

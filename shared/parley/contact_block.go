@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"slices"
 
 	"parley/shared/table"
 )
@@ -23,66 +22,57 @@ func isBlocked(visitor table.Item) bool { return visitor.Bool("blocked") || visi
 // BlockVisitor refuses everything a visitor sends from now on, or lets it in
 // again. ErrNotFound if there is no such visitor.
 func (s *Store) BlockVisitor(ctx context.Context, p ProjectID, v VisitorID, blocked bool) error {
-	up := table.Update(visitorKey(p, v), table.Exists())
-	if blocked {
-		up.Set = table.Item{"blocked": true}
-	} else {
-		up.Remove = []string{"blocked"}
+	return refusedAs(s.write(ctx, setFlag(visitorKey(p, v), "blocked", blocked)), notFound("visitor"))
+}
+
+// setFlag sets a flag of an item that there is, or takes it away.
+func setFlag(k table.Key, name string, on bool) table.Action {
+	if on {
+		return table.Set(k, table.Item{name: true}, table.Exists())
 	}
-	return s.changeVisitor(ctx, up)
+	up := table.Update(k, table.Exists())
+	up.Remove = []string{name}
+	return up
 }
 
 // BlockContact refuses everything that any visitor of a contact sends from now on,
 // also one that becomes the contact's later, or lets them in again. When it returns it
 // is in force. ErrNotFound if there is no such contact.
 func (s *Store) BlockContact(ctx context.Context, p ProjectID, c ContactID, blocked bool) error {
-	up := table.Update(contactKey(p, c), table.Exists())
-	if blocked {
-		up.Set = table.Item{"blocked": true}
-	} else {
-		up.Remove = []string{"blocked"}
-	}
+	up := setFlag(contactKey(p, c), "blocked", blocked)
 	up.Add = map[string]int64{"blocks": 1}
 	// Should this process die, the job does the rest. It also finds sessions that the
 	// index does not list yet.
-	job := blockJobKey(p, c)
-	err := s.write(ctx, []table.Action{up, table.Put(dueItem(job, s.clock().Add(lookAfter), p, string(c), ""))})
-	if refused(err) {
-		return notFound("contact")
+	job := dueItem(blockJobKey(p, c), s.clock().Add(lookAfter), p, string(c), "")
+	err := refusedAs(s.write(ctx, up, table.Put(job)), notFound("contact"))
+	if err == nil {
+		_, err = s.blockVisitors(ctx, p, c)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = s.blockVisitors(ctx, p, c)
 	return err
 }
 
 // blockAll carries on with the job that blocks a contact's visitors.
 func (s *Store) blockAll(ctx context.Context, p ProjectID, c ContactID, job table.Key) error {
-	items, err := s.table.Get(ctx, true, job)
-	if err != nil || items[0] == nil {
-		return unavailable(err)
+	item, err := s.get(ctx, true, job)
+	if err != nil || item == nil {
+		return err
 	}
 	done, err := s.blockVisitors(ctx, p, c)
 	if err != nil || !done {
 		return err
 	}
-	err = s.write(ctx, []table.Action{table.Delete(job, table.Equal("ws", items[0].String("ws")))})
-	if refused(err) { // ordered anew meanwhile
-		err = nil
-	}
-	return err
+	return unrefused(s.write(ctx, table.Delete(job, table.Equal("ws", item.String("ws"))))) // or it was ordered anew
 }
 
 // blockVisitors makes all visitors of a contact as blocked as that is. done is false if
 // that has changed meanwhile: then whoever changed it sees to the rest.
 func (s *Store) blockVisitors(ctx context.Context, p ProjectID, id ContactID) (done bool, err error) {
-	items, err := s.table.Get(ctx, true, contactKey(p, id))
-	if err != nil || items[0] == nil {
-		return err == nil, unavailable(err)
+	item, err := s.get(ctx, true, contactKey(p, id))
+	if err != nil || item == nil {
+		return err == nil, err
 	}
-	b := blocking{store: s, project: p, blocked: items[0].Bool("blocked"),
-		still: table.Check(contactKey(p, id), table.Equal("blocks", items[0].Int("blocks")))}
+	b := blocking{store: s, project: p, blocked: item.Bool("blocked"),
+		still: table.Check(contactKey(p, id), table.Equal("blocks", item.Int("blocks")))}
 	links := table.Query{Partition: contactKey(p, id).PK, From: "visitor/", To: "visitor/~", Limit: 100, Consistent: true}
 	for page, err := range s.pages(ctx, links) {
 		if err != nil {
@@ -105,7 +95,7 @@ func (s *Store) blockVisitors(ctx context.Context, p ProjectID, id ContactID) (d
 		for _, listed := range page.Items {
 			heads = append(heads, listed.Key())
 		}
-		found, err := s.getAll(ctx, heads)
+		found, err := s.getAll(ctx, true, heads)
 		if err != nil {
 			return false, err
 		}
@@ -131,33 +121,26 @@ type blocking struct {
 
 // change makes the visitors at hand as blocked as the contact is.
 func (b *blocking) change(ctx context.Context) (done bool, err error) {
-	slices.Sort(b.visitors)
 	var keys []table.Key
-	for _, v := range slices.Compact(b.visitors) {
+	for _, v := range b.visitors {
 		if v != "" {
 			keys = append(keys, visitorKey(b.project, v))
 		}
 	}
 	b.visitors = nil
-	found, err := b.store.getAll(ctx, keys)
+	found, err := b.store.getAll(ctx, true, keys)
 	if err != nil {
 		return false, err
 	}
-	for _, k := range keys {
-		if found[k] == nil || found[k].Bool(barred) == b.blocked {
+	for k, visitor := range found {
+		if visitor.Bool(barred) == b.blocked {
 			continue
 		}
-		up := table.Update(k, table.Exists())
-		if b.blocked {
-			up.Set = table.Item{barred: true}
-		} else {
-			up.Remove = []string{barred}
-		}
-		err := b.store.write(ctx, []table.Action{b.still, up})
+		err := b.store.write(ctx, b.still, setFlag(k, barred, b.blocked))
 		if _, changed := standing(err, 0); changed {
 			return false, nil
 		}
-		if err != nil && !refused(err) {
+		if err := unrefused(err); err != nil {
 			return false, err
 		}
 	}

@@ -149,18 +149,16 @@ type Source struct {
 }
 
 func (e Entry) item(p ProjectID, s SessionID) (table.Item, error) {
-	data, err := encode(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode entry: %w", err)
-	}
-	k := entryKey(p, s, e.Seq)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+	return record(entryKey(p, s, e.Seq), "entry", e, nil)
 }
 
 func entryFrom(item table.Item) (Entry, error) {
 	var e Entry
-	if err := json.Unmarshal([]byte(item.String("data")), &e); err != nil {
-		return e, fmt.Errorf("decode entry: %w", err)
+	if item == nil {
+		return e, notFound("entry")
+	}
+	if err := decode(item, "entry", &e); err != nil {
+		return e, err
 	}
 	if _, err := fmt.Sscanf(item.String(table.SK), skEntryFrom+"%d", &e.Seq); err != nil {
 		return e, fmt.Errorf("entry number %q: %w", item.String(table.SK), err)

@@ -144,12 +144,5 @@ func (s *Store) EntriesBefore(ctx context.Context, session *Session, before Seq,
 
 // EntryAt returns one entry of a session. ErrNotFound if there is none.
 func (s *Store) EntryAt(ctx context.Context, p ProjectID, id SessionID, n Seq) (Entry, error) {
-	items, err := s.table.Get(ctx, true, entryKey(p, id, n))
-	if err != nil {
-		return Entry{}, unavailable(err)
-	}
-	if items[0] == nil {
-		return Entry{}, notFound("entry")
-	}
-	return entryFrom(items[0])
+	return read(ctx, s, true, entryKey(p, id, n), entryFrom)
 }

@@ -2,8 +2,8 @@ package parley
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 
 	"parley/shared/table"
 )
@@ -30,15 +30,14 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 		return Entry{}, err
 	}
 	spent := &spending{store: s, project: p, caller: c}
-	for try := range changeTries {
+	take := sync.OnceValue(func() error { return s.takeChange(ctx, c) })
+	return againFor(func() (Entry, error) {
 		session, err := s.open(ctx, c, id, true)
+		if err == nil { // before the answer is looked for, which may take many reads
+			err = take()
+		}
 		if err != nil {
 			return Entry{}, err
-		}
-		if try == 0 { // before the answer is looked for, which may take many reads
-			if err := s.takeChange(ctx, c); err != nil {
-				return Entry{}, err
-			}
 		}
 		of, err := s.answer(ctx, session, answer)
 		if err != nil {
@@ -55,12 +54,9 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 			}
 			return spent.guard(ch)
 		})
-		if !errors.Is(err, errStale) {
-			spent.count(ctx, err)
-			return voted, err
-		}
-	}
-	return Entry{}, unavailable(table.ErrNotDone)
+		spent.count(ctx, err)
+		return voted, err
+	})
 }
 
 func (c *change) vote(by Caller, of, voted Entry) error {

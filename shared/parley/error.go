@@ -44,8 +44,7 @@ func (e *Error) Unwrap() error { return e.Kind }
 
 // Code returns the code of an error, or "" if it has none.
 func Code(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return ""

@@ -2,8 +2,6 @@ package parley
 
 import (
 	"context"
-	"fmt"
-	"time"
 	"unicode/utf8"
 
 	"parley/shared/table"
@@ -63,20 +61,14 @@ func (s *Store) GiveFeedback(ctx context.Context, c Caller, f Feedback) (Feedbac
 	}
 	now := s.clock()
 	f.ID, f.Visitor, f.At = newULID(now), c.Visitor, now.UnixMilli()
-	data, err := encode(f)
+	item, err := record(feedbackKey(p.ID, c.Visitor, f.Session, f.ID), "feedback", f,
+		table.Item{"nonce": s.newID(), "wp": feedbackPartition(p.ID), "ws": stamp(now) + "/" + f.ID})
 	if err != nil {
-		return f, fmt.Errorf("encode feedback: %w", err)
+		return f, err
 	}
-	k := feedbackKey(p.ID, c.Visitor, f.Session, f.ID)
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID(),
-		"wp": feedbackPartition(p.ID), "ws": stamp(time.UnixMilli(f.At)) + "/" + f.ID}
 	actions := []table.Action{table.Put(item, table.Absent())}
 	if f.Session != "" {
 		actions = append(actions, checkThere(p.ID, f.Session))
 	}
-	err = s.spendBeside(ctx, p, c, nil, actions)
-	if refused(err) {
-		err = errGone() // the session was erased meanwhile
-	}
-	return f, err
+	return f, refusedAs(s.spendBeside(ctx, p, c, nil, actions), errGone()) // it was erased meanwhile
 }

@@ -48,7 +48,12 @@ const (
 	totalWaited   = "waited" // milliseconds
 )
 
+// dayOf names the day of UTC of a time in milliseconds, like 2026-10-16.
+func dayOf(at int64) string { return time.UnixMilli(at).UTC().Format(time.DateOnly) }
+
 func totalWithin(i int) string { return fmt.Sprintf("within%d", int(AnswerTimes[i]/time.Second)) }
+
+func totalScore(score int) string { return fmt.Sprintf("score%d", score) }
 
 // answered counts a human's first message after one was asked for.
 func (c *change) answered() {
@@ -58,8 +63,7 @@ func (c *change) answered() {
 	now := c.session.At // the message's
 	waited := time.Duration(max(0, now-c.session.WaitingSince)) * time.Millisecond
 	c.session.WaitingSince = 0
-	up := table.Update(totalsKey(c.project.ID, time.UnixMilli(now).UTC().Format(time.DateOnly)))
-	up.Add = map[string]int64{totalAnswers: 1, totalWaited: waited.Milliseconds()}
+	up := table.Add(totalsKey(c.project.ID, dayOf(now)), map[string]int64{totalAnswers: 1, totalWaited: waited.Milliseconds()})
 	for i, atMost := range AnswerTimes {
 		if waited <= atMost {
 			up.Add[totalWithin(i)] = 1
@@ -72,19 +76,13 @@ func (c *change) answered() {
 // mark that says so goes with the session when it is erased; what was counted stays.
 func (s *Store) count(ctx context.Context, session *Session) error {
 	mark := countedKey(session.Project, session.ID)
-	items, err := s.table.Get(ctx, false, mark)
-	if err != nil || items[0] != nil {
-		return unavailable(err)
+	item, err := s.get(ctx, false, mark)
+	if err != nil || item != nil {
+		return err
 	}
-	up := table.Update(totalsKey(session.Project, time.UnixMilli(session.Created).UTC().Format(time.DateOnly)))
-	up.Add = map[string]int64{totalSessions: 1}
-	err = s.write(ctx, []table.Action{
-		table.Put(table.Item{table.PK: mark.PK, table.SK: mark.SK, "nonce": s.newID()}, table.Absent()),
-		checkThere(session.Project, session.ID), up})
-	if refused(err) { // counted, or erased
-		return nil
-	}
-	return err
+	up := table.Add(totalsKey(session.Project, dayOf(session.Created)), map[string]int64{totalSessions: 1})
+	return unrefused(s.write(ctx, table.Put(mark.With(table.Item{"nonce": s.newID()}), table.Absent()), // or it was erased
+		checkThere(session.Project, session.ID), up))
 }
 
 // Figures returns the figures of each day from one to another, both included.
@@ -119,7 +117,7 @@ func (s *Store) Figures(ctx context.Context, c Caller, from, to time.Time) ([]Fi
 func (f *Figures) read(item table.Item) {
 	f.Sessions = item.Int(totalSessions)
 	for score := MinScore; score <= MaxScore; score++ {
-		f.Ratings[score] = item.Int(fmt.Sprintf("score%d", score))
+		f.Ratings[score] = item.Int(totalScore(score))
 	}
 	f.Answers.Count, f.Answers.Waited = item.Int(totalAnswers), time.Duration(item.Int(totalWaited))*time.Millisecond
 	for i := range AnswerTimes {

@@ -1,11 +1,12 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,21 +77,11 @@ var uploadTypes = map[string][]string{
 
 // DefaultUploadTypes returns the media types that a project takes by default, sorted.
 func DefaultUploadTypes() []string {
-	types := make([]string, 0, len(uploadTypes))
-	for t := range uploadTypes {
-		types = append(types, t)
-	}
-	slices.Sort(types)
-	return types
+	return slices.Sorted(maps.Keys(uploadTypes))
 }
 
 // Max returns the largest file in bytes.
-func (u UploadSettings) Max() int64 {
-	if u.MaxBytes == 0 {
-		return DefaultUploadBytes
-	}
-	return u.MaxBytes
-}
+func (u UploadSettings) Max() int64 { return cmp.Or(u.MaxBytes, DefaultUploadBytes) }
 
 // Allowed returns the media types that visitors may upload, sorted.
 func (u UploadSettings) Allowed() []string {
@@ -112,19 +103,9 @@ func checkedKey(p ProjectID, f FileID) string    { return "files/" + string(p) +
 // GrantUpload lets the caller upload one file of exactly this type and size, to a
 // place from which nothing is ever served.
 func (s *Store) GrantUpload(ctx context.Context, c Caller, name, mediaType string, size int64) (Grant, error) {
-	p, err := s.Project(ctx, c.Project)
-	if err != nil {
-		return Grant{}, err
-	}
-	f, err := s.announce(ctx, p, c, File{Name: name, Type: mediaType, Size: size})
-	if err != nil {
-		return Grant{}, err
-	}
-	upload, err := s.bucket.GrantUpload(ctx, quarantineKey(p.ID, f.ID), f.Type, f.Size, f.Size, UploadLife)
-	if err != nil {
-		return Grant{}, fmt.Errorf("%w: grant upload: %w", ErrUnavailable, err)
-	}
-	return Grant{f, upload}, nil
+	return s.grant(ctx, c, File{Name: name, Type: mediaType, Size: size}, func(key string) (UploadGrant, error) {
+		return s.bucket.GrantUpload(ctx, key, mediaType, size, size, UploadLife)
+	})
 }
 
 // GrantPut lets the caller upload one file of exactly this type by a PUT, for clients
@@ -132,19 +113,33 @@ func (s *Store) GrantUpload(ctx context.Context, c Caller, name, mediaType strin
 // most bytes, or than the project takes, is refused when it is used: the bucket cannot
 // tell. So it counts as a file of that size. Errors as GrantUpload.
 func (s *Store) GrantPut(ctx context.Context, c Caller, name, mediaType string, most int64) (Grant, error) {
+	return s.grant(ctx, c, File{Name: name, Type: mediaType, Size: most, Lazy: true}, func(key string) (UploadGrant, error) {
+		return s.bucket.GrantPut(ctx, key, mediaType, UploadLife)
+	})
+}
+
+// grant announces a file and has the bucket allow its upload.
+func (s *Store) grant(ctx context.Context, c Caller, f File, allow func(key string) (UploadGrant, error)) (Grant, error) {
 	p, err := s.Project(ctx, c.Project)
 	if err != nil {
 		return Grant{}, err
 	}
-	f, err := s.announce(ctx, p, c, File{Name: name, Type: mediaType, Size: min(most, p.Uploads.Max()), Lazy: true})
-	if err != nil {
+	if f.Lazy {
+		f.Size = min(f.Size, p.Uploads.Max())
+	}
+	if f, err = s.announce(ctx, p, c, f); err != nil {
 		return Grant{}, err
 	}
-	upload, err := s.bucket.GrantPut(ctx, quarantineKey(p.ID, f.ID), f.Type, UploadLife)
-	if err != nil {
-		return Grant{}, fmt.Errorf("%w: grant upload: %w", ErrUnavailable, err)
+	upload, err := allow(quarantineKey(p.ID, f.ID))
+	return Grant{f, upload}, ofBucket("grant upload", err)
+}
+
+// ofBucket turns a failure of the bucket into ErrUnavailable.
+func ofBucket(what string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return Grant{f, upload}, nil
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
 }
 
 // uploader names who uploaded the file: no visitor's id has a slash.
@@ -206,11 +201,7 @@ func (s *Store) announce(ctx context.Context, p *Project, c Caller, f File) (Fil
 	if !c.staff() && !c.loose() {
 		actions = append(actions, checkVisitor(c))
 	}
-	err = s.write(ctx, actions)
-	if refused(err) {
-		err = errRevoked()
-	}
-	return f, err
+	return f, refusedAs(s.write(ctx, actions...), errRevoked())
 }
 
 func (f File) check(u UploadSettings) error {
@@ -230,13 +221,8 @@ func (f File) check(u UploadSettings) error {
 }
 
 func (f File) item(p ProjectID, state FileState, now time.Time) (table.Item, error) {
-	data, err := encode(f)
-	if err != nil {
-		return nil, fmt.Errorf("encode file: %w", err)
-	}
-	k := fileKey(p, f.ID)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "state": string(state), "visitor": string(f.Visitor),
-		"data": string(data), table.ExpiresAt: now.Add(FileLife).Unix()}, nil
+	return record(fileKey(p, f.ID), "file", f, table.Item{"state": string(state), "visitor": string(f.Visitor),
+		table.ExpiresAt: now.Add(FileLife).Unix()})
 }
 
 func fileFrom(id FileID, item table.Item) (File, error) {
@@ -244,11 +230,9 @@ func fileFrom(id FileID, item table.Item) (File, error) {
 	if item == nil {
 		return f, notFound("file")
 	}
-	if err := json.Unmarshal([]byte(item.String("data")), &f); err != nil {
-		return f, fmt.Errorf("decode file: %w", err)
-	}
+	err := decode(item, "file", &f)
 	f.State = FileState(item.String("state"))
-	return f, nil
+	return f, err
 }
 
 // CompleteUpload checks what was uploaded and makes it ready to be attached:
@@ -307,11 +291,8 @@ func (s *Store) complete(ctx context.Context, p *Project, f File) (File, error) 
 		return File{}, err
 	}
 	item["nonce"] = s.newID()
-	err = s.write(ctx, []table.Action{table.Put(item, table.Equal("state", string(FileGranted)))})
-	if refused(err) { // the same call was made twice at once, and both copied the same
-		return f, nil
-	}
-	return f, err
+	// Refused, the same call was made twice at once, and both copied the same.
+	return f, unrefused(s.write(ctx, table.Put(item, table.Equal("state", string(FileGranted)))))
 }
 
 // inspect checks an uploaded object and copies exactly what it checked. It returns
@@ -323,7 +304,7 @@ func (s *Store) inspect(ctx context.Context, p *Project, f File) (int64, error) 
 		return 0, conflict("upload_incomplete", "nothing has been uploaded yet")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%w: inspect upload: %w", ErrUnavailable, err)
+		return 0, ofBucket("inspect upload", err)
 	}
 	fits := object.Size == f.Size || f.Lazy && object.Size > 0 && object.Size < f.Size
 	if !fits || object.Size > p.Uploads.Max() || !looksLike(f.Type, object.Head) {
@@ -331,17 +312,14 @@ func (s *Store) inspect(ctx context.Context, p *Project, f File) (int64, error) 
 	}
 	// Ordered before there is a copy, so that none is forgotten.
 	job := dueItem(fileJobKey(p.ID, f.ID), s.clock().Add(FileLife+time.Hour), p.ID, string(f.ID), "")
-	if err := s.write(ctx, []table.Action{table.Put(job)}); err != nil {
+	if err := s.write(ctx, table.Put(job)); err != nil {
 		return 0, err
 	}
 	err = s.bucket.Copy(ctx, from, object.ETag, checkedKey(p.ID, f.ID), f.Type, f.Name)
-	switch {
-	case errors.Is(err, ErrObjectChanged), errors.Is(err, ErrNoObject):
+	if errors.Is(err, ErrObjectChanged) || errors.Is(err, ErrNoObject) {
 		return 0, conflict("upload_changed", "the file was replaced while it was checked; complete it again")
-	case err != nil:
-		return 0, fmt.Errorf("%w: copy upload: %w", ErrUnavailable, err)
 	}
-	return object.Size, nil
+	return object.Size, ofBucket("copy upload", err)
 }
 
 func errRefusedUpload() error {
@@ -394,24 +372,15 @@ func (s *Store) FileLink(ctx context.Context, id FileID, secret string) (string,
 	if !found || CheckID("id", string(id)) != nil || !s.IsFileSecret(p, id, secret) {
 		return "", notFound("file")
 	}
-	items, err := s.table.Get(ctx, false, fileKey(p, id))
-	if err != nil {
-		return "", unavailable(err)
+	f, err := read(ctx, s, false, fileKey(p, id), func(item table.Item) (File, error) { return fileFrom(id, item) })
+	if err == nil && f.State == FileGranted {
+		err = s.used(ctx, p, f)
 	}
-	f, err := fileFrom(id, items[0])
 	if err != nil {
 		return "", err
 	}
-	if f.State == FileGranted {
-		if err := s.used(ctx, p, f); err != nil {
-			return "", err
-		}
-	}
 	link, err := s.bucket.Link(ctx, checkedKey(p, id), LinkLife)
-	if err != nil {
-		return "", fmt.Errorf("%w: link file: %w", ErrUnavailable, err)
-	}
-	return link, nil
+	return link, ofBucket("link file", err)
 }
 
 // used makes a granted file ready if that is done when it is used first. ErrNotFound
@@ -424,8 +393,7 @@ func (s *Store) used(ctx context.Context, id ProjectID, f File) error {
 	if err != nil {
 		return err
 	}
-	var e *Error
-	if _, err = s.complete(ctx, p, f); errors.As(err, &e) {
+	if _, err = s.complete(ctx, p, f); Code(err) != "" {
 		return notFound("file")
 	}
 	return err
@@ -479,8 +447,7 @@ func (b *sendBuild) attach(ctx context.Context) error {
 			a.Ref = &ref
 		}
 		b.parts = append(b.parts, Part{Attachment: a})
-		up := table.Update(keys[i], table.Equal("state", string(FileReady)))
-		up.Set = table.Item{"state": string(FileAttached), "attached": true}
+		up := table.Set(keys[i], table.Item{"state": string(FileAttached), "attached": true}, table.Equal("state", string(FileReady)))
 		up.Remove = []string{table.ExpiresAt}
 		b.files = append(b.files, up)
 	}

@@ -2,8 +2,8 @@ package parley
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"fmt"
 	"mime"
 	"path/filepath"
 	"slices"
@@ -38,7 +38,7 @@ func (s *Store) PutUpload(ctx context.Context, c Caller, session SessionID, name
 		return File{}, err
 	}
 	if err := s.bucket.Put(ctx, quarantineKey(p.ID, f.ID), f.Type, data); err != nil {
-		return File{}, fmt.Errorf("%w: put upload: %w", ErrUnavailable, err)
+		return File{}, ofBucket("put upload", err)
 	}
 	return s.CompleteUpload(ctx, c, f.ID)
 }
@@ -73,9 +73,7 @@ func (u UploadSettings) typeOf(name, called string, head []byte) string {
 		if (File{Name: name, Type: t}).checkName(u) == nil {
 			return t
 		}
-		if fits == "" {
-			fits = t
-		}
+		fits = cmp.Or(fits, t)
 	}
 	return fits
 }

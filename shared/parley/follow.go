@@ -175,22 +175,15 @@ type progress struct {
 }
 
 func progressFrom(item table.Item) progress {
-	m := progress{nonce: item.String("nonce"), seq: Seq(item.Int("seq")), tries: item.Int("tries"),
+	return progress{nonce: item.String("nonce"), seq: Seq(item.Int("seq")), tries: item.Int("tries"),
+		until: timeAt(item, "until"), wait: timeAt(item, "wait"),
 		again: item.Bool("again"), due: item.String("ws") != "", note: item.String("note"), begun: item.Bool("begun")}
-	if until := item.Int("until"); until > 0 {
-		m.until = time.UnixMilli(until)
-	}
-	if wait := item.Int("wait"); wait > 0 {
-		m.wait = time.UnixMilli(wait)
-	}
-	return m
 }
 
 // item is the mark as it is to be stored, with when the sweep is to look at it;
 // zero: not before something happens.
 func (m progress) item(f Following, due time.Time) table.Item {
-	k := f.key()
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "nonce": m.nonce, "seq": int64(m.seq)}
+	item := f.key().With(table.Item{"nonce": m.nonce, "seq": int64(m.seq)})
 	if !due.IsZero() {
 		setDue(item, due, f.Project, string(f.Session))
 	}
@@ -203,12 +196,8 @@ func (m progress) item(f Following, due time.Time) table.Item {
 	if m.begun {
 		item["begun"] = true
 	}
-	if !m.until.IsZero() {
-		item["until"] = m.until.UnixMilli()
-	}
-	if !m.wait.IsZero() {
-		item["wait"] = m.wait.UnixMilli()
-	}
+	setTime(item, "until", m.until)
+	setTime(item, "wait", m.wait)
 	return item
 }
 
@@ -264,13 +253,8 @@ func (w *follow) leaveWord(ctx context.Context) error {
 	if w.mark.again {
 		return nil
 	}
-	up := table.Update(w.key(), table.Equal("nonce", w.mark.nonce))
-	up.Set = table.Item{"again": true}
-	err := w.store.write(ctx, []table.Action{up})
-	if refused(err) {
-		return errAgain
-	}
-	return err
+	word := table.Set(w.key(), table.Item{"again": true}, table.Equal("nonce", w.mark.nonce))
+	return refusedAs(w.store.write(ctx, word), errAgain)
 }
 
 // put replaces the mark, under conditions of its own if there are any. errAgain
@@ -282,7 +266,7 @@ func (w *follow) put(ctx context.Context, m progress, due time.Time, conditions 
 	if w.mark.nonce == "" {
 		actions = []table.Action{table.Put(item, table.Missing("nonce")), checkThere(w.Project, w.Session)}
 	}
-	err := w.store.write(ctx, actions)
+	err := w.store.write(ctx, actions...)
 	if refused(err) {
 		stood, ok := standing(err, 0)
 		switch {
@@ -361,8 +345,7 @@ func (w *follow) do(ctx context.Context, do func(context.Context, Stretch) (Seq,
 
 // retryAt is when a worker that has failed is woken again.
 func (w *follow) retryAt(err error, tries int64) time.Time {
-	var later *Later
-	if errors.As(err, &later) {
+	if later, ok := errors.AsType[*Later](err); ok {
 		return later.At
 	}
 	return w.store.clock().Add(min(maxPause, time.Minute<<min(tries-1, 10)))

@@ -83,11 +83,11 @@ func (h *Hold) Follow(ctx context.Context, do func(context.Context, Stretch) (Se
 // HeldFor reports whether somebody has the lease of a follower who took it with
 // Hold.Take and a note that says so. It may be a replica's word.
 func (s *Store) HeldFor(ctx context.Context, f Following, says func(note string) bool) (bool, error) {
-	items, err := s.table.Get(ctx, false, f.key())
+	item, err := s.get(ctx, false, f.key())
 	if err != nil {
-		return false, unavailable(err)
+		return false, err
 	}
-	m := progressFrom(items[0])
+	m := progressFrom(item)
 	return m.begun && m.held(s.clock(), f.Follower.lease()) && says(m.note), nil
 }
 

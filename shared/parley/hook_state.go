@@ -1,11 +1,10 @@
 package parley
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"parley/shared/table"
@@ -16,10 +15,11 @@ func (h HookID) Follower() Follower { return Follower(hookFollower + string(h)) 
 
 // HookOf returns the endpoint that a follower is; ok is false for another one.
 func HookOf(f Follower) (h HookID, ok bool) {
-	if len(f) <= len(hookFollower) || f[:len(hookFollower)] != hookFollower {
+	id, ok := strings.CutPrefix(string(f), hookFollower)
+	if !ok || id == "" {
 		return "", false
 	}
-	return HookID(f[len(hookFollower):]), true
+	return HookID(id), true
 }
 
 const hookFollower = "hook/"
@@ -72,45 +72,29 @@ const failedHookLife = 30 * 24 * time.Hour
 
 // FailHook notes that a webhook was given up. ErrNotFound if the session is gone.
 func (s *Store) FailHook(ctx context.Context, p ProjectID, f FailedHook) error {
-	f.At = s.clock().UnixMilli()
-	data, err := encode(f)
+	at := s.clock()
+	f.At = at.UnixMilli()
+	item, err := record(failedHookKey(p, f.Session, f.Hook, f.Seq), "failed webhook", f, table.Item{"seq": int64(f.Seq),
+		"wp": failedHooksPartition(p, f.Hook), "ws": timeAndSession(at, f.Session), table.ExpiresAt: at.Add(failedHookLife).Unix()})
 	if err != nil {
-		return fmt.Errorf("encode failed webhook: %w", err)
+		return err
 	}
-	k := failedHookKey(p, f.Session, f.Hook, f.Seq)
-	at := time.UnixMilli(f.At)
-	err = s.write(ctx, []table.Action{
-		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "seq": int64(f.Seq), "data": string(data),
-			"wp": failedHooksPartition(p, f.Hook), "ws": timeAndSession(at, f.Session),
-			table.ExpiresAt: at.Add(failedHookLife).Unix()}),
-		checkThere(p, f.Session)})
-	if refused(err) {
-		return errGone()
-	}
-	return err
+	return refusedAs(s.write(ctx, table.Put(item), checkThere(p, f.Session)), errGone())
 }
 
 // UnfailHook forgets that a webhook was given up, because it was delivered since.
 // The note expires instead of being deleted, which who delivers has no right to.
 func (s *Store) UnfailHook(ctx context.Context, p ProjectID, id SessionID, h HookID, n Seq) error {
-	up := table.Update(failedHookKey(p, id, h, n), table.Exists())
-	up.Set = table.Item{table.ExpiresAt: s.clock().Unix()}
+	up := table.Set(failedHookKey(p, id, h, n), table.Item{table.ExpiresAt: s.clock().Unix()}, table.Exists())
 	up.Remove = []string{"wp", "ws"}
-	err := s.write(ctx, []table.Action{up})
-	if refused(err) {
-		return nil
-	}
-	return err
+	return unrefused(s.write(ctx, up))
 }
 
 // FailedHooks returns the webhooks of an endpoint that were given up, newest
 // first, and the cursor of the next page, "" at the end. A page may be short.
 // ErrNotFound, if the project has no such endpoint.
 func (s *Store) FailedHooks(ctx context.Context, c Caller, h HookID, r PageRequest) ([]FailedHook, string, error) {
-	if !c.staff() {
-		return nil, "", errOperatorsOnly()
-	}
-	if err := r.check(); err != nil {
+	if err := cmp.Or(c.operates(), r.check()); err != nil {
 		return nil, "", err
 	}
 	now, err := s.Settings(ctx, c.Project) // past the cache: it may be new
@@ -135,30 +119,20 @@ func (s *Store) FailedHooks(ctx context.Context, c Caller, h HookID, r PageReque
 	if err != nil || len(page.Items) == 0 {
 		return nil, "", unavailable(err)
 	}
-	keys := make([]table.Key, len(page.Items))
-	for i, item := range page.Items {
-		keys[i] = item.Key()
-	}
-	items, err := s.table.Get(ctx, false, keys...)
+	items, err := s.getEach(ctx, len(page.Items), func(i int) table.Key { return page.Items[i].Key() })
 	if err != nil {
-		return nil, "", unavailable(err)
+		return nil, "", err
 	}
-	var failed []FailedHook
-	for _, item := range items {
-		if item == nil {
-			continue // delivered since, erased or expired
-		}
-		var f FailedHook
-		if err := json.Unmarshal([]byte(item.String("data")), &f); err != nil {
-			return nil, "", fmt.Errorf("decode failed webhook: %w", err)
-		}
-		failed = append(failed, f)
-	}
+	items = slices.DeleteFunc(items, func(i table.Item) bool { return i == nil }) // delivered since, erased or expired
+	failed, err := decodeAll(items, func(item table.Item) (f FailedHook, err error) {
+		err = decode(item, "failed webhook", &f)
+		return f, err
+	})
 	next := ""
 	if page.Next != nil {
 		next = cursor([3]string{page.Next.String(table.PK), page.Next.String(table.SK), page.Next.String("ws")})
 	}
-	return failed, next, nil
+	return failed, next, err
 }
 
 // ReplayHook has an endpoint get again what happened in a session from an entry
@@ -182,8 +156,7 @@ func (s *Store) ReplayHook(ctx context.Context, c Caller, h HookID, id SessionID
 		return invalid("from", "from is 0 to the number of the session's newest entry")
 	}
 	w := &follow{store: s, Following: Following{p.ID, id, h.Follower()}}
-	k := hookKey(p.ID, id, h)
-	for range changeTries {
+	return again(func() error {
 		if err := w.read(ctx, true); err != nil {
 			return err
 		}
@@ -193,20 +166,12 @@ func (s *Store) ReplayHook(ctx context.Context, c Caller, h HookID, id SessionID
 				RetryAfter: w.mark.until.Sub(now)}
 		}
 		// First what lets older entries through, then the mark that makes them due.
-		if err := s.write(ctx, []table.Action{
-			table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "seq": int64(w.session.Seq), "at": now.UnixMilli()}),
-			checkThere(p.ID, id)}); err != nil {
-			if refused(err) {
-				return errGone()
-			}
-			return err
+		replay := hookKey(p.ID, id, h).With(table.Item{"seq": int64(w.session.Seq), "at": now.UnixMilli()})
+		if err := s.write(ctx, table.Put(replay), checkThere(p.ID, id)); err != nil {
+			return refusedAs(err, errGone())
 		}
-		err := w.put(ctx, progress{seq: max(from-1, 0)}, now)
-		if !errors.Is(err, errAgain) {
-			return err
-		}
-	}
-	return unavailable(table.ErrNotDone)
+		return w.put(ctx, progress{seq: max(from-1, 0)}, now)
+	})
 }
 
 // Stands returns ErrNotFound if a session is unknown or erased.

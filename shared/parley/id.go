@@ -40,3 +40,11 @@ func CheckID(field, id string) error {
 	}
 	return nil
 }
+
+// checkAnyID is CheckID of an id that may be missing.
+func checkAnyID(field, id string) error {
+	if id == "" {
+		return nil
+	}
+	return CheckID(field, id)
+}

@@ -176,11 +176,11 @@ func privateSlotKey(p ProjectID, o OperatorID, name string, n int) table.Key {
 	if o != "" {
 		whose = path("operator", string(o))
 	}
-	return table.Key{PK: projectKey(p).PK, SK: fmt.Sprintf("private/%s/%d", whose, n)}
+	return projectKey(p).Beside(fmt.Sprintf("private/%s/%d", whose, n))
 }
 
 func operatorKey(p ProjectID, o OperatorID) table.Key {
-	return table.Key{PK: projectKey(p).PK, SK: "operator/" + escape(string(o))}
+	return projectKey(p).Beside("operator/" + escape(string(o)))
 }
 
 func visitorKey(p ProjectID, v VisitorID) table.Key {
@@ -188,23 +188,15 @@ func visitorKey(p ProjectID, v VisitorID) table.Key {
 }
 
 // visitorAboutKey is what a browser said of an anonymous visitor.
-func visitorAboutKey(p ProjectID, v VisitorID) table.Key {
-	return table.Key{PK: visitorKey(p, v).PK, SK: skAbout}
-}
+func visitorAboutKey(p ProjectID, v VisitorID) table.Key { return visitorKey(p, v).Beside(skAbout) }
 
 // visitorSaidKey is who a bare visitor says they are, visitorTrackKey where they are,
 // visitorKeptKey what their page wants kept.
-func visitorSaidKey(p ProjectID, v VisitorID) table.Key {
-	return table.Key{PK: visitorKey(p, v).PK, SK: "said"}
-}
+func visitorSaidKey(p ProjectID, v VisitorID) table.Key { return visitorKey(p, v).Beside("said") }
 
-func visitorTrackKey(p ProjectID, v VisitorID) table.Key {
-	return table.Key{PK: visitorKey(p, v).PK, SK: "track"}
-}
+func visitorTrackKey(p ProjectID, v VisitorID) table.Key { return visitorKey(p, v).Beside("track") }
 
-func visitorKeptKey(p ProjectID, v VisitorID) table.Key {
-	return table.Key{PK: visitorKey(p, v).PK, SK: "kept"}
-}
+func visitorKeptKey(p ProjectID, v VisitorID) table.Key { return visitorKey(p, v).Beside("kept") }
 
 // feedbackKey is a visitor's feedback; on a session it goes when that is erased.
 func feedbackKey(p ProjectID, v VisitorID, s SessionID, id string) table.Key {
@@ -216,30 +208,22 @@ func feedbackKey(p ProjectID, v VisitorID, s SessionID, id string) table.Key {
 }
 
 // claimJobKey is the job that moves a visitor's sessions to a contact.
-func claimJobKey(p ProjectID, v VisitorID) table.Key {
-	return table.Key{PK: visitorKey(p, v).PK, SK: "job/claim"}
-}
+func claimJobKey(p ProjectID, v VisitorID) table.Key { return visitorKey(p, v).Beside("job/claim") }
 
 // visitorEraseKey and contactEraseKey are the jobs that erase all of a person.
-func visitorEraseKey(p ProjectID, v VisitorID) table.Key {
-	return table.Key{PK: visitorKey(p, v).PK, SK: skErase}
-}
+func visitorEraseKey(p ProjectID, v VisitorID) table.Key { return visitorKey(p, v).Beside(skErase) }
 
-func contactEraseKey(p ProjectID, c ContactID) table.Key {
-	return table.Key{PK: contactKey(p, c).PK, SK: skErase}
-}
+func contactEraseKey(p ProjectID, c ContactID) table.Key { return contactKey(p, c).Beside(skErase) }
 
 func contactKey(p ProjectID, c ContactID) table.Key {
 	return table.Key{PK: path(string(p), "contact", string(c)), SK: skOnly}
 }
 
 // blockJobKey is the job that blocks a contact's visitors, or lets them in again.
-func blockJobKey(p ProjectID, c ContactID) table.Key {
-	return table.Key{PK: contactKey(p, c).PK, SK: "job/block"}
-}
+func blockJobKey(p ProjectID, c ContactID) table.Key { return contactKey(p, c).Beside("job/block") }
 
 func contactVisitorKey(p ProjectID, c ContactID, v VisitorID) table.Key {
-	return table.Key{PK: contactKey(p, c).PK, SK: "visitor/" + escape(string(v))}
+	return contactKey(p, c).Beside("visitor/" + escape(string(v)))
 }
 
 // scopePartition holds the sessions of a contact whom nobody vouches for under one
@@ -294,9 +278,7 @@ func connectedKey(partition string, r socket.Ref) table.Key {
 }
 
 // lineKey is what a client without a history of its own has been given.
-func lineKey(p ProjectID, s SessionID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skLine}
-}
+func lineKey(p ProjectID, s SessionID) table.Key { return headKey(p, s).Beside(skLine) }
 
 // resumeKey is the newest session of a token and agent.
 func resumeKey(p ProjectID, hash string) table.Key {
@@ -305,61 +287,51 @@ func resumeKey(p ProjectID, hash string) table.Key {
 
 func sessionPK(p ProjectID, s SessionID) string { return path(string(p), "session", string(s)) }
 
-func headKey(p ProjectID, s SessionID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skHead}
-}
+func headKey(p ProjectID, s SessionID) table.Key { return table.Key{PK: sessionPK(p, s), SK: skHead} }
 
-func aboutKey(p ProjectID, s SessionID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skAbout}
-}
+func aboutKey(p ProjectID, s SessionID) table.Key { return headKey(p, s).Beside(skAbout) }
 
 // entryKey numbers with ten digits, so that sort keys order like numbers.
 func entryKey(p ProjectID, s SessionID, n Seq) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: fmt.Sprintf("%s%010d", skEntryFrom, n)}
+	return headKey(p, s).Beside(fmt.Sprintf("%s%010d", skEntryFrom, n))
 }
 
-func ratingKey(p ProjectID, s SessionID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skRating}
-}
+func ratingKey(p ProjectID, s SessionID) table.Key { return headKey(p, s).Beside(skRating) }
 
 // countedKey says that the session is in the totals of the day on which it began.
-func countedKey(p ProjectID, s SessionID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skCounted}
-}
+func countedKey(p ProjectID, s SessionID) table.Key { return headKey(p, s).Beside(skCounted) }
 
 // reviewKey is the review of a session's close.
 func reviewKey(p ProjectID, s SessionID, close int) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: fmt.Sprintf("review/%06d", close)}
+	return headKey(p, s).Beside(fmt.Sprintf("review/%06d", close))
 }
 
 // jobKey is a job on a session: "look" (settle a close, watch a long run) or "erase".
 func jobKey(p ProjectID, s SessionID, kind string) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: "job/" + kind}
+	return headKey(p, s).Beside("job/" + kind)
 }
 
 // markKey is a mark of a session: "seen" or "received" by somebody, or of one who
 // does something for what happens there ("follow"), or a dialect's ("page").
 func markKey(p ProjectID, s SessionID, kind, who string) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: "mark/" + path(kind, who)}
+	return headKey(p, s).Beside("mark/" + path(kind, who))
 }
 
 // joinedKey says that an operator takes part in a session.
 func joinedKey(p ProjectID, s SessionID, o OperatorID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skJoined + escape(string(o))}
+	return headKey(p, s).Beside(skJoined + escape(string(o)))
 }
 
 // typingKey is who of the team types in a session just now.
-func typingKey(p ProjectID, s SessionID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: skTyping}
-}
+func typingKey(p ProjectID, s SessionID) table.Key { return headKey(p, s).Beside(skTyping) }
 
 // hookKey is what stands, besides its mark, of an endpoint's way through a session.
 func hookKey(p ProjectID, s SessionID, h HookID) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: "hook/" + escape(string(h))}
+	return headKey(p, s).Beside("hook/" + escape(string(h)))
 }
 
 func failedHookKey(p ProjectID, s SessionID, h HookID, n Seq) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: fmt.Sprintf("%s/%010d", hookKey(p, s, h).SK, n)}
+	return headKey(p, s).Beside(fmt.Sprintf("%s/%010d", hookKey(p, s, h).SK, n))
 }
 
 // failedHooksPartition lists an endpoint's webhooks that were given up.
@@ -373,18 +345,14 @@ func logKey(p ProjectID, r RunID, n int) table.Key {
 }
 
 // extrasKey is what came along with a message for the run that answers it.
-func extrasKey(p ProjectID, r RunID) table.Key {
-	return table.Key{PK: logKey(p, r, 0).PK, SK: skExtras}
-}
+func extrasKey(p ProjectID, r RunID) table.Key { return logKey(p, r, 0).Beside(skExtras) }
 
 func fileKey(p ProjectID, f FileID) table.Key {
 	return table.Key{PK: path(string(p), "file", string(f)), SK: skOnly}
 }
 
 // fileJobKey is the job that removes a file which no message carries.
-func fileJobKey(p ProjectID, f FileID) table.Key {
-	return table.Key{PK: fileKey(p, f).PK, SK: "job/drop"}
-}
+func fileJobKey(p ProjectID, f FileID) table.Key { return fileKey(p, f).Beside("job/drop") }
 
 func totalsKey(p ProjectID, day string) table.Key {
 	return table.Key{PK: path(string(p), "totals", day), SK: skOnly}
@@ -401,7 +369,7 @@ func seatsKey(p ProjectID, kind, subject string) table.Key {
 
 // toldKey is what people were told, in one way, of who waits in a session.
 func toldKey(p ProjectID, s SessionID, w Way) table.Key {
-	return table.Key{PK: sessionPK(p, s), SK: "told/" + escape(string(w))}
+	return headKey(p, s).Beside("told/" + escape(string(w)))
 }
 
 // noticeKey is when a project's people were last told, in one way, that somebody
@@ -456,9 +424,7 @@ func dueShard(id string) int {
 
 // dueSort orders what is due and names whose it is, so that the sweep need not
 // read the item that carried it.
-func dueSort(t time.Time, p ProjectID, id string) string {
-	return stamp(t) + "/" + path(string(p), id)
-}
+func dueSort(t time.Time, p ProjectID, id string) string { return stamp(t) + "/" + path(string(p), id) }
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
 

@@ -2,9 +2,7 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"parley/shared/socket"
@@ -68,20 +66,14 @@ func lineFrom(item table.Item, now time.Time) (Line, error) {
 	if item == nil {
 		return l, nil
 	}
-	if err := json.Unmarshal([]byte(item.String("data")), &l.about); err != nil {
-		return l, fmt.Errorf("decode line: %w", err)
+	if err := decode(item, "line", &l.about); err != nil {
+		return l, err
 	}
 	l.Connection, l.Connected, l.nonce = l.about.Ref, l.about.Connected, item.String("nonce")
 	l.Silent, l.Ended = l.about.Silent, l.about.Ended
-	for name, at := range map[string]*time.Time{"heard": &l.Heard, "again": &l.Again} {
-		if ms := item.Int(name); ms > 0 {
-			*at = time.UnixMilli(ms).UTC()
-		}
-	}
+	l.Left, l.Heard, l.Again = timeAt(item, "left"), timeAt(item, "heard"), timeAt(item, "again")
 	l.Meant = item.Bool("meant")
-	if left := item.Int("left"); left > 0 {
-		l.Left = time.UnixMilli(left).UTC()
-	} else if !now.Before(l.about.Expires) {
+	if l.Left.IsZero() && !now.Before(l.about.Expires) {
 		l.Left = l.about.Expires
 	}
 	return l, nil
@@ -102,16 +94,12 @@ func (l Line) item(c Connection, nonce string, now time.Time) (table.Item, error
 	default:
 		about.Silent, about.Ended, l.Heard = socket.Ref{}, time.Time{}, time.Time{}
 	}
-	data, err := encode(about)
+	item, err := record(lineKey(c.Project, c.Session), "line", about, table.Item{"nonce": nonce, "connection": refName(c.Ref),
+		table.ExpiresAt: now.Add(ConnectionLife).Unix()})
 	if err != nil {
-		return nil, fmt.Errorf("encode line: %w", err)
+		return nil, err
 	}
-	k := lineKey(c.Project, c.Session)
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": nonce, "connection": refName(c.Ref),
-		table.ExpiresAt: now.Add(ConnectionLife).Unix()}
-	if !l.Heard.IsZero() {
-		item["heard"] = l.Heard.UnixMilli()
-	}
+	setTime(item, "heard", l.Heard)
 	return item, nil
 }
 
@@ -148,49 +136,38 @@ func (s *Store) Attach(ctx context.Context, c Connection) (was Line, err error) 
 	if err := errors.Join(c.check(), CheckID("session", string(c.Session))); err != nil {
 		return Line{}, err
 	}
-	for range changeTries {
-		stood, err := s.readAttached(ctx, c)
-		if err != nil {
-			return Line{}, err
+	return againFor(func() (Line, error) {
+		line, session, err := s.readAttached(ctx, c)
+		if err == nil {
+			err = s.takeLine(ctx, c, line)
 		}
-		err = s.takeLine(ctx, c, stood.line)
-		if errors.Is(err, errAgain) {
-			continue
+		if err == nil {
+			err = s.makeReady(ctx, c, session)
 		}
-		if err != nil {
-			return stood.line, err
-		}
-		return stood.line, s.makeReady(ctx, c, stood.session)
-	}
-	return Line{}, unavailable(table.ErrNotDone)
+		return line, err
+	})
 }
 
-// attached is what Attach finds.
-type attached struct {
-	line    Line
-	session SessionID // that the connection was for so far
-}
-
-func (s *Store) readAttached(ctx context.Context, c Connection) (attached, error) {
+// readAttached is what Attach finds: the line, and the session that the connection was
+// for so far.
+func (s *Store) readAttached(ctx context.Context, c Connection) (Line, SessionID, error) {
 	items, err := s.table.Get(ctx, true, lineKey(c.Project, c.Session), connectionKey(c.Ref),
 		headKey(c.Project, c.Session), visitorKey(c.Project, c.Caller.Visitor))
 	if err != nil {
-		return attached{}, unavailable(err)
+		return Line{}, "", unavailable(err)
 	}
 	known, err := s.liveFrom(items[1])
+	if err == nil {
+		err = standingOf(items[3], c.Caller)
+	}
+	if err == nil && items[2] != nil {
+		_, err = s.admitted(ctx, c.Caller, c.Session, items[3], items[2])
+	}
 	if err != nil {
-		return attached{}, err
-	}
-	if err := standingOf(items[3], c.Caller); err != nil {
-		return attached{}, err
-	}
-	if items[2] != nil {
-		if _, err := s.admitted(ctx, c.Caller, c.Session, items[3], items[2]); err != nil {
-			return attached{}, err
-		}
+		return Line{}, "", err
 	}
 	line, err := lineFrom(items[0], s.clock())
-	return attached{line, known.Session}, err
+	return line, known.Session, err
 }
 
 // takeLine puts the connection in the line. errAgain if somebody else was faster.
@@ -212,10 +189,7 @@ func (s *Store) takeLine(ctx context.Context, c Connection, l Line) error {
 	if l.nonce == "" {
 		condition = table.Missing("nonce")
 	}
-	if err = s.write(ctx, []table.Action{table.Put(item, condition)}); refused(err) {
-		return errAgain
-	}
-	return err
+	return refusedAs(s.write(ctx, table.Put(item, condition)), errAgain)
 }
 
 // makeReady notes the session as the newest of its token and says that the connection
@@ -223,10 +197,9 @@ func (s *Store) takeLine(ctx context.Context, c Connection, l Line) error {
 func (s *Store) makeReady(ctx context.Context, c Connection, was SessionID) error {
 	now := s.clock()
 	if c.Token != "" {
-		k := resumeKey(c.Project, c.Token)
-		pointer := table.Item{table.PK: k.PK, table.SK: k.SK, "session": string(c.Session),
-			table.ExpiresAt: now.Add(ConnectionLife).Unix()}
-		if err := s.write(ctx, []table.Action{table.Put(pointer)}); err != nil {
+		pointer := resumeKey(c.Project, c.Token).With(table.Item{"session": string(c.Session),
+			table.ExpiresAt: now.Add(ConnectionLife).Unix()})
+		if err := s.write(ctx, table.Put(pointer)); err != nil {
 			return err
 		}
 	}
@@ -235,16 +208,15 @@ func (s *Store) makeReady(ctx context.Context, c Connection, was SessionID) erro
 		if err != nil {
 			return err
 		}
-		if err := s.write(ctx, []table.Action{table.Put(row, table.Exists())}); err != nil && !refused(err) {
+		if err := unrefused(s.write(ctx, table.Put(row, table.Exists()))); err != nil {
 			return err
 		}
 	}
-	up := table.Update(connectionKey(c.Ref), table.Exists(), table.Missing("left"))
-	up.Set = table.Item{"ready": true, "session": string(c.Session)}
+	up := table.Set(connectionKey(c.Ref), table.Item{"ready": true, "session": string(c.Session)}, table.Exists(), table.Missing("left"))
 	if was != c.Session {
 		up.Remove = []string{"begun"} // of the session before
 	}
-	err := s.write(ctx, []table.Action{up})
+	err := s.write(ctx, up)
 	if refused(err) { // it has ended meanwhile
 		return errors.Join(errNoConnection(), s.leaveLine(ctx, c, false))
 	}
@@ -259,10 +231,7 @@ func (s *Store) leaveLine(ctx context.Context, c Connection, meant bool) error {
 	if meant {
 		up.Set["meant"] = true
 	}
-	if err := s.write(ctx, []table.Action{up}); !refused(err) {
-		return err
-	}
-	return nil
+	return unrefused(s.write(ctx, up))
 }
 
 // LineOf returns a session's line, a zero one where no client needs one. What was
@@ -278,11 +247,7 @@ func (s *Store) LineNow(ctx context.Context, p ProjectID, id SessionID) (Line, e
 }
 
 func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent bool) (Line, error) {
-	items, err := s.table.Get(ctx, consistent, lineKey(p, id))
-	if err != nil {
-		return Line{}, unavailable(err)
-	}
-	return lineFrom(items[0], s.clock())
+	return read(ctx, s, consistent, lineKey(p, id), func(item table.Item) (Line, error) { return lineFrom(item, s.clock()) })
 }
 
 // NoteHeard says up to when the client got what it was given on the connection that a
@@ -293,36 +258,28 @@ func (s *Store) NoteHeard(ctx context.Context, c Connection, was Line, heard tim
 	if was.Connection.ID == "" || was.Meant || was.Doubtful() || !was.Again.IsZero() && heard.Before(was.Again) {
 		return nil
 	}
-	up := table.Update(lineKey(c.Project, c.Session), table.Equal("connection", refName(c.Ref)))
-	up.Set = table.Item{"heard": heard.UnixMilli(), "nonce": s.newID()}
-	if err := s.write(ctx, []table.Action{up}); !refused(err) {
-		return err
-	}
-	return nil // another has come
+	return unrefused(s.write(ctx, table.Set(lineKey(c.Project, c.Session), // unless another has come
+		table.Item{"heard": heard.UnixMilli(), "nonce": s.newID()}, table.Equal("connection", refName(c.Ref)))))
 }
 
 // SaidAgain notes that a line's client has been given again what it may have lost. It
 // does nothing where the line is another by now. 1 write unit.
 func (s *Store) SaidAgain(ctx context.Context, p ProjectID, id SessionID, l Line) error {
-	up := table.Update(lineKey(p, id), table.Equal("nonce", l.nonce))
-	up.Set = table.Item{"again": s.clock().UnixMilli(), "nonce": s.newID()}
-	if err := s.write(ctx, []table.Action{up}); !refused(err) {
-		return err
-	}
-	return nil
+	return unrefused(s.write(ctx, table.Set(lineKey(p, id),
+		table.Item{"again": s.clock().UnixMilli(), "nonce": s.newID()}, table.Equal("nonce", l.nonce))))
 }
 
 // Newest returns the newest session that a connection of a token was for, by
 // TokenHash, with its line. The session need not have begun, and may be over.
 // ErrNotFound if there is none, or the last one connected long ago.
 func (s *Store) Newest(ctx context.Context, p ProjectID, tokenHash string) (SessionID, Line, error) {
-	items, err := s.table.Get(ctx, true, resumeKey(p, tokenHash))
-	if err != nil {
-		return "", Line{}, unavailable(err)
+	item, err := s.get(ctx, true, resumeKey(p, tokenHash))
+	id := SessionID(item.String("session"))
+	if err == nil && id == "" {
+		err = notFound("session")
 	}
-	id := SessionID(items[0].String("session"))
-	if id == "" {
-		return "", Line{}, notFound("session")
+	if err != nil {
+		return "", Line{}, err
 	}
 	l, err := s.line(ctx, p, id, true)
 	return id, l, err
@@ -337,7 +294,7 @@ func (s *Store) erasePointers(ctx context.Context, p ProjectID, id SessionID, li
 	}
 	if l.about.Token != "" {
 		gone := table.Delete(resumeKey(p, l.about.Token), table.Equal("session", string(id)))
-		if err := s.write(ctx, []table.Action{gone}); err != nil && !refused(err) {
+		if err := unrefused(s.write(ctx, gone)); err != nil {
 			return err
 		}
 	}

@@ -2,8 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -58,13 +56,9 @@ func (s *Store) ReadWait(ctx context.Context, p ProjectID, id SessionID) (Wait, 
 // personOf reads what is known, or was said, of whose session it is.
 func (s *Store) personOf(ctx context.Context, session *Session) (Contact, error) {
 	keys := ownerKeys(session.Project, session.Owner)
-	items, err := s.table.Get(ctx, false, keys...)
+	found, err := s.getAll(ctx, false, keys)
 	if err != nil {
-		return Contact{}, unavailable(err)
-	}
-	found := map[table.Key]table.Item{}
-	for i, k := range keys {
-		found[k] = items[i]
+		return Contact{}, err
 	}
 	return personFrom(session.Owner, keys, found)
 }
@@ -84,38 +78,22 @@ type Told struct {
 // Told returns what people have been told of a wait; a zero one but for Wait if
 // nothing.
 func (s *Store) Told(ctx context.Context, p ProjectID, id SessionID, w Way, wait int64) (Told, error) {
-	items, err := s.table.Get(ctx, true, toldKey(p, id, w))
-	if err != nil {
-		return Told{}, unavailable(err)
-	}
-	t := Told{Wait: wait}
-	if items[0] == nil {
-		return t, nil
-	}
-	var stood Told
-	if err := json.Unmarshal([]byte(items[0].String("data")), &stood); err != nil {
-		return Told{}, fmt.Errorf("decode what was told: %w", err)
-	}
-	if stood.Wait == wait {
-		t = stood
-	}
-	return t, nil
+	return read(ctx, s, true, toldKey(p, id, w), func(item table.Item) (t Told, err error) {
+		if err = decode(item, "what was told", &t); t.Wait != wait {
+			t = Told{Wait: wait}
+		}
+		return t, err
+	})
 }
 
 // PutTold stores what people have been told. A session that is gone is nothing to
 // tell of.
 func (s *Store) PutTold(ctx context.Context, p ProjectID, id SessionID, w Way, t Told) error {
-	data, err := encode(t)
+	item, err := record(toldKey(p, id, w), "what was told", t, nil)
 	if err != nil {
-		return fmt.Errorf("encode what was told: %w", err)
+		return err
 	}
-	k := toldKey(p, id, w)
-	err = s.write(ctx, []table.Action{
-		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}), checkThere(p, id)})
-	if refused(err) {
-		return nil
-	}
-	return err
+	return unrefused(s.write(ctx, table.Put(item), checkThere(p, id)))
 }
 
 // Awaiting is a wait that is still to be told.
@@ -145,57 +123,47 @@ type notices struct {
 // told in this message besides; whoever asks for them again before they are
 // PutTold has a turn of their own.
 func (s *Store) NoticeTurn(ctx context.Context, p ProjectID, w Way, mine Awaiting) (others []Awaiting, later time.Time, err error) {
-	for range changeTries {
+	err = again(func() error {
 		n, err := s.notices(ctx, p, w)
 		if err != nil {
-			return nil, time.Time{}, err
+			return err
 		}
 		is := func(a Awaiting) bool { return a.Session == mine.Session }
 		now, next := s.clock(), time.UnixMilli(n.at).Add(NotifyGap)
 		mustWait := n.at > 0 && next.After(now)
 		queued := slices.ContainsFunc(n.waiting, is)
+		others, later = nil, next
 		if mustWait && (queued || len(n.waiting) >= maxAwaiting) {
-			return nil, next, nil
+			return nil
 		}
-		changed := notices{at: now.UnixMilli()}
-		if mustWait {
-			changed = notices{at: n.at, waiting: append(slices.Clone(n.waiting), mine)}
+		changed := notices{at: n.at, waiting: append(slices.Clone(n.waiting), mine)}
+		if !mustWait {
+			changed = notices{at: now.UnixMilli()}
+			others, later = slices.DeleteFunc(n.waiting, is), time.Time{}
 		}
-		err = s.putNotices(ctx, p, w, n.nonce, changed)
-		switch {
-		case refused(err):
-			continue
-		case err != nil || mustWait:
-			return nil, next, err
-		}
-		return slices.DeleteFunc(n.waiting, is), time.Time{}, nil
-	}
-	return nil, time.Time{}, unavailable(table.ErrNotDone)
+		return s.putNotices(ctx, p, w, n.nonce, changed)
+	})
+	return others, later, err
 }
 
-func (s *Store) notices(ctx context.Context, p ProjectID, w Way) (n notices, err error) {
-	items, err := s.table.Get(ctx, true, noticeKey(p, w))
-	if err != nil || items[0] == nil {
-		return n, unavailable(err)
-	}
-	n.at, n.nonce = items[0].Int("at"), items[0].String("nonce")
-	if err := json.Unmarshal([]byte(items[0].String("data")), &n.waiting); err != nil {
-		return n, fmt.Errorf("decode who is to be told of: %w", err)
-	}
-	return n, nil
+func (s *Store) notices(ctx context.Context, p ProjectID, w Way) (notices, error) {
+	return read(ctx, s, true, noticeKey(p, w), func(item table.Item) (n notices, err error) {
+		n.at, n.nonce = item.Int("at"), item.String("nonce")
+		err = decode(item, "who is to be told of", &n.waiting)
+		return n, err
+	})
 }
 
 // putNotices replaces the item of this nonce, "" where there is none.
 func (s *Store) putNotices(ctx context.Context, p ProjectID, w Way, nonce string, n notices) error {
-	data, err := encode(n.waiting)
+	item, err := record(noticeKey(p, w), "who is to be told of", n.waiting, table.Item{"at": n.at, "nonce": s.newID(),
+		table.ExpiresAt: s.clock().Add(noticeLife).Unix()})
 	if err != nil {
-		return fmt.Errorf("encode who is to be told of: %w", err)
+		return err
 	}
 	condition := table.Equal("nonce", nonce)
 	if nonce == "" {
 		condition = table.Absent()
 	}
-	k := noticeKey(p, w)
-	return s.write(ctx, []table.Action{table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "at": n.at,
-		"nonce": s.newID(), table.ExpiresAt: s.clock().Add(noticeLife).Unix()}, condition)})
+	return s.write(ctx, table.Put(item, condition))
 }

@@ -2,8 +2,7 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -60,20 +59,16 @@ func (o Operator) Author() Author {
 }
 
 func (o Operator) item(p ProjectID) (table.Item, error) {
-	data, err := encode(o)
-	if err != nil {
-		return nil, fmt.Errorf("encode operator: %w", err)
-	}
-	k := operatorKey(p, o.ID)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "operator": string(o.ID), "data": string(data)}, nil
+	return record(operatorKey(p, o.ID), "operator", o, table.Item{"operator": string(o.ID)})
 }
 
 func operatorFrom(item table.Item) (Operator, error) {
 	o := Operator{ID: OperatorID(item.String("operator"))}
-	if err := json.Unmarshal([]byte(item.String("data")), &o); err != nil {
-		return o, fmt.Errorf("decode operator: %w", err)
+	if item == nil {
+		return o, notFound("operator")
 	}
-	return o, nil
+	err := decode(item, "operator", &o)
+	return o, err
 }
 
 // PutOperator adds an operator, or changes one. What an operator wrote before
@@ -86,10 +81,7 @@ func (s *Store) PutOperator(ctx context.Context, p ProjectID, o Operator) error 
 	if err != nil {
 		return err
 	}
-	known := false
-	for _, other := range all {
-		known = known || other.ID == o.ID
-	}
+	known := slices.ContainsFunc(all, func(other Operator) bool { return other.ID == o.ID })
 	if !known && len(all) >= MaxOperators {
 		return invalid("operator", "a project has at most %d operators", MaxOperators)
 	}
@@ -97,7 +89,7 @@ func (s *Store) PutOperator(ctx context.Context, p ProjectID, o Operator) error 
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, []table.Action{table.Put(item)})
+	return s.write(ctx, table.Put(item))
 }
 
 // Operator returns an operator of the project. ErrNotFound if there is none of
@@ -115,14 +107,7 @@ func (s *Store) operator(ctx context.Context, p ProjectID, id OperatorID, consis
 	if CheckID("operator", string(id)) != nil {
 		return Operator{}, notFound("operator")
 	}
-	items, err := s.table.Get(ctx, consistent, operatorKey(p, id))
-	if err != nil {
-		return Operator{}, unavailable(err)
-	}
-	if items[0] == nil {
-		return Operator{}, notFound("operator")
-	}
-	return operatorFrom(items[0])
+	return read(ctx, s, consistent, operatorKey(p, id), operatorFrom)
 }
 
 // Operators returns all operators of the project, by id.
@@ -131,13 +116,7 @@ func (s *Store) Operators(ctx context.Context, p ProjectID) ([]Operator, error) 
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Operator, len(items))
-	for i, item := range items {
-		if all[i], err = operatorFrom(item); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return decodeAll(items, operatorFrom)
 }
 
 // ofProject returns what a project's partition holds of one kind.
@@ -156,7 +135,7 @@ func (s *Store) ofProject(ctx context.Context, p ProjectID, kind string) ([]tabl
 // RemoveOperator removes an operator with the keys that act as that person. A
 // session that the operator has stays with a human. ErrNotFound if there is none.
 func (s *Store) RemoveOperator(ctx context.Context, p ProjectID, id OperatorID) error {
-	for range changeTries {
+	return again(func() error {
 		if _, err := s.Operator(ctx, p, id); err != nil {
 			return err
 		}
@@ -174,10 +153,6 @@ func (s *Store) RemoveOperator(ctx context.Context, p ProjectID, id OperatorID) 
 			actions = append(actions, table.Delete(k, table.Equal("hash", slot.String("hash"))),
 				table.Delete(privateKeyKey(slot.String("hash"))))
 		}
-		err = s.write(ctx, actions)
-		if !refused(err) {
-			return err
-		}
-	}
-	return unavailable(table.ErrNotDone)
+		return s.write(ctx, actions...)
+	})
 }

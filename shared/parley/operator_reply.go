@@ -2,10 +2,6 @@ package parley
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"unicode/utf8"
 
 	"parley/shared/table"
@@ -54,9 +50,7 @@ func (r ReplyRequest) check() error {
 // hash is of everything that makes a repetition the same message. It is no
 // visitor's: those have no author.
 func (r ReplyRequest) hash(c Caller) string {
-	b, _ := json.Marshal([]any{"reply", c.Operator, r.Session, r.Content, r.Attachments, r.Internal}) // strings always encode
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:12])
+	return hashOf("reply", c.Operator, r.Session, r.Content, r.Attachments, r.Internal)
 }
 
 // Reply stores a message of an operator, or a note. A message opens a session
@@ -69,16 +63,7 @@ func (s *Store) Reply(ctx context.Context, c Caller, by Author, r ReplyRequest) 
 		return Replied{}, err
 	}
 	out, err := s.reply(ctx, c, by, r)
-	var e *Error
-	if err == nil || !errors.Is(err, errReplay) && !errors.As(err, &e) {
-		return out, err
-	}
-	// The refusal may be of a repetition, which is none: what it asked for was done.
-	again, replayErr := s.replayReply(ctx, c, r)
-	if errors.Is(err, errReplay) || !errors.Is(replayErr, ErrNotFound) {
-		return again, replayErr
-	}
-	return Replied{}, err
+	return orReplay(out, err, func() (Replied, error) { return s.replayReply(ctx, c, r) })
 }
 
 func (s *Store) reply(ctx context.Context, c Caller, by Author, r ReplyRequest) (Replied, error) {
@@ -152,14 +137,7 @@ func (b *replyBuild) build(c *change) error {
 	if !b.request.Internal {
 		c.answered()
 	}
-	first := LogEntry{By: c.nonce, Kind: LogNone, At: c.now.UnixMilli(), Session: c.session.ID,
-		Seq: b.message.Seq, Of: b.message.ID, Hash: b.request.hash(b.caller)}
-	item, err := first.item(c.project.ID, RunID(b.request.ID))
-	if err != nil {
-		return err
-	}
-	c.act(table.Put(item, table.Absent()), func(table.Item) error { return errReplay })
-	return nil
+	return c.pointAt(b.message, b.request.hash(b.caller))
 }
 
 // open makes the session one in which the visitor is answered by a human, as
@@ -184,12 +162,9 @@ func (b *replyBuild) open(c *change) error {
 // replayReply returns the outcome of a request whose client id is known.
 // ErrNotFound if it is not known.
 func (s *Store) replayReply(ctx context.Context, c Caller, r ReplyRequest) (Replied, error) {
-	first, err := s.pointer(ctx, c.Project, RunID(r.ID))
+	first, err := s.known(ctx, c.Project, r.ID, r.Session, r.hash(c))
 	if err != nil {
 		return Replied{}, err
-	}
-	if first.Hash != r.hash(c) || first.Session != r.Session {
-		return Replied{}, conflict("message_id_conflict", "this message id was used for something else")
 	}
 	session, err := s.open(ctx, c, first.Session, true)
 	if err != nil {

@@ -41,6 +41,15 @@ func cursor(v any) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// pageOf cuts a list, which was read one longer than the page, to the page, and returns
+// the cursor of the next one, "" at the end. at is where the list stands after an element.
+func pageOf[T any](list []T, limit int, at func(T) any) (page []T, next string) {
+	if len(list) <= limit {
+		return list, ""
+	}
+	return list[:limit], cursor(at(list[limit-1]))
+}
+
 func uncursor(text string, v any) error {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {

@@ -53,7 +53,7 @@
 //	budget.go, budget_counter.go     bounds that visitors share, by address and project
 //	budget_spending.go               what one visitor may store, send and spend
 //	budget_address.go                what counts as one address
-//	budget_changes.go, _calls, _uploads  rates of what is no message
+//	budget_rates.go                  rates of calls, changes and uploads
 //
 // A turn in calls: Send stores the message and a run (send.go), package run claims
 // it and appends to its log (run_log.go), EndRun stores the reply (run_end.go).
@@ -123,14 +123,12 @@ func New(c Config) (*Store, error) {
 	if c.NewID == nil {
 		c.NewID = randomID
 	}
-	if c.ProjectLife == 0 {
-		c.ProjectLife = 30 * time.Second
-	}
+
 	if c.DerivePrevious == nil {
 		c.DerivePrevious = func(string, ...string) []byte { return nil }
 	}
 	s := &Store{table: c.Table, bucket: c.Bucket, derive: c.Derive, previous: c.DerivePrevious, now: c.Now, newID: c.NewID}
-	s.projects = &projectCache{life: c.ProjectLife, now: c.Now}
+	s.projects = &projectCache{life: cmp.Or(c.ProjectLife, 30*time.Second), now: c.Now}
 	s.seats = Seats{Reader: cmp.Or(c.Seats.Reader, ReaderSeats), Address: cmp.Or(c.Seats.Address, AddressSeats)}
 	s.counters = newCounters(c.Table, c.Now, func(k counter, what string) {
 		if c.Near != nil {
@@ -143,23 +141,28 @@ func New(c Config) (*Store, error) {
 const idAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // base62 writes the bytes as digits and letters, at most n of them.
-func base62(b []byte, n int) string {
-	v, base, digit := new(big.Int).SetBytes(b), big.NewInt(62), new(big.Int)
+func base62(b []byte, n int) string { return string(digitsOf(b, idAlphabet, n)) }
+
+// digitsOf writes the bytes as n digits of an alphabet, the lowest first.
+func digitsOf(b []byte, alphabet string, n int) []byte {
+	v, base, digit := new(big.Int).SetBytes(b), big.NewInt(int64(len(alphabet))), new(big.Int)
 	out := make([]byte, n)
 	for i := range out {
 		v.DivMod(v, base, digit)
-		out[i] = idAlphabet[digit.Int64()]
+		out[i] = alphabet[digit.Int64()]
 	}
-	return string(out)
+	return out
 }
 
-// randomID returns 22 letters and digits: 130 bits, so that ids which are
-// capabilities cannot be guessed.
-func randomID() string {
+// randomText returns n random letters and digits.
+func randomText(n int) string {
 	b := make([]byte, 32)
 	rand.Read(b)
-	return base62(b, 22)
+	return base62(b, n)
 }
+
+// randomID has 130 bits, so that ids which are capabilities cannot be guessed.
+func randomID() string { return randomText(22) }
 
 // clock returns the time in UTC and whole milliseconds, the resolution in
 // which times are stored.

@@ -1,12 +1,12 @@
 package parley
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -101,10 +101,11 @@ func errUnknownKey() error {
 
 func privateKeyFrom(item table.Item) (PrivateKey, error) {
 	k := PrivateKey{Project: ProjectID(item.String("project")), Used: item.Int("used")}
-	if err := json.Unmarshal([]byte(item.String("data")), &k); err != nil {
-		return k, fmt.Errorf("decode private key: %w", err)
+	if item == nil {
+		return k, errUnknownKey()
 	}
-	return k, nil
+	err := decode(item, "private key", &k)
+	return k, err
 }
 
 // AddPrivateKey makes a key of a project from the name, scopes, operator and
@@ -125,7 +126,7 @@ func (s *Store) AddPrivateKey(ctx context.Context, p ProjectID, k PrivateKey) (P
 	secret := newPrivateKey(k.Test)
 	k.ID, k.Project, k.Created, k.Used = "key"+s.newID(), p, s.clock().UnixMilli(), 0
 	for n := range keysAtATime {
-		err = s.putPrivateKey(ctx, k, hashPrivateKey(secret), n)
+		err = s.putPrivateKey(ctx, k, hashSecret(secret), n)
 		if !refused(err) {
 			return k, secret, err
 		}
@@ -149,32 +150,28 @@ func operatorOr(err error) error {
 
 // putPrivateKey stores a key in one of the places of its operator or name.
 func (s *Store) putPrivateKey(ctx context.Context, k PrivateKey, hash string, n int) error {
-	data, err := encode(k)
+	item, err := record(privateKeyKey(hash), "private key", k, table.Item{"project": string(k.Project), "nonce": k.ID})
 	if err != nil {
-		return fmt.Errorf("encode private key: %w", err)
+		return err
 	}
-	at, slot := privateKeyKey(hash), privateSlotKey(k.Project, k.Operator, k.Name, n)
-	actions := []table.Action{
-		table.Put(table.Item{table.PK: slot.PK, table.SK: slot.SK, "id": k.ID, "hash": hash, "nonce": k.ID}, table.Absent()),
-		table.Put(table.Item{table.PK: at.PK, table.SK: at.SK, "project": string(k.Project), "data": string(data), "nonce": k.ID}, table.Absent()),
-	}
+	slot := privateSlotKey(k.Project, k.Operator, k.Name, n).With(table.Item{"id": k.ID, "hash": hash, "nonce": k.ID})
+	actions := []table.Action{table.Put(slot, table.Absent()), table.Put(item, table.Absent())}
 	if k.Operator != "" {
 		actions = append(actions, table.Check(operatorKey(k.Project, k.Operator), table.Exists()))
 	}
-	return s.write(ctx, actions)
+	return s.write(ctx, actions...)
 }
 
 func newPrivateKey(test bool) string {
-	b := make([]byte, 32)
-	rand.Read(b)
 	prefix := livePrivatePrefix
 	if test {
 		prefix = testPrivatePrefix
 	}
-	return prefix + base62(b, 32)
+	return prefix + randomText(32)
 }
 
-func hashPrivateKey(secret string) string {
+// hashSecret is as what a key or a ticket is stored: who reads the table cannot use it.
+func hashSecret(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
 }
@@ -185,21 +182,13 @@ func (s *Store) PrivateKeyOf(ctx context.Context, secret string) (PrivateKey, er
 	if !strings.HasPrefix(secret, livePrivatePrefix) && !strings.HasPrefix(secret, testPrivatePrefix) || len(secret) > MaxIDBytes {
 		return PrivateKey{}, errUnknownKey()
 	}
-	at := privateKeyKey(hashPrivateKey(secret))
-	items, err := s.table.Get(ctx, true, at)
-	if err != nil {
-		return PrivateKey{}, unavailable(err)
-	}
-	if items[0] == nil {
-		return PrivateKey{}, errUnknownKey()
-	}
-	k, err := privateKeyFrom(items[0])
+	at := privateKeyKey(hashSecret(secret))
+	k, err := read(ctx, s, true, at, privateKeyFrom)
 	if err != nil {
 		return k, err
 	}
 	if now := s.clock(); now.Sub(time.UnixMilli(k.Used)) >= usedEvery {
-		up := table.Update(at, table.Exists(), table.AtMost("used", now.Add(-usedEvery).UnixMilli()))
-		up.Set = table.Item{"used": now.UnixMilli()}
+		up := table.Set(at, table.Item{"used": now.UnixMilli()}, table.Exists(), table.AtMost("used", now.Add(-usedEvery).UnixMilli()))
 		// A note for people: no call fails for want of it, and the next one makes it.
 		_ = s.table.Write(ctx, up)
 	}
@@ -216,42 +205,15 @@ func (s *Store) PrivateKeys(ctx context.Context, p ProjectID) ([]PrivateKey, err
 	for i, slot := range slots {
 		keys[i] = privateKeyKey(slot.String("hash"))
 	}
-	items, err := s.getAll(ctx, keys)
+	items, err := s.getAll(ctx, true, keys)
 	if err != nil {
 		return nil, err
 	}
-	var all []PrivateKey
-	for _, item := range items {
-		k, err := privateKeyFrom(item)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, k)
-	}
+	all, err := decodeAll(slices.Collect(maps.Values(items)), privateKeyFrom)
 	slices.SortFunc(all, func(a, b PrivateKey) int {
-		if a.Created != b.Created {
-			return int(a.Created - b.Created)
-		}
-		return strings.Compare(a.ID, b.ID)
+		return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID))
 	})
-	return all, nil
-}
-
-// getAll returns the items of distinct keys that are there, by key.
-func (s *Store) getAll(ctx context.Context, keys []table.Key) (map[table.Key]table.Item, error) {
-	all := map[table.Key]table.Item{}
-	for chunk := range slices.Chunk(keys, table.MaxGet) {
-		items, err := s.table.Get(ctx, true, chunk...)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		for _, item := range items {
-			if item != nil {
-				all[item.Key()] = item
-			}
-		}
-	}
-	return all, nil
+	return all, err
 }
 
 // RemovePrivateKey revokes a key by its id: from now on it is unknown.
@@ -265,12 +227,9 @@ func (s *Store) RemovePrivateKey(ctx context.Context, p ProjectID, id string) er
 		if slot.String("id") != id {
 			continue
 		}
-		err := s.write(ctx, []table.Action{table.Delete(slot.Key(), table.Equal("id", id)),
-			table.Delete(privateKeyKey(slot.String("hash")))})
-		if refused(err) { // somebody else has just removed it, or this was an unknown outcome of ours
-			return nil
-		}
-		return err
+		// Refused, somebody else has just removed it, or this was an unknown outcome of ours.
+		return unrefused(s.write(ctx, table.Delete(slot.Key(), table.Equal("id", id)),
+			table.Delete(privateKeyKey(slot.String("hash")))))
 	}
 	return notFound("key")
 }

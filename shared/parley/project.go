@@ -1,8 +1,10 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -162,44 +164,34 @@ type Budgets struct {
 	CallsPerMinute int64 `json:"calls_per_minute,omitempty"`
 }
 
-func orDefault(v, def int64) int64 {
-	if v == 0 {
-		return def
-	}
-	return v
-}
-
 // WithDefaults returns the budgets with every zero replaced.
 func (b Budgets) WithDefaults() Budgets {
 	return Budgets{
-		VisitorTokens:     orDefault(b.VisitorTokens, 200_000),
-		AddressTokens:     orDefault(b.AddressTokens, 1_000_000),
-		ProjectTokens:     orDefault(b.ProjectTokens, 20_000_000),
-		MessagesPerMinute: orDefault(b.MessagesPerMinute, 30),
-		IdentifyPerHour:   orDefault(b.IdentifyPerHour, 600),
-		UploadsPerHour:    orDefault(b.UploadsPerHour, 60),
+		VisitorTokens:     cmp.Or(b.VisitorTokens, 200_000),
+		AddressTokens:     cmp.Or(b.AddressTokens, 1_000_000),
+		ProjectTokens:     cmp.Or(b.ProjectTokens, 20_000_000),
+		MessagesPerMinute: cmp.Or(b.MessagesPerMinute, 30),
+		IdentifyPerHour:   cmp.Or(b.IdentifyPerHour, 600),
+		UploadsPerHour:    cmp.Or(b.UploadsPerHour, 60),
 
-		VisitorMessages: orDefault(b.VisitorMessages, 1000),
-		AddressMessages: orDefault(b.AddressMessages, 10_000),
-		ProjectMessages: orDefault(b.ProjectMessages, 200_000),
+		VisitorMessages: cmp.Or(b.VisitorMessages, 1000),
+		AddressMessages: cmp.Or(b.AddressMessages, 10_000),
+		ProjectMessages: cmp.Or(b.ProjectMessages, 200_000),
 
-		VisitorBytes: orDefault(b.VisitorBytes, 4<<20),
-		AddressBytes: orDefault(b.AddressBytes, 32<<20),
-		ProjectBytes: orDefault(b.ProjectBytes, 1<<30),
+		VisitorBytes: cmp.Or(b.VisitorBytes, 4<<20),
+		AddressBytes: cmp.Or(b.AddressBytes, 32<<20),
+		ProjectBytes: cmp.Or(b.ProjectBytes, 1<<30),
 
-		CallsPerMinute: orDefault(b.CallsPerMinute, 600),
+		CallsPerMinute: cmp.Or(b.CallsPerMinute, 600),
 
-		AddressUploads:     orDefault(b.AddressUploads, 1000),
-		AddressUploadBytes: orDefault(b.AddressUploadBytes, 1<<30),
+		AddressUploads:     cmp.Or(b.AddressUploads, 1000),
+		AddressUploadBytes: cmp.Or(b.AddressUploadBytes, 1<<30),
 	}
 }
 
 // Settle is how long a close can be undone by a sign of the page.
 func (p *Project) Settle() time.Duration {
-	if p.SettleSeconds == 0 {
-		return 30 * time.Second
-	}
-	return time.Duration(p.SettleSeconds) * time.Second
+	return cmp.Or(time.Duration(p.SettleSeconds)*time.Second, 30*time.Second)
 }
 
 // Agent returns the agent with this id; "" is the default one. ErrNotFound if
@@ -225,20 +217,13 @@ func (p *Project) Answering(s *Session) (AgentSettings, error) {
 // Text returns the sentence with this key in the language, in its base
 // language, or in any; "" if the project does not override it.
 func (p *Project) Text(key, language string) string {
-	for _, l := range []string{"." + language, "." + base(language), ""} {
-		if t := p.Texts[key+l]; t != "" {
-			return t
-		}
-	}
-	return ""
+	return cmp.Or(p.Texts[key+"."+language], p.Texts[key+"."+base(language)], p.Texts[key])
 }
 
 // base cuts a BCP 47 tag down to its language.
 func base(tag string) string {
-	for i, r := range tag {
-		if r == '-' || r == '_' {
-			return tag[:i]
-		}
+	if end := strings.IndexAny(tag, "-_"); end >= 0 {
+		return tag[:end]
 	}
 	return tag
 }
@@ -253,12 +238,12 @@ func (s *Store) Project(ctx context.Context, id ProjectID) (*Project, error) {
 	if p := s.projects.get(string(id)); p != nil {
 		return p, nil
 	}
-	p, _, err := s.loadProject(ctx, id, false)
+	stood, err := s.loadProject(ctx, id, false)
 	if err != nil {
 		return nil, err
 	}
-	s.projects.put(string(id), p)
-	return p, nil
+	s.projects.put(string(id), &stood.Project)
+	return &stood.Project, nil
 }
 
 // ProjectByKey returns the project that a public key names; an unknown_key
@@ -271,14 +256,14 @@ func (s *Store) ProjectByKey(ctx context.Context, key string) (*Project, error) 
 	if p := s.projects.get("key " + key); p != nil {
 		return p, nil
 	}
-	items, err := s.table.Get(ctx, false, publicKeyKey(key))
+	item, err := s.get(ctx, false, publicKeyKey(key))
+	if err == nil && item == nil {
+		err = unknown
+	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	if items[0] == nil {
-		return nil, unknown
-	}
-	p, err := s.Project(ctx, ProjectID(items[0].String("project")))
+	p, err := s.Project(ctx, ProjectID(item.String("project")))
 	if err != nil {
 		return nil, err
 	}

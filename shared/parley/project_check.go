@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"math"
 	"mime"
 	"net/url"
@@ -131,7 +132,7 @@ func (p *Project) checkAgents() error {
 	modes := make([]string, len(p.Modes))
 	for i, m := range p.Modes {
 		modes[i] = m.ID
-		if err := checkTexts("modes", []sized{{m.Name, MaxNameBytes}, {m.Slug, MaxNameBytes}, {m.Instructions, MaxInstructionsBytes}}); err != nil {
+		if err := checkTexts("modes", sized{m.Name, MaxNameBytes}, sized{m.Slug, MaxNameBytes}, sized{m.Instructions, MaxInstructionsBytes}); err != nil {
 			return err
 		}
 	}
@@ -145,8 +146,8 @@ func isWebAddress(text string) bool {
 }
 
 func (a AgentSettings) check() error {
-	if err := checkTexts("agents", []sized{{a.Name, MaxNameBytes}, {a.Picture, MaxPageBytes}, {a.Model, MaxPageBytes},
-		{a.ArticlesURL, MaxPageBytes}, {a.Instructions, MaxInstructionsBytes}}); err != nil {
+	if err := checkTexts("agents", sized{a.Name, MaxNameBytes}, sized{a.Picture, MaxPageBytes}, sized{a.Model, MaxPageBytes},
+		sized{a.ArticlesURL, MaxPageBytes}, sized{a.Instructions, MaxInstructionsBytes}); err != nil {
 		return err
 	}
 	switch {
@@ -166,7 +167,7 @@ type sized struct {
 	most int
 }
 
-func checkTexts(field string, texts []sized) error {
+func checkTexts(field string, texts ...sized) error {
 	for _, t := range texts {
 		if len(t.text) > t.most {
 			return tooLarge(field, t.most)
@@ -183,17 +184,13 @@ func (p *Project) checkWords() error {
 		return invalid("texts", "a project has at most %d texts", MaxTexts)
 	}
 	for key, text := range p.Texts {
-		if err := checkTexts("texts", []sized{{key, MaxIDBytes}, {text, MaxTextBytes}}); err != nil {
+		if err := checkTexts("texts", sized{key, MaxIDBytes}, sized{text, MaxTextBytes}); err != nil {
 			return err
 		}
 	}
-	for _, t := range []struct {
-		field string
-		sized
-	}{{"name", sized{p.Name, MaxNameBytes}}, {"greeting", sized{p.Greeting, MaxTextBytes}}, {"language", sized{p.Language, MaxLanguageBytes}}} {
-		if err := checkTexts(t.field, []sized{t.sized}); err != nil {
-			return err
-		}
+	if err := cmp.Or(checkTexts("name", sized{p.Name, MaxNameBytes}), checkTexts("greeting", sized{p.Greeting, MaxTextBytes}),
+		checkTexts("language", sized{p.Language, MaxLanguageBytes})); err != nil {
+		return err
 	}
 	if !slices.Contains([]CSATPolicy{"", CSATOff, "on_close", "not_after_idle", "skip_if_rated"}, p.CSAT) {
 		return invalid("csat", "csat is off, on_close, not_after_idle, skip_if_rated, or empty")

@@ -2,10 +2,7 @@ package parley
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"parley/shared/table"
@@ -17,30 +14,22 @@ type Settings struct {
 	Revision int64
 }
 
-// loadProject reads a project and its revision. ErrNotFound if there is none.
-func (s *Store) loadProject(ctx context.Context, id ProjectID, consistent bool) (*Project, int64, error) {
-	items, err := s.table.Get(ctx, consistent, projectKey(id))
-	if err != nil {
-		return nil, 0, unavailable(err)
-	}
-	if items[0] == nil {
-		return nil, 0, notFound("project")
-	}
-	p := new(Project)
-	if err := json.Unmarshal([]byte(items[0].String("data")), p); err != nil {
-		return nil, 0, fmt.Errorf("decode project %s: %w", id, err)
-	}
-	return p, items[0].Int("rev"), nil
+// loadProject reads a project. ErrNotFound if there is none.
+func (s *Store) loadProject(ctx context.Context, id ProjectID, consistent bool) (Settings, error) {
+	return read(ctx, s, consistent, projectKey(id), func(item table.Item) (Settings, error) {
+		out := Settings{Revision: item.Int("rev")}
+		if item == nil {
+			return out, notFound("project")
+		}
+		err := decode(item, "project "+string(id), &out.Project)
+		return out, err
+	})
 }
 
 // Settings returns a project as it stands, past the cache. ErrNotFound if
 // there is none.
 func (s *Store) Settings(ctx context.Context, id ProjectID) (Settings, error) {
-	p, rev, err := s.loadProject(ctx, id, true)
-	if err != nil {
-		return Settings{}, err
-	}
-	return Settings{*p, rev}, nil
+	return s.loadProject(ctx, id, true)
 }
 
 // CreateProject stores a project whose id nobody has taken. project_taken or
@@ -62,19 +51,16 @@ func (s *Store) PutProject(ctx context.Context, p Project) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	for range changeTries {
-		old := Settings{Revision: -1}
-		stood, err := s.Settings(ctx, p.ID)
-		if err == nil {
-			old = stood
-		} else if !errors.Is(err, ErrNotFound) {
+	return again(func() error {
+		old, err := s.Settings(ctx, p.ID)
+		if errors.Is(err, ErrNotFound) {
+			old, err = Settings{Revision: -1}, nil
+		}
+		if err != nil {
 			return err
 		}
-		if err := s.replaceProject(ctx, p, old); !errors.Is(err, errRevision) {
-			return err
-		}
-	}
-	return unavailable(table.ErrNotDone)
+		return s.replaceProject(ctx, p, old)
+	})
 }
 
 // ReplaceProject stores settings in place of those that have this revision, but for
@@ -108,9 +94,9 @@ func (s *Store) replaceProject(ctx context.Context, p Project, old Settings) err
 		return invalid("inbox_shards", "inbox_shards cannot be lowered: sessions would be missing from the inbox")
 	}
 	p.TokenGeneration = max(p.TokenGeneration, old.Project.TokenGeneration) // a void token stays so
-	data, err := encode(p)
+	item, err := record(projectKey(p.ID), "project", p, table.Item{"rev": max(old.Revision, 0) + 1, "nonce": s.newID()})
 	if err != nil {
-		return fmt.Errorf("encode project: %w", err)
+		return err
 	}
 	condition := table.Equal("rev", old.Revision)
 	switch {
@@ -119,14 +105,10 @@ func (s *Store) replaceProject(ctx context.Context, p Project, old Settings) err
 	case old.Revision == 0: // put by hand, or before there were revisions
 		condition = table.Missing("rev")
 	}
-	k := projectKey(p.ID)
-	actions := []table.Action{table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data),
-		"rev": max(old.Revision, 0) + 1, "nonce": s.newID()}, condition)}
+	actions := []table.Action{table.Put(item, condition)}
 	for _, key := range p.PublicKeys {
-		pk := publicKeyKey(key)
-		actions = append(actions, table.Put(
-			table.Item{table.PK: pk.PK, table.SK: pk.SK, "project": string(p.ID)},
-			table.EqualOrMissing("project", string(p.ID))))
+		pointer := publicKeyKey(key).With(table.Item{"project": string(p.ID)})
+		actions = append(actions, table.Put(pointer, table.EqualOrMissing("project", string(p.ID))))
 	}
 	for _, key := range old.Project.PublicKeys {
 		if !slices.Contains(p.PublicKeys, key) {
@@ -134,7 +116,7 @@ func (s *Store) replaceProject(ctx context.Context, p Project, old Settings) err
 		}
 	}
 	s.projects.forget()
-	err = s.write(ctx, actions)
+	err = s.write(ctx, actions...)
 	switch _, changed := standing(err, 0); {
 	case changed:
 		return errRevision
@@ -148,7 +130,7 @@ func (s *Store) replaceProject(ctx context.Context, p Project, old Settings) err
 // what stands when somebody else was faster. change returns errNothing to leave
 // them as they are.
 func (s *Store) changeSettings(ctx context.Context, id ProjectID, change func(*Project) error) (Settings, error) {
-	for range changeTries {
+	return againFor(func() (Settings, error) {
 		old, err := s.Settings(ctx, id)
 		if err != nil {
 			return Settings{}, err
@@ -163,15 +145,11 @@ func (s *Store) changeSettings(ctx context.Context, id ProjectID, change func(*P
 		if err := p.check(); err != nil {
 			return Settings{}, err
 		}
-		err = s.replaceProject(ctx, p, old)
-		if err == nil {
-			return Settings{p, old.Revision + 1}, nil
-		}
-		if !errors.Is(err, errRevision) {
+		if err := s.replaceProject(ctx, p, old); err != nil {
 			return Settings{}, err
 		}
-	}
-	return Settings{}, unavailable(table.ErrNotDone)
+		return Settings{p, old.Revision + 1}, nil
+	})
 }
 
 // Public keys that Parley makes begin so; a test key also works from localhost.
@@ -182,12 +160,11 @@ const (
 
 // NewPublicKey returns a fresh public key.
 func NewPublicKey(test bool) string {
-	b := make([]byte, 20)
-	rand.Read(b)
+	prefix := livePublicPrefix
 	if test {
-		return testPublicPrefix + base62(b, 24)
+		prefix = testPublicPrefix
 	}
-	return livePublicPrefix + base62(b, 24)
+	return prefix + randomText(24)
 }
 
 // AddPublicKey makes another public key of a project.
@@ -210,9 +187,7 @@ func (s *Store) RemovePublicKey(ctx context.Context, id ProjectID, key string) e
 // AddSigningKey gives a project another key id under which its backend may
 // sign. Ids are random, so that one that was removed never comes back.
 func (s *Store) AddSigningKey(ctx context.Context, id ProjectID) (kid string, settings Settings, err error) {
-	b := make([]byte, 10)
-	rand.Read(b)
-	kid = "k" + base62(b, 10)
+	kid = "k" + randomText(10)
 	settings, err = s.changeSettings(ctx, id, func(p *Project) error {
 		p.SigningKeys = append(p.SigningKeys, kid)
 		return nil

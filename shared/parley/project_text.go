@@ -1,5 +1,7 @@
 package parley
 
+import "cmp"
+
 // The sentences that Parley itself says, by key. A project overrides them by
 // key, or by key and language; see Project.Texts.
 const (
@@ -91,8 +93,5 @@ var defaultTexts = map[string]string{
 
 // Say returns the project's sentence, or the default one in English.
 func (p *Project) Say(key, language string) string {
-	if t := p.Text(key, language); t != "" {
-		return t
-	}
-	return defaultTexts[key]
+	return cmp.Or(p.Text(key, language), defaultTexts[key])
 }

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -23,15 +24,12 @@ const (
 
 // TokenAge is how old the first of a visitor's tokens may be.
 func (p *Project) TokenAge() time.Duration {
-	return time.Duration(orDefault(int64(p.TokenDays), DefaultTokenDays)) * 24 * time.Hour
+	return time.Duration(cmp.Or(p.TokenDays, DefaultTokenDays)) * 24 * time.Hour
 }
 
 // IdentityLife is the longest life of an identity that the project's backend signs.
 func (p *Project) IdentityLife() time.Duration {
-	if p.IdentitySeconds == 0 {
-		return DefaultIdentityLife
-	}
-	return time.Duration(p.IdentitySeconds) * time.Second
+	return cmp.Or(time.Duration(p.IdentitySeconds)*time.Second, DefaultIdentityLife)
 }
 
 // VoidTokens makes every token of a visitor, every ticket and every link of a mail

@@ -1,8 +1,8 @@
 package parley
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -78,7 +78,7 @@ func (s *Store) RateOnce(ctx context.Context, c Caller, id SessionID, r RateRequ
 	}
 	paced := false
 	spent := &spending{store: s, project: p, caller: c}
-	for range changeTries {
+	return againFor(func() (Rating, error) {
 		old, err := s.rating(ctx, c.Project, id)
 		if err != nil {
 			return Rating{}, err
@@ -98,15 +98,14 @@ func (s *Store) RateOnce(ctx context.Context, c Caller, id SessionID, r RateRequ
 		if errors.Is(err, errReplay) {
 			return s.rated(ctx, p, id, r)
 		}
-		if err == nil || !isRaced(err) {
-			spent.count(ctx, err)
-			return rating, err
+		if errors.Is(err, errRaced) {
+			stands, headErr := s.head(ctx, p.ID, id)
+			session = stands
+			return Rating{}, cmp.Or(headErr, err)
 		}
-		if session, err = s.head(ctx, p.ID, id); err != nil {
-			return Rating{}, err
-		}
-	}
-	return Rating{}, unavailable(table.ErrNotDone)
+		spent.count(ctx, err)
+		return rating, err
+	})
 }
 
 // CSATOff takes no ratings.
@@ -114,8 +113,6 @@ const CSATOff CSATPolicy = "off"
 
 // errRaced says that another rating was faster.
 var errRaced = fmt.Errorf("%w: another rating was faster", table.ErrNotDone)
-
-func isRaced(err error) bool { return err == errRaced }
 
 func (s *Store) replaceRating(ctx context.Context, spent *spending, session *Session, old *Rating, request RateRequest) (Rating, error) {
 	c := spent.caller
@@ -163,14 +160,8 @@ func (c *change) pointAt(e Entry, hash string) error {
 
 // rated is the outcome of a rating whose id is known.
 func (s *Store) rated(ctx context.Context, p *Project, id SessionID, r RateRequest) (Rating, error) {
-	first, err := s.pointer(ctx, p.ID, RunID(r.ID))
-	if err != nil {
-		return Rating{}, err
-	}
-	if first.Session != id || first.Hash != r.hash(id) {
-		return Rating{}, errTaken()
-	}
-	return Rating{Score: r.Score, Feedback: r.Feedback, At: first.At}, nil
+	first, err := s.known(ctx, p.ID, r.ID, id, r.hash(id))
+	return Rating{Score: r.Score, Feedback: r.Feedback, At: first.At}, err
 }
 
 // rate replaces the session's rating and keeps the days' totals equal to the
@@ -180,11 +171,11 @@ func (c *change) rate(old, now *Rating) error {
 	condition := table.Absent()
 	totals := map[string]map[string]int64{}
 	count := func(r *Rating, by int64) {
-		day := time.UnixMilli(r.At).UTC().Format(time.DateOnly)
+		day := dayOf(r.At)
 		if totals[day] == nil {
 			totals[day] = map[string]int64{}
 		}
-		totals[day][fmt.Sprintf("score%d", r.Score)] += by
+		totals[day][totalScore(r.Score)] += by
 	}
 	if old != nil {
 		condition = table.Equal("at", old.At)
@@ -195,31 +186,22 @@ func (c *change) rate(old, now *Rating) error {
 		c.act(table.Delete(k, condition), raced)
 	} else {
 		count(now, 1)
-		data, err := encode(now)
+		item, err := record(k, "rating", now, table.Item{"at": now.At, "wp": ratingsPartition(c.project.ID),
+			"ws": timeAndSession(time.UnixMilli(now.At), c.session.ID)})
 		if err != nil {
-			return fmt.Errorf("encode rating: %w", err)
+			return err
 		}
-		c.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "at": now.At, "data": string(data),
-			"wp": ratingsPartition(c.project.ID), "ws": timeAndSession(time.UnixMilli(now.At), c.session.ID)}, condition), raced)
+		c.act(table.Put(item, condition), raced)
 	}
 	for day, add := range totals {
-		up := table.Update(totalsKey(c.project.ID, day))
-		up.Add = add
-		c.act(up, nil)
+		c.act(table.Add(totalsKey(c.project.ID, day), add), nil)
 	}
 	return nil
 }
 
 // rating returns a session's rating, nil if it has none.
 func (s *Store) rating(ctx context.Context, p ProjectID, id SessionID) (*Rating, error) {
-	items, err := s.table.Get(ctx, true, ratingKey(p, id))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if items[0] == nil {
-		return nil, nil
-	}
-	return ratingFrom(items[0])
+	return read(ctx, s, true, ratingKey(p, id), ratingFrom)
 }
 
 // Rating returns the rating of a session that the caller may use; nil without
@@ -236,21 +218,17 @@ type Totals [MaxScore + 1]int64
 
 // Totals returns the totals of a day.
 func (s *Store) Totals(ctx context.Context, p ProjectID, day time.Time) (Totals, error) {
-	var t Totals
-	items, err := s.table.Get(ctx, true, totalsKey(p, day.UTC().Format(time.DateOnly)))
-	if err != nil {
-		return t, unavailable(err)
-	}
-	for score := MinScore; score <= MaxScore; score++ {
-		t[score] = items[0].Int(fmt.Sprintf("score%d", score))
-	}
-	return t, nil
+	var f Figures
+	item, err := s.get(ctx, true, totalsKey(p, dayOf(day.UnixMilli())))
+	f.read(item)
+	return f.Ratings, err
 }
 
-func ratingFrom(item table.Item) (*Rating, error) {
-	r := new(Rating)
-	if err := json.Unmarshal([]byte(item.String("data")), r); err != nil {
-		return nil, fmt.Errorf("decode rating: %w", err)
+// ratingFrom returns the rating of an item, nil for nil.
+func ratingFrom(item table.Item) (r *Rating, err error) {
+	if item != nil {
+		r = new(Rating)
+		err = decode(item, "rating", r)
 	}
-	return r, nil
+	return r, err
 }

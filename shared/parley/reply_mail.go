@@ -33,7 +33,7 @@ func (r ReplyMail) check() error {
 	if !r.Enabled && r == (ReplyMail{}) {
 		return nil
 	}
-	if err := checkTexts("reply_mail", []sized{{r.Name, mail.MaxNameBytes}, {r.Page, MaxPageBytes}}); err != nil {
+	if err := checkTexts("reply_mail", sized{r.Name, mail.MaxNameBytes}, sized{r.Page, MaxPageBytes}); err != nil {
 		return err
 	}
 	if mail.Line(r.Name, mail.MaxNameBytes) != strings.TrimSpace(r.Name) {
@@ -77,10 +77,10 @@ func (e Entry) answersByMail() bool {
 	return e.IsMessage() && !e.Internal && e.Author.Kind == AuthorHuman
 }
 
-// meets notes that a page has shown itself, which is no sign that somebody looks
+// meets notes that the caller's page has shown itself, which is no sign that somebody looks
 // at it: it undoes no close. Where no answer waits to be met it costs nothing.
-func (s *Store) meets(ctx context.Context, session *Session) error {
-	if session == nil || session.Unmet == 0 {
+func (s *Store) meets(ctx context.Context, c Caller, session *Session) error {
+	if c.staff() || session.Unmet == 0 {
 		return nil
 	}
 	p, err := s.Project(ctx, session.Project)
@@ -140,30 +140,17 @@ func (s *Store) MailDue(ctx context.Context, w Stretch) (MailDue, error) {
 		return d, nil
 	}
 	d.At = d.Answers[0].Time().Add(ReplyMailAfter)
-	if at := mailed.Int("at"); at > 0 {
-		d.At = later(d.At, time.UnixMilli(at).Add(ReplyMailEvery))
+	if next := timeAt(mailed, "at").Add(ReplyMailEvery); next.After(d.At) {
+		d.At = next
 	}
 	return d, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Mailed notes that everything up to an answer was mailed. ErrNotFound if the
 // session is gone.
 func (s *Store) Mailed(ctx context.Context, p ProjectID, id SessionID, upto Seq) error {
-	k := mailedKey(p, id)
-	err := s.write(ctx, []table.Action{
-		table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "seq": int64(upto), "at": s.clock().UnixMilli(), "nonce": s.newID()}),
-		checkThere(p, id)})
-	if refused(err) {
-		return errGone()
-	}
-	return err
+	mailed := mailedKey(p, id).With(table.Item{"seq": int64(upto), "at": s.clock().UnixMilli(), "nonce": s.newID()})
+	return refusedAs(s.write(ctx, table.Put(mailed), checkThere(p, id)), errGone())
 }
 
 // mailedKey is how far a session's answers were mailed, and when.

@@ -2,8 +2,6 @@ package parley
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"maps"
 	"strconv"
@@ -34,26 +32,22 @@ func (s *Store) PutLink(ctx context.Context, session *Session, upto Seq) (string
 	if err != nil {
 		return "", err
 	}
-	items, err := s.table.Get(ctx, true, visitorKey(p, o.Visitor))
-	if err != nil {
-		return "", unavailable(err)
+	visitor, err := s.get(ctx, true, visitorKey(p, o.Visitor))
+	if err == nil && visitor == nil {
+		err = errGone()
 	}
-	if items[0] == nil {
-		return "", errGone()
+	if err != nil {
+		return "", err
 	}
 	ticket := base62(s.derive("link of a mail", string(p), string(session.ID), strconv.FormatInt(int64(upto), 10)), linkBytes)
-	k := linkKey(p, ticket)
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "session": string(session.ID), "contact": string(o.Contact),
-		"gen": items[0].Int("gen"), "issued": project.TokenGeneration, "until": s.clock().Add(ReplyLinkLife).UnixMilli(),
-		table.ExpiresAt: s.clock().Add(2 * ReplyLinkLife).Unix()}
-	err = s.write(ctx, []table.Action{table.Put(item, table.Absent()), checkThere(p, session.ID)})
+	item := linkKey(p, ticket).With(table.Item{"session": string(session.ID), "contact": string(o.Contact),
+		"gen": visitor.Int("gen"), "issued": project.TokenGeneration, "until": s.clock().Add(ReplyLinkLife).UnixMilli(),
+		table.ExpiresAt: s.clock().Add(2 * ReplyLinkLife).Unix()})
+	err = s.write(ctx, table.Put(item, table.Absent()), checkThere(p, session.ID))
 	if stood, ok := standing(err, 0); ok && stood != nil {
 		return ticket, nil // of an earlier try
 	}
-	if refused(err) {
-		return "", errGone()
-	}
-	return ticket, err
+	return ticket, refusedAs(err, errGone())
 }
 
 var (
@@ -64,8 +58,7 @@ var (
 
 // linkKey holds a hash: who reads the table cannot use what is in it.
 func linkKey(p ProjectID, ticket string) table.Key {
-	sum := sha256.Sum256([]byte(ticket))
-	return table.Key{PK: path(string(p), "link", hex.EncodeToString(sum[:])), SK: skOnly}
+	return table.Key{PK: path(string(p), "link", hashSecret(ticket)), SK: skOnly}
 }
 
 // OpenLink uses a link up. It returns the session's visitor, for whom a token is
@@ -76,12 +69,10 @@ func (s *Store) OpenLink(ctx context.Context, p ProjectID, ticket string) (*Sess
 	if len(ticket) > MaxReplyLinkBytes {
 		return nil, Visitor{}, errLinkOver
 	}
-	items, err := s.table.Get(ctx, true, linkKey(p, ticket))
-	if err != nil {
-		return nil, Visitor{}, unavailable(err)
-	}
-	link := items[0]
+	link, err := s.get(ctx, true, linkKey(p, ticket))
 	switch {
+	case err != nil:
+		return nil, Visitor{}, err
 	case link == nil || link.Int("until") <= s.clock().UnixMilli():
 		return nil, Visitor{}, errLinkOver
 	case link.Bool("used"):
@@ -108,14 +99,11 @@ func (s *Store) OpenLink(ctx context.Context, p ProjectID, ticket string) (*Sess
 	}
 	used := maps.Clone(link)
 	used["used"], used["nonce"] = true, s.newID() // by the nonce a try that was done is known again
-	err = s.write(ctx, []table.Action{table.Put(used, table.Exists(), table.Missing("used")), checkVisitor(c), checkThere(p, session.ID)})
+	err = s.write(ctx, table.Put(used, table.Exists(), table.Missing("used")), checkVisitor(c), checkThere(p, session.ID))
 	if stood, ok := standing(err, 0); ok && stood.Bool("used") {
 		return nil, Visitor{}, errLinkUsed
 	}
-	if refused(err) {
-		return nil, Visitor{}, errLinkOver
-	}
-	return session, v, err
+	return session, v, refusedAs(err, errLinkOver)
 }
 
 // onlySession is the list of a caller who may use one session.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -65,8 +64,7 @@ const reviewDue = time.Minute
 // followUp has the sweep wake a follower at a time, whatever else does. Whoever
 // works on its mark meanwhile looks once more.
 func (c *change) followUp(who Follower, at time.Time) {
-	up := table.Update(Following{c.project.ID, c.session.ID, who}.key())
-	up.Set = table.Item{"again": true}
+	up := table.Set(Following{c.project.ID, c.session.ID, who}.key(), table.Item{"again": true})
 	setDue(up.Set, at, c.project.ID, string(c.session.ID))
 	c.act(up, nil)
 }
@@ -85,14 +83,13 @@ func (s *Store) PutReview(ctx context.Context, project ProjectID, id SessionID, 
 	}
 	_, err = s.change(ctx, p, session, func(c *change) error {
 		r.At = c.now.UnixMilli()
-		data, err := encode(r)
+		item, err := record(reviewKey(project, id, r.Close), "review", r, table.Item{"nonce": c.nonce})
 		if err != nil {
-			return fmt.Errorf("encode review: %w", err)
+			return err
 		}
-		k := reviewKey(project, id, r.Close)
-		c.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "nonce": c.nonce, "data": string(data)}, table.Absent()),
-			func(table.Item) error { return errReviewed })
-		return c.add(&Entry{Event: EventReviewed, Author: Author{Kind: AuthorSystem}, Internal: true, Close: r.Close, Data: data})
+		c.act(table.Put(item, table.Absent()), func(table.Item) error { return errReviewed })
+		return c.add(&Entry{Event: EventReviewed, Author: Author{Kind: AuthorSystem}, Internal: true, Close: r.Close,
+			Data: json.RawMessage(item.String("data"))})
 	})
 	if errors.Is(err, errReviewed) {
 		return nil
@@ -104,11 +101,8 @@ var errReviewed = errors.New("the close has a review")
 
 // HasReview reports whether a close has been reviewed.
 func (s *Store) HasReview(ctx context.Context, p ProjectID, id SessionID, close int) (bool, error) {
-	items, err := s.table.Get(ctx, true, reviewKey(p, id, close))
-	if err != nil {
-		return false, unavailable(err)
-	}
-	return items[0] != nil, nil
+	item, err := s.get(ctx, true, reviewKey(p, id, close))
+	return item != nil, err
 }
 
 // Reviews returns the reviews of a session, newest first, at most MaxPage. It is
@@ -130,13 +124,10 @@ func (s *Store) reviews(ctx context.Context, p ProjectID, id SessionID, n int) (
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	reviews := make([]Review, len(page.Items))
-	for i, item := range page.Items {
-		if err := json.Unmarshal([]byte(item.String("data")), &reviews[i]); err != nil {
-			return nil, fmt.Errorf("decode review: %w", err)
-		}
-	}
-	return reviews, nil
+	return decodeAll(page.Items, func(item table.Item) (r Review, err error) {
+		err = decode(item, "review", &r)
+		return r, err
+	})
 }
 
 // Said returns the newest public messages of a session up to an entry, oldest

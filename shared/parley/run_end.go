@@ -3,6 +3,7 @@ package parley
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,13 +150,7 @@ func (c *change) forget(run RunID) {
 	if r := c.session.Run; r != nil && r.ID == run {
 		c.session.Run = nil
 	}
-	kept := c.session.Queue[:0]
-	for _, q := range c.session.Queue {
-		if q.ID != run {
-			kept = append(kept, q)
-		}
-	}
-	c.session.Queue = kept
+	c.session.Queue = slices.DeleteFunc(c.session.Queue, func(q QueuedRun) bool { return q.ID == run })
 }
 
 // leaveMargin is how long before QueuedFor nobody relies on a request any more, so
@@ -198,7 +193,7 @@ func (c *change) control(e End) error {
 
 // dropQueue ends every run that waits, none of which has begun.
 func (c *change) dropQueue(status RunStatus) error {
-	for _, q := range append([]QueuedRun(nil), c.session.Queue...) {
+	for _, q := range slices.Clone(c.session.Queue) {
 		if _, err := c.finish(q.ID, End{Next: 1, Of: q.asked(), Status: status}, asGrown); err != nil {
 			return err
 		}
@@ -237,7 +232,7 @@ func (s *Store) stop(ctx context.Context, p *Project, session *Session, only Run
 				return errGrown
 			}
 			out = Stopped{}
-			for _, run := range append(active(session), session.Queue...) {
+			for _, run := range session.runs() {
 				e, ok := ends[run.ID]
 				if !ok {
 					continue
@@ -280,22 +275,13 @@ type Stopped struct {
 
 // sameRuns reports whether the session still has the runs that ends were read of.
 func (c *change) sameRuns(read *Session) bool {
-	now, then := append(active(c.session), c.session.Queue...), append(active(read), read.Queue...)
-	if len(now) != len(then) {
-		return false
-	}
-	for i := range now {
-		if now[i].ID != then[i].ID {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(c.session.runs(), read.runs(), func(a, b QueuedRun) bool { return a.ID == b.ID })
 }
 
 // readEnds reads where the logs of a session's runs stand, to end them there.
 func (s *Store) readEnds(ctx context.Context, p ProjectID, session *Session, only RunID, status RunStatus) (map[RunID]End, error) {
 	ends := map[RunID]End{}
-	for _, run := range append(active(session), session.Queue...) {
+	for _, run := range session.runs() {
 		if only != "" && run.ID != only {
 			continue
 		}
@@ -348,9 +334,10 @@ func (s *Store) CancelActive(ctx context.Context, c Caller, id SessionID) (Stopp
 	return s.cancel(ctx, c, p, session, session.Run.ID)
 }
 
-func active(s *Session) []QueuedRun {
+// runs are the active run and those that wait for it.
+func (s *Session) runs() []QueuedRun {
 	if s.Run == nil {
-		return nil
+		return s.Queue
 	}
-	return []QueuedRun{*s.Run}
+	return append([]QueuedRun{*s.Run}, s.Queue...)
 }

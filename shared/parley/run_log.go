@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -91,22 +90,17 @@ type RunRef struct {
 }
 
 func (e LogEntry) item(p ProjectID, r RunID) (table.Item, error) {
-	data, err := encode(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode log entry: %w", err)
-	}
-	k := logKey(p, r, e.N)
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "nonce": e.By, "data": string(data)}
+	beside := table.Item{"nonce": e.By}
 	if e.N > 0 {
-		item[table.ExpiresAt] = time.UnixMilli(e.At).Add(logLife).Unix()
+		beside[table.ExpiresAt] = time.UnixMilli(e.At).Add(logLife).Unix()
 	}
-	return item, nil
+	return record(logKey(p, r, e.N), "log entry", e, beside)
 }
 
 func logEntryFrom(item table.Item) (LogEntry, error) {
 	var e LogEntry
-	if err := json.Unmarshal([]byte(item.String("data")), &e); err != nil {
-		return e, fmt.Errorf("decode log entry: %w", err)
+	if err := decode(item, "log entry", &e); err != nil {
+		return e, err
 	}
 	e.By = item.String("nonce")
 	if _, err := fmt.Sscanf(item.String(table.SK), "%d", &e.N); err != nil {
@@ -164,7 +158,10 @@ func (s *Store) ReadLog(ctx context.Context, ref RunRef, from int, consistent bo
 			return nil, err
 		}
 		if e.N != from+len(entries) {
-			return entries, startsAt0(from, entries)
+			if from == 0 && len(entries) == 0 {
+				return nil, fmt.Errorf("%w: a page without the beginning of a log", ErrUnavailable)
+			}
+			return entries, nil
 		}
 		entries = append(entries, e)
 	}
@@ -174,26 +171,15 @@ func (s *Store) ReadLog(ctx context.Context, ref RunRef, from int, consistent bo
 	return entries, nil
 }
 
-// startsAt0 is an error where a log was read from its beginning and that was
-// missing from the page.
-func startsAt0(from int, entries []LogEntry) error {
-	if from == 0 && len(entries) == 0 {
-		return fmt.Errorf("%w: a page without the beginning of a log", ErrUnavailable)
-	}
-	return nil
-}
-
 // pointer returns entry 0 of a client id's log. ErrNotFound if the id is unknown.
 func (s *Store) pointer(ctx context.Context, p ProjectID, id RunID) (LogEntry, error) {
 	if err := CheckID("run", string(id)); err != nil {
 		return LogEntry{}, notFound("run")
 	}
-	items, err := s.table.Get(ctx, true, logKey(p, id, 0))
-	if err != nil {
-		return LogEntry{}, unavailable(err)
-	}
-	if items[0] == nil || items[0].Bool("erased") {
-		return LogEntry{}, notFound("run")
-	}
-	return logEntryFrom(items[0])
+	return read(ctx, s, true, logKey(p, id, 0), func(item table.Item) (LogEntry, error) {
+		if item == nil || item.Bool("erased") {
+			return LogEntry{}, notFound("run")
+		}
+		return logEntryFrom(item)
+	})
 }

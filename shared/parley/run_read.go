@@ -3,8 +3,7 @@ package parley
 import (
 	"context"
 	"errors"
-
-	"parley/shared/table"
+	"slices"
 )
 
 // ReadRun returns what a runner needs to know of the session that the run
@@ -12,17 +11,11 @@ import (
 // more where that message is not among the newest. ErrNotFound if the session is
 // gone; run_over, of kind ErrConflict, if the run is not its active one.
 func (s *Store) ReadRun(ctx context.Context, ref RunRef, of Seq) (Context, error) {
-	var told []table.Item
-	var toldErr error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		told, toldErr = s.table.Get(ctx, true, aboutKey(ref.Project, ref.Session))
-	}()
+	beside := s.meanwhile(ctx, true, aboutKey(ref.Project, ref.Session))
 	head, entries, err := s.tail(ctx, ref.Project, ref.Session, ContextEntries)
-	<-done
-	if err = errors.Join(err, toldErr); err != nil {
-		return Context{}, unavailable(err)
+	told, besideErr := beside()
+	if err := errors.Join(unavailable(err), besideErr); err != nil {
+		return Context{}, err
 	}
 	session, err := present(ref.Project, ref.Session, head)
 	if err != nil {
@@ -41,10 +34,8 @@ func (s *Store) ReadRun(ctx context.Context, ref RunRef, of Seq) (Context, error
 
 // among returns an entry of a session that is likely to be among those read.
 func (s *Store) among(ctx context.Context, session *Session, read []Entry, n Seq) (Entry, error) {
-	for _, e := range read {
-		if e.Seq == n {
-			return e, nil
-		}
+	if i := slices.IndexFunc(read, func(e Entry) bool { return e.Seq == n }); i >= 0 {
+		return read[i], nil
 	}
 	return s.EntryAt(ctx, session.Project, session.ID, n)
 }
@@ -69,10 +60,8 @@ func (s *Store) RunPlace(ctx context.Context, ref RunRef) (*Session, Place, erro
 	if session.Run != nil && session.Run.ID == ref.Run {
 		return session, PlaceActive, nil
 	}
-	for _, q := range session.Queue {
-		if q.ID == ref.Run {
-			return session, PlaceQueued, nil
-		}
+	if slices.ContainsFunc(session.Queue, func(q QueuedRun) bool { return q.ID == ref.Run }) {
+		return session, PlaceQueued, nil
 	}
 	return session, PlaceOver, nil
 }

@@ -1,6 +1,9 @@
 package parley
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // endWatchers are the runners of this process, to be told at once when a run of
 // theirs is ended by somebody else in it.
@@ -30,13 +33,8 @@ func (s *Store) WatchEnd(ref RunRef) (ended <-chan struct{}, stop func()) {
 
 // forget needs the lock.
 func (w *endWatchers) forget(ref RunRef, ch chan struct{}) {
-	var rest []chan struct{}
-	for _, other := range w.of[ref] {
-		if other != ch {
-			rest = append(rest, other)
-		}
-	}
-	if w.of[ref] = rest; len(rest) == 0 {
+	w.of[ref] = slices.DeleteFunc(w.of[ref], func(other chan struct{}) bool { return other == ch })
+	if len(w.of[ref]) == 0 {
 		delete(w.of, ref)
 	}
 }

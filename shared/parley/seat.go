@@ -109,8 +109,7 @@ func (t *Seat) take(ctx context.Context, key table.Key, many int, now int64) err
 	at := rand.N(many) // seldom another's choice
 	for range seatTries {
 		name := seatName(at)
-		up := table.Update(key, table.AtMost(name, now))
-		up.Set = table.Item{name: t.until, table.ExpiresAt: t.until/1000 + 3600}
+		up := table.Set(key, table.Item{name: t.until, table.ExpiresAt: t.until/1000 + 3600}, table.AtMost(name, now))
 		err := retry(ctx, func() error { return t.store.table.Write(ctx, up) })
 		if err == nil {
 			t.places = append(t.places, seatPlace{key, name})

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"parley/shared/socket"
-	"parley/shared/table"
 )
 
 // Limits of a message. Our choices, except where said.
@@ -191,10 +191,7 @@ const (
 
 // ReplyTokens is the cap on the tokens of one reply.
 func (a AgentSettings) ReplyTokens() int {
-	if a.MaxTokens == 0 {
-		return 1000
-	}
-	return a.MaxTokens
+	return cmp.Or(a.MaxTokens, 1000)
 }
 
 // Send stores a visitor's message and starts, queues or declines a run, in one
@@ -226,19 +223,10 @@ func (s *Store) Send(ctx context.Context, c Caller, r SendRequest) (Sent, error)
 		return Sent{}, err
 	}
 	sent, err := s.send(ctx, p, c, r)
-	if err == nil || sent.Session != nil {
+	if sent.Session != nil {
 		return sent, err
 	}
-	var e *Error
-	if !errors.Is(err, errReplay) && !errors.As(err, &e) {
-		return Sent{}, err
-	}
-	// The refusal may be of a repetition, which is none: what it asked for was done.
-	again, replayErr := s.replay(ctx, c, r)
-	if errors.Is(err, errReplay) || !errors.Is(replayErr, ErrNotFound) {
-		return again, replayErr
-	}
-	return Sent{}, err
+	return orReplay(sent, err, func() (Sent, error) { return s.replay(ctx, c, r) })
 }
 
 // send returns an error with what was stored where the message met a run that
@@ -249,27 +237,19 @@ func (s *Store) send(ctx context.Context, p *Project, c Caller, r SendRequest) (
 	if err := b.attach(ctx); err != nil {
 		return Sent{}, err
 	}
-	for range changeTries {
+	return againFor(func() (Sent, error) {
 		stored, err := b.try(ctx)
-		if errors.Is(err, errStale) {
-			continue
-		}
 		if errors.Is(err, errStood) {
 			b.request.Begins = false
-			continue
+			return Sent{}, errStale
 		}
 		b.spent.count(ctx, err)
 		if err != nil {
 			return Sent{}, err
 		}
 		return b.sent(stored)
-	}
-	return Sent{}, unavailable(table.ErrNotDone)
+	})
 }
-
-// errStale says that the session has changed since it was decided that a run
-// can be retried.
-var errStale = errors.New("the session has changed")
 
 func (b *sendBuild) try(ctx context.Context) (*Session, error) {
 	session, err := b.begin(ctx)
@@ -290,9 +270,7 @@ func (r *SendRequest) check() error {
 	if err := CheckID("messageId", string(r.ID)); err != nil {
 		return err
 	}
-	if r.IfBusy == "" {
-		r.IfBusy = BusyQueue
-	}
+	r.IfBusy = cmp.Or(r.IfBusy, BusyQueue)
 	switch {
 	case r.IfBusy != BusyQueue && r.IfBusy != BusyRefuse && r.IfBusy != BusySupersede:
 		return invalid("ifBusy", "ifBusy is queue, refuse or supersede")
@@ -326,19 +304,12 @@ func (r *SendRequest) check() error {
 			return err
 		}
 	}
-	if r.Data != nil {
-		if err := checkObject("data", r.Data, MaxDataBytes); err != nil {
-			return err
-		}
-	}
-	return checkAbout(r.Page, r.Metadata)
+	return cmp.Or(checkAnyObject("data", r.Data, MaxDataBytes), checkAbout(r.Page, r.Metadata))
 }
 
 func checkAbout(page Page, metadata map[string]string) error {
-	if exceeds(page.URL, MaxPageBytes) || exceeds(page.Title, MaxPageBytes) {
-		return tooLarge("page", MaxPageBytes)
-	}
-	return checkPairs("metadata", metadata)
+	return cmp.Or(checkText("page", page.URL, MaxPageBytes), checkText("page", page.Title, MaxPageBytes),
+		checkPairs("metadata", metadata))
 }
 
 // checkPairs returns an invalid_field or too_large error unless the pairs can be kept.

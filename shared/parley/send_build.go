@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -180,12 +179,7 @@ func (b *sendBuild) accompany(c *change) error {
 		return nil
 	}
 	b.first.Extras = true
-	item, err := b.request.Extras.item(b.project.ID, RunID(b.request.ID), c.now)
-	if err != nil {
-		return err
-	}
-	c.act(table.Put(item), nil)
-	return nil
+	return c.put(b.request.Extras.item(b.project.ID, RunID(b.request.ID), c.now))
 }
 
 // lookAfter is when the sweep looks at a run: late enough that most have ended,
@@ -211,9 +205,9 @@ func (b *sendBuild) note(c *change) error {
 	if b.request.On.ID == "" {
 		return nil
 	}
-	up := table.Update(connectionKey(b.request.On), table.Exists(), table.Missing("left"), table.Equal("session", string(c.session.ID)))
-	up.Set = table.Item{"begun": true}
-	c.act(up, func(table.Item) error {
+	begun := table.Set(connectionKey(b.request.On), table.Item{"begun": true},
+		table.Exists(), table.Missing("left"), table.Equal("session", string(c.session.ID)))
+	c.act(begun, func(table.Item) error {
 		b.request.On = socket.Ref{}
 		return nil
 	})
@@ -230,21 +224,10 @@ func (b *sendBuild) tell(c *change) error {
 		about.Metadata = b.request.Metadata
 	}
 	b.about = about
-	if about.empty() || sameAbout(about, b.seen.about) {
+	if about.empty() || sameJSON(about, b.seen.about) {
 		return nil
 	}
-	item, err := about.item(b.project.ID, c.session.ID)
-	if err != nil {
-		return err
-	}
-	c.act(table.Put(item), nil)
-	return nil
-}
-
-func sameAbout(a, b About) bool {
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return string(x) == string(y)
+	return c.put(about.item(b.project.ID, c.session.ID))
 }
 
 func (b *sendBuild) sent(session *Session) (Sent, error) {

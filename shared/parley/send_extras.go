@@ -1,9 +1,10 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -45,21 +46,11 @@ func (x Extras) check() error {
 	if !utf8.ValidString(x.Prompt) {
 		return invalid("prompt", "prompt is not UTF-8")
 	}
-	if x.Context != nil {
-		if err := checkObject("context", x.Context, MaxContextBytes); err != nil {
-			return err
-		}
-	}
-	return x.Overrides.check("overrides")
+	return cmp.Or(checkAnyObject("context", x.Context, MaxContextBytes), x.Overrides.check("overrides"))
 }
 
 func (x Extras) item(p ProjectID, r RunID, now time.Time) (table.Item, error) {
-	data, err := encode(x)
-	if err != nil {
-		return nil, fmt.Errorf("encode extras: %w", err)
-	}
-	k := extrasKey(p, r)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), table.ExpiresAt: now.Add(extrasLife).Unix()}, nil
+	return record(extrasKey(p, r), "extras", x, table.Item{table.ExpiresAt: now.Add(extrasLife).Unix()})
 }
 
 // Extras returns what came along with the message that a run answers, and with
@@ -74,13 +65,9 @@ func (s *Store) Extras(ctx context.Context, ref RunRef, of EntryID) (Extras, err
 		return Extras{}, unavailable(err)
 	}
 	var x Extras
-	for i := range items {
-		item := items[len(items)-1-i] // the retry's own win
-		if item == nil {
-			continue
-		}
-		if err := json.Unmarshal([]byte(item.String("data")), &x); err != nil {
-			return Extras{}, fmt.Errorf("decode extras: %w", err)
+	for _, item := range slices.Backward(items) { // the retry's own win
+		if err := decode(item, "extras", &x); err != nil {
+			return Extras{}, err
 		}
 	}
 	return x, nil

@@ -10,6 +10,29 @@ func errTaken() error {
 	return conflict("message_id_conflict", "this message id was used for something else")
 }
 
+// known returns entry 0 of the log of a client id that stands for exactly this:
+// message_id_conflict if it stands for something else, ErrNotFound if for nothing.
+func (s *Store) known(ctx context.Context, p ProjectID, id EntryID, session SessionID, hash string) (LogEntry, error) {
+	first, err := s.pointer(ctx, p, RunID(id))
+	if err == nil && (first.Session != session || first.Hash != hash) {
+		err = errTaken()
+	}
+	return first, err
+}
+
+// orReplay returns what came of a request, or of the one that it repeats: a refusal
+// may be of a repetition, which is none, since what it asked for was done.
+func orReplay[T any](out T, err error, replay func() (T, error)) (T, error) {
+	if err == nil || !errors.Is(err, errReplay) && Code(err) == "" {
+		return out, err
+	}
+	before, replayErr := replay()
+	if errors.Is(err, errReplay) || !errors.Is(replayErr, ErrNotFound) {
+		return before, replayErr
+	}
+	return out, err
+}
+
 // replay returns the outcome of a request whose client id is known.
 // ErrNotFound if it is not known.
 func (s *Store) replay(ctx context.Context, c Caller, r SendRequest) (Sent, error) {
@@ -50,10 +73,8 @@ func (s *Store) retried(ctx context.Context, p ProjectID, session *Session, run 
 	if first.Session != session.ID || first.Kind == LogNone {
 		return Entry{}, notFound("run")
 	}
-	for _, q := range slices.Concat(session.Queue, active(session)) {
-		if q.Seq == first.Seq {
-			return Entry{}, errNotRetryable()
-		}
+	if slices.ContainsFunc(session.runs(), func(q QueuedRun) bool { return q.Seq == first.Seq }) {
+		return Entry{}, errNotRetryable()
 	}
 	outcome, err := s.lastOutcome(ctx, p, session.ID, first.Seq, first.Of)
 	if err != nil {

@@ -1,8 +1,8 @@
 package parley
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -108,10 +108,7 @@ func (c Channel) HidesMetadata() bool { return c == ChannelOpenCX }
 // UTF-8. Cossistant's widget is sent each message twice over in a frame of at most 32
 // KB (API Gateway quota), with up to 10 attachments: 14,000 leave room for both.
 func (c Channel) MaxMessageBytes() int {
-	if c == ChannelCossistant {
-		return 14_000
-	}
-	return MaxMessageBytes
+	return cmp.Or(map[Channel]int{ChannelCossistant: 14_000}[c], MaxMessageBytes)
 }
 
 // unarchives reports whether a visitor's message brings an archived session back; in
@@ -125,22 +122,13 @@ func (c Channel) endsForGood() bool { return c == ChannelChatHub }
 // MaxHumanBytes is the longest message of an operator in the channel, in bytes
 // of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
 func (c Channel) MaxHumanBytes() int {
-	if c == ChannelHissuno {
-		return 4096
-	}
-	return c.MaxMessageBytes()
+	return cmp.Or(map[Channel]int{ChannelHissuno: 4096}[c], c.MaxMessageBytes())
 }
 
 // MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:
 // our choice, well under DynamoDB's 400 KB item. ChatHub: see MaxJSONBytes.
 func (c Channel) MaxReplyBytes() int {
-	switch c {
-	case ChannelChatHub:
-		return 20_000
-	case ChannelCossistant:
-		return c.MaxMessageBytes()
-	}
-	return 128 << 10
+	return cmp.Or(map[Channel]int{ChannelChatHub: 20_000, ChannelCossistant: c.MaxMessageBytes()}[c], 128<<10)
 }
 
 // MaxJSONBytes is the longest text of any message in the channel as a string in
@@ -148,13 +136,7 @@ func (c Channel) MaxReplyBytes() int {
 // whole message in one frame, of at most socket.MaxFrame with what stands around it.
 // Cossistant's page needs room beside it for attachments.
 func (c Channel) MaxJSONBytes() int {
-	switch c {
-	case ChannelChatHub:
-		return 30_000
-	case ChannelCossistant:
-		return 20_000
-	}
-	return 0
+	return map[Channel]int{ChannelChatHub: 30_000, ChannelCossistant: 20_000}[c]
 }
 
 // carries reports whether a text is within MaxJSONBytes.
@@ -213,10 +195,7 @@ type QueuedRun struct {
 
 // asked returns the id of the message that the run answers.
 func (q QueuedRun) asked() EntryID {
-	if q.Of != "" {
-		return q.Of
-	}
-	return EntryID(q.ID)
+	return cmp.Or(q.Of, EntryID(q.ID))
 }
 
 // MaxQueue is how many runs may wait in a session.
@@ -226,21 +205,13 @@ const MaxQueue = 10
 const indexEvery = 15 * time.Minute
 
 func (s *Session) item(p *Project) (table.Item, error) {
-	data, err := encode(s)
-	if err != nil {
-		return nil, fmt.Errorf("encode session: %w", err)
-	}
-	k := headKey(s.Project, s.ID)
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "rev": s.Rev, "data": string(data)}
-	if s.Erased {
-		item["erased"] = true
-		item[table.ExpiresAt] = time.UnixMilli(s.At).Add(tombstoneLife).Unix()
-		return item, nil
-	}
 	at := timeAndSession(time.UnixMilli(s.Indexed), s.ID)
-	item["op"], item["os"] = ownerPartition(s.Project, s.Owner), at
-	item["wp"], item["ws"] = inboxPartition(s.Project, s.listed(), s.Holder, p.shard(s.ID)), at
-	return item, nil
+	beside := table.Item{"rev": s.Rev, "op": ownerPartition(s.Project, s.Owner), "os": at,
+		"wp": inboxPartition(s.Project, s.listed(), s.Holder, p.shard(s.ID)), "ws": at}
+	if s.Erased {
+		beside = table.Item{"rev": s.Rev, "erased": true, table.ExpiresAt: time.UnixMilli(s.At).Add(tombstoneLife).Unix()}
+	}
+	return record(headKey(s.Project, s.ID), "session", s, beside)
 }
 
 // listArchived is where the inbox lists sessions that are archived, whatever their state.
@@ -256,8 +227,8 @@ func (s *Session) listed() State {
 
 func sessionFrom(p ProjectID, id SessionID, item table.Item) (*Session, error) {
 	s := &Session{ID: id, Project: p, Rev: item.Int("rev")}
-	if err := json.Unmarshal([]byte(item.String("data")), s); err != nil {
-		return nil, fmt.Errorf("decode session: %w", err)
+	if err := decode(item, "session", s); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -266,7 +237,7 @@ func sessionFrom(p ProjectID, id SessionID, item table.Item) (*Session, error) {
 // ids; a zero one for nil, for what is erased and for what is no such item.
 func SessionOf(head table.Item) Session {
 	var s Session
-	if head == nil || json.Unmarshal([]byte(head.String("data")), &s) != nil || s.Erased {
+	if decode(head, "session", &s) != nil || s.Erased {
 		return Session{}
 	}
 	return s
@@ -349,22 +320,11 @@ func (a About) empty() bool {
 	return a.Page == Page{} && len(a.Metadata)+len(a.Attributes)+len(a.Checkpoint) == 0
 }
 
-func aboutFrom(item table.Item) (About, error) {
-	var a About
-	if item == nil {
-		return a, nil
-	}
-	if err := json.Unmarshal([]byte(item.String("data")), &a); err != nil {
-		return a, fmt.Errorf("decode session metadata: %w", err)
-	}
-	return a, nil
+func aboutFrom(item table.Item) (a About, err error) {
+	err = decode(item, "session metadata", &a)
+	return a, err
 }
 
 func (a About) item(p ProjectID, s SessionID) (table.Item, error) {
-	data, err := encode(a)
-	if err != nil {
-		return nil, fmt.Errorf("encode session metadata: %w", err)
-	}
-	k := aboutKey(p, s)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+	return record(aboutKey(p, s), "session metadata", a, nil)
 }

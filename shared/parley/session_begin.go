@@ -1,10 +1,9 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"errors"
-
-	"parley/shared/table"
 )
 
 // BeginRequest asks for a session that nobody has said anything in yet.
@@ -65,11 +64,9 @@ func (s *Store) Begin(ctx context.Context, c Caller, r BeginRequest) (*Session, 
 		}
 		about := About{Page: r.Page, Metadata: r.Metadata}
 		if !about.empty() {
-			item, err := about.item(p.ID, r.ID)
-			if err != nil {
+			if err := ch.put(about.item(p.ID, r.ID)); err != nil {
 				return err
 			}
-			ch.act(table.Put(item), nil)
 		}
 		return spent.admit(ch, beginBurst, 0)
 	})
@@ -88,13 +85,8 @@ var errStood = errors.New("the session stands")
 func errSessionTaken() error { return conflict("session_id_conflict", "this session id is taken") }
 
 func (r *BeginRequest) check() error {
-	if err := CheckID("session", string(r.ID)); err != nil {
-		return err
-	}
-	if exceeds(r.Language, MaxLanguageBytes) {
-		return tooLarge("language", MaxLanguageBytes)
-	}
-	return checkAbout(r.Page, r.Metadata)
+	return cmp.Or(CheckID("session", string(r.ID)), checkText("language", r.Language, MaxLanguageBytes),
+		checkAbout(r.Page, r.Metadata))
 }
 
 // fresh is a session of the caller's that is about to begin.

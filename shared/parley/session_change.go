@@ -34,9 +34,6 @@ type change struct {
 	onRefusal map[int]func(standing table.Item) error
 }
 
-// changeTries bounds the rounds against others who change the same session.
-const changeTries = 20
-
 // errGone is what every change of an erased session gets: the answer of an unknown one.
 func errGone() error { return notFound("session") }
 
@@ -76,21 +73,16 @@ func (s *Store) change(ctx context.Context, p *Project, session *Session, build 
 	return nil, unavailable(table.ErrNotDone)
 }
 
-var (
-	errNothing = errors.New("nothing to change")
-	errAgain   = errors.New("somebody else was faster")
-)
+var errNothing = errors.New("nothing to change")
 
 func (s *Session) clone() *Session {
 	c := *s
 	c.Queue = slices.Clone(s.Queue)
 	if s.Run != nil {
-		run := *s.Run
-		c.Run = &run
+		c.Run = new(*s.Run)
 	}
 	if s.Last != nil {
-		last := *s.Last
-		c.Last = &last
+		c.Last = new(*s.Last)
 	}
 	return &c
 }
@@ -109,6 +101,14 @@ func (c *change) add(e *Entry) error {
 	item["nonce"] = c.nonce
 	c.act(table.Put(item, table.Absent()), nil)
 	return nil
+}
+
+// put stores an item with the change, in place of what stands there.
+func (c *change) put(item table.Item, err error) error {
+	if err == nil {
+		c.act(table.Put(item), nil)
+	}
+	return err
 }
 
 // act adds an action, and what its refusal means.
@@ -131,7 +131,7 @@ func (c *change) due(job table.Key, at time.Time, data string) {
 
 // dueItem carries a job: the sweep meets it in the minute of its time.
 func dueItem(job table.Key, at time.Time, p ProjectID, id, data string) table.Item {
-	item := table.Item{table.PK: job.PK, table.SK: job.SK, "data": data}
+	item := job.With(table.Item{"data": data})
 	setDue(item, at, p, id)
 	return item
 }
@@ -157,9 +157,9 @@ func (c *change) commit(ctx context.Context) (*Session, error) {
 		condition = table.Equal("rev", c.was.Rev)
 	}
 	at := len(c.actions)
-	err = c.store.write(ctx, append(c.actions, table.Put(head, condition)))
-	var r *table.Refused
-	if !errors.As(err, &r) {
+	err = c.store.write(ctx, append(c.actions, table.Put(head, condition))...)
+	r, ok := errors.AsType[*table.Refused](err)
+	if !ok {
 		return nil, err
 	}
 	for _, f := range r.Refusals {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-
-	"parley/shared/table"
+	"sync"
 )
 
 // MaxCheckpointBytes is the longest state checkpoint, in bytes of JSON. Our
@@ -27,15 +25,14 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 	}
 	var entry Entry
 	spent := &spending{store: s, project: p, caller: c}
-	for try := range changeTries {
+	take := sync.OnceValue(func() error { return s.takeChange(ctx, c) })
+	return againFor(func() (Entry, error) {
 		session, err := s.open(ctx, c, id, true)
+		if err == nil {
+			err = take()
+		}
 		if err != nil {
 			return Entry{}, err
-		}
-		if try == 0 {
-			if err := s.takeChange(ctx, c); err != nil {
-				return Entry{}, err
-			}
 		}
 		err = s.changeAbout(ctx, p, session, func(ch *change, about *About) error {
 			entry = Entry{Event: EventCheckpoint, Author: c.Author(), Data: payload}
@@ -44,13 +41,18 @@ func (s *Store) Checkpoint(ctx context.Context, c Caller, id SessionID, payload 
 			}
 			about.Checkpoint = payload
 			return nil
-		}, func(ch *change) error { return spent.guard(ch) })
-		if !errors.Is(err, errStale) {
-			spent.count(ctx, err)
-			return entry, err
-		}
+		}, spent.guard)
+		spent.count(ctx, err)
+		return entry, err
+	})
+}
+
+// checkAnyObject is checkObject of what may be missing.
+func checkAnyObject(field string, data json.RawMessage, max int) error {
+	if data == nil {
+		return nil
 	}
-	return Entry{}, unavailable(table.ErrNotDone)
+	return checkObject(field, data, max)
 }
 
 // checkObject returns an invalid_field or too_large error unless data is a JSON

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -73,6 +74,14 @@ func (s *Store) openToOperate(ctx context.Context, c Caller, id SessionID) (*Pro
 
 func errOperatorsOnly() error { return denied("operators_only", "this call is for operators") }
 
+// operates returns operators_only for whoever has no private key.
+func (c Caller) operates() error {
+	if c.staff() {
+		return nil
+	}
+	return errOperatorsOnly()
+}
+
 // openAwake opens a session for a page that shows it.
 func (s *Store) openAwake(ctx context.Context, c Caller, id SessionID) (*Session, error) {
 	session, err := s.open(ctx, c, id, false)
@@ -92,11 +101,7 @@ func (s *Store) guard(ch *change, c Caller) error {
 
 // head returns a session without checking whose it is.
 func (s *Store) head(ctx context.Context, p ProjectID, id SessionID) (*Session, error) {
-	items, err := s.table.Get(ctx, true, headKey(p, id))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return present(p, id, items[0])
+	return read(ctx, s, true, headKey(p, id), func(head table.Item) (*Session, error) { return present(p, id, head) })
 }
 
 func present(p ProjectID, id SessionID, head table.Item) (*Session, error) {
@@ -112,9 +117,7 @@ func (s *Store) owns(ctx context.Context, c Caller, session *Session) error {
 	switch {
 	case c.staff():
 		return nil
-	case c.Only != "" && c.Only != session.ID:
-		return notFound("session")
-	case c.Channel != "" && c.Channel != session.Channel:
+	case c.Only != "" && c.Only != session.ID, c.Channel != "" && c.Channel != session.Channel:
 		return notFound("session")
 	case c.Capability && o.Visitor == c.Visitor:
 		if c.Contact != "" && o.Contact != "" && c.Contact != o.Contact {
@@ -128,12 +131,9 @@ func (s *Store) owns(ctx context.Context, c Caller, session *Session) error {
 	case o.Visitor == c.Visitor:
 		return nil
 	case c.Contact != "":
-		link, err := s.table.Get(ctx, false, contactVisitorKey(c.Project, c.Contact, o.Visitor))
-		if err != nil {
-			return unavailable(err)
-		}
-		if link[0] != nil {
-			return nil
+		link, err := s.get(ctx, false, contactVisitorKey(c.Project, c.Contact, o.Visitor))
+		if err != nil || link != nil {
+			return err
 		}
 	}
 	return notFound("session")
@@ -162,24 +162,15 @@ func (s *Store) viewOfSender(ctx context.Context, c Caller, id SessionID, n int)
 		return senderView{}, errRevoked()
 	}
 	var v senderView
-	var items []table.Item
-	var itemsErr error
 	keys := []table.Key{visitorKey(c.Project, c.Visitor), aboutKey(c.Project, id)}
 	if c.proven() {
 		keys = append(keys, contactKey(c.Project, c.Contact))
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		items, itemsErr = s.table.Get(ctx, true, keys...)
-	}()
+	beside := s.meanwhile(ctx, true, keys...)
 	head, entries, err := s.tail(ctx, c.Project, id, n)
-	<-done
-	if itemsErr != nil {
-		return v, unavailable(itemsErr)
-	}
-	if err != nil {
-		return v, unavailable(err)
+	items, besideErr := beside()
+	if err := cmp.Or(besideErr, unavailable(err)); err != nil {
+		return v, err
 	}
 	session, err := s.admitted(ctx, c, id, items[0], head)
 	if err != nil {
@@ -213,12 +204,7 @@ func (s *Store) tail(ctx context.Context, p ProjectID, id SessionID, n int) (hea
 		}
 		items = append(got, items...)
 	}
-	head, items = items[0], items[1:]
-	entries = make([]Entry, len(items))
-	for i, item := range items {
-		if entries[len(items)-1-i], err = entryFrom(item); err != nil {
-			return nil, nil, err
-		}
-	}
-	return head, entries, nil
+	entries, err = decodeAll(items[1:], entryFrom)
+	slices.Reverse(entries)
+	return items[0], entries, err
 }

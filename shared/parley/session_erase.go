@@ -1,9 +1,9 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -28,15 +28,12 @@ func (s *Store) Erase(ctx context.Context, c Caller, id SessionID) error {
 	if err := s.leaveTombstone(ctx, p, c, session); err != nil {
 		return err
 	}
-	if err := s.eraseContent(ctx, p.ID, id); err != nil && !errors.Is(err, ErrUnavailable) {
-		return err
-	}
-	return nil
+	return ordered(s.eraseContent(ctx, p.ID, id))
 }
 
 // leaveTombstone makes the session a tombstone and orders the job.
 func (s *Store) leaveTombstone(ctx context.Context, p *Project, c Caller, session *Session) error {
-	for range changeTries {
+	return again(func() error {
 		old, err := s.rating(ctx, p.ID, session.ID)
 		if err != nil {
 			return err
@@ -52,14 +49,12 @@ func (s *Store) leaveTombstone(ctx context.Context, p *Project, c Caller, sessio
 			ch.session = &Session{ID: session.ID, Project: p.ID, Rev: ch.session.Rev, Seq: ch.session.Seq, At: ch.now.UnixMilli(), Erased: true}
 			return s.guard(ch, c)
 		})
-		if err == nil || !isRaced(err) {
-			return err
+		if errors.Is(err, errRaced) {
+			stands, headErr := s.head(ctx, p.ID, session.ID)
+			session, err = cmp.Or(stands, session), cmp.Or(headErr, err)
 		}
-		if session, err = s.head(ctx, p.ID, session.ID); err != nil {
-			return err
-		}
-	}
-	return unavailable(table.ErrNotDone)
+		return err
+	})
 }
 
 // eraseContent removes what an erased session consists of and can be begun
@@ -86,7 +81,7 @@ func (s *Store) eraseContent(ctx context.Context, p ProjectID, id SessionID) err
 	if err := s.eraseConnections(ctx, p, id, visitor); err != nil {
 		return err
 	}
-	return s.write(ctx, []table.Action{table.Delete(job)})
+	return s.write(ctx, table.Delete(job))
 }
 
 func (s *Store) eraseItem(ctx context.Context, p ProjectID, id SessionID, item table.Item) error {
@@ -105,7 +100,7 @@ func (s *Store) eraseItem(ctx context.Context, p ProjectID, id SessionID, item t
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, []table.Action{table.Delete(item.Key())})
+	return s.write(ctx, table.Delete(item.Key()))
 }
 
 // eraseNamed removes what an entry names: its files, and the logs of its runs.
@@ -116,9 +111,9 @@ func (s *Store) eraseNamed(ctx context.Context, p ProjectID, e Entry) error {
 		}
 		f := part.Attachment.ID
 		if err := s.bucket.Delete(ctx, quarantineKey(p, f), checkedKey(p, f)); err != nil {
-			return fmt.Errorf("%w: delete file: %w", ErrUnavailable, err)
+			return ofBucket("delete file", err)
 		}
-		if err := s.write(ctx, []table.Action{table.Delete(fileKey(p, f)), table.Delete(fileJobKey(p, f))}); err != nil {
+		if err := s.write(ctx, table.Delete(fileKey(p, f)), table.Delete(fileJobKey(p, f))); err != nil {
 			return err
 		}
 	}
@@ -146,16 +141,16 @@ func (s *Store) blankLog(ctx context.Context, p ProjectID, run RunID) error {
 
 func (s *Store) blankLogItem(ctx context.Context, item table.Item, expires int64) error {
 	if item.String(table.SK) == skExtras {
-		return s.write(ctx, []table.Action{table.Delete(item.Key())})
+		return s.write(ctx, table.Delete(item.Key()))
 	}
 	e, err := logEntryFrom(item)
 	if err != nil {
 		return err
 	}
-	data, err := encode(LogEntry{Kind: e.Kind, At: e.At, Status: e.Status})
+	blank, err := record(item.Key(), "log entry", LogEntry{Kind: e.Kind, At: e.At, Status: e.Status},
+		table.Item{"nonce": e.By, "erased": true, table.ExpiresAt: expires})
 	if err != nil {
-		return fmt.Errorf("encode log entry: %w", err)
+		return err
 	}
-	return s.write(ctx, []table.Action{table.Put(table.Item{table.PK: item[table.PK], table.SK: item[table.SK],
-		"nonce": e.By, "data": string(data), "erased": true, table.ExpiresAt: expires})})
+	return s.write(ctx, table.Put(blank))
 }

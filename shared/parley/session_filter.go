@@ -1,8 +1,10 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 
 	"parley/shared/table"
 )
@@ -18,12 +20,7 @@ type SessionFilter struct {
 }
 
 func (w SessionFilter) check() error {
-	if w.External != "" {
-		if err := CheckID("external_id", w.External); err != nil {
-			return err
-		}
-	}
-	return checkAbout(Page{}, w.Metadata)
+	return cmp.Or(checkAnyID("external_id", w.External), checkAbout(Page{}, w.Metadata))
 }
 
 // SessionsMatching is Sessions for those that are asked for. A page may hold fewer
@@ -32,32 +29,16 @@ func (s *Store) SessionsMatching(ctx context.Context, c Caller, r PageRequest, w
 	if err := w.check(); err != nil {
 		return nil, "", err
 	}
-	if err := r.check(); err != nil {
-		return nil, "", err
-	}
 	if c.Unproven {
 		c.External = w.External
 	}
-	after := place{At: 1 << 62}
-	if r.Cursor != "" {
-		if err := uncursor(r.Cursor, &after); err != nil {
-			return nil, "", err
-		}
-	}
-	if c.Only != "" {
-		return s.onlySession(ctx, c, after)
-	}
-	partitions, err := s.ownersOf(ctx, c)
-	if err != nil {
-		return nil, "", err
-	}
-	l := lister{store: s, project: c.Project, index: table.Owner, limit: r.Limit, after: after}
+	var l lister
 	if w.External != "" || len(w.Metadata) > 0 {
 		l.keep = func(ctx context.Context, all []*Session) ([]*Session, error) {
 			return s.matching(ctx, c.Project, all, w)
 		}
 	}
-	return l.page(ctx, partitions)
+	return s.listOwn(ctx, c, r, l)
 }
 
 // maxLooked is how many sessions one page of a list looks at that keeps only
@@ -81,18 +62,11 @@ func (l *lister) lookedEnough(sort string) bool {
 // between them, and goes on below.
 func (l *lister) aboveFloor() ([]*Session, string, error) {
 	sure := l.held
-	for i, session := range sure {
-		if session.At <= l.floor {
-			sure = sure[:i]
-			break
-		}
+	if below := slices.IndexFunc(sure, func(s *Session) bool { return s.At <= l.floor }); below >= 0 {
+		sure = sure[:below]
 	}
-	if len(sure) > l.limit {
-		sure = sure[:l.limit]
-		last := sure[l.limit-1]
-		return sure, cursor(place{last.At, last.ID}), nil
-	}
-	return sure, cursor(place{At: l.floor + 1}), nil
+	page, next := pageOf(sure, l.limit, placeIn)
+	return page, cmp.Or(next, cursor(place{At: l.floor + 1})), nil
 }
 
 // matching returns the sessions that are asked for, in order.
@@ -130,24 +104,9 @@ func (s *Store) Abouts(ctx context.Context, sessions []*Session) ([]About, error
 }
 
 func (s *Store) abouts(ctx context.Context, p ProjectID, sessions []*Session) ([]About, error) {
-	all := make([]About, 0, len(sessions))
-	for len(all) < len(sessions) {
-		chunk := sessions[len(all):min(len(sessions), len(all)+table.MaxGet)]
-		keys := make([]table.Key, len(chunk))
-		for i, session := range chunk {
-			keys[i] = aboutKey(p, session.ID)
-		}
-		items, err := s.table.Get(ctx, false, keys...)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		for _, item := range items {
-			about, err := aboutFrom(item)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, about)
-		}
+	items, err := s.getEach(ctx, len(sessions), func(i int) table.Key { return aboutKey(p, sessions[i].ID) })
+	if err != nil {
+		return nil, err
 	}
-	return all, nil
+	return decodeAll(items, aboutFrom)
 }

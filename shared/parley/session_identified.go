@@ -39,12 +39,9 @@ func (s *Store) NoteIdentified(ctx context.Context, c Caller, id SessionID, entr
 	if !errors.Is(err, errReplay) {
 		return changed, e, err
 	}
-	first, err := s.pointer(ctx, p.ID, RunID(entry))
+	first, err := s.known(ctx, p.ID, entry, id, hash)
 	if err != nil {
 		return nil, Entry{}, err
-	}
-	if first.Session != id || first.Hash != hash {
-		return nil, Entry{}, errTaken()
 	}
 	e, err = s.EntryAt(ctx, p.ID, id, first.Seq)
 	return session, e, err

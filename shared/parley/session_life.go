@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -276,13 +277,18 @@ func (c *change) writtenTo(by Author) error {
 // What the agent writes and what waits is ended. It is no close: it has no
 // number, and the visitor is not told.
 func (s *Store) MarkSpam(ctx context.Context, c Caller, id SessionID, by Author) error {
-	return s.operateStopping(ctx, c, id, StatusCancelled, func(ch *change) error {
+	p, session, err := s.openToOperate(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	_, err = s.stop(ctx, p, session, "", StatusCancelled, func(ch *change) error {
 		if ch.session.State == StateSpam {
 			return errNothing
 		}
 		ch.state(StateSpam)
 		return ch.add(&Entry{Event: EventSpam, Author: by, Internal: true})
 	})
+	return err
 }
 
 // Archive puts a session out of the way of the other lists, or back. The
@@ -373,16 +379,6 @@ func (s *Store) operate(ctx context.Context, c Caller, id SessionID, build func(
 	return err
 }
 
-// operateStopping is operate that ends what runs and what waits in the same transaction.
-func (s *Store) operateStopping(ctx context.Context, c Caller, id SessionID, status RunStatus, build func(*change) error) error {
-	p, session, err := s.openToOperate(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	_, err = s.stop(ctx, p, session, "", status, build)
-	return err
-}
-
 // idleAt says when silence calls for something if it goes on, and whether for
 // the prompt or for the close; zero if for nothing. Whatever happens in the
 // session is a sign of life. A visitor who never said anything is not asked:
@@ -393,10 +389,7 @@ func (s *Session) idleAt(p *Project) (at time.Time, prompt bool) {
 	}
 	silent := time.UnixMilli(s.At).UTC()
 	ask := time.Duration(p.IdlePromptSeconds) * time.Second
-	close := time.Duration(p.IdleCloseSeconds) * time.Second
-	if close == 0 {
-		close = s.Channel.idleClose()
-	}
+	close := cmp.Or(time.Duration(p.IdleCloseSeconds)*time.Second, s.Channel.idleClose())
 	switch {
 	case ask > 0 && s.Spoke && !s.Prompted:
 		return silent.Add(ask), true

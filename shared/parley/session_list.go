@@ -20,10 +20,18 @@ func (p place) before(s *Session) bool {
 	return cmp.Or(cmp.Compare(s.At, p.At), cmp.Compare(s.ID, p.ID)) < 0
 }
 
+// placeIn is where a list stands after a session.
+func placeIn(s *Session) any { return place{s.At, s.ID} }
+
 // Sessions returns the caller's sessions, newest activity first, and the
 // cursor of the next page, "" at the end. A page costs the same however many
 // sessions there are.
 func (s *Store) Sessions(ctx context.Context, c Caller, r PageRequest) ([]*Session, string, error) {
+	return s.listOwn(ctx, c, r, lister{})
+}
+
+// listOwn returns a page of the caller's sessions, of those that the lister keeps.
+func (s *Store) listOwn(ctx context.Context, c Caller, r PageRequest, l lister) ([]*Session, string, error) {
 	if err := r.check(); err != nil {
 		return nil, "", err
 	}
@@ -38,7 +46,8 @@ func (s *Store) Sessions(ctx context.Context, c Caller, r PageRequest) ([]*Sessi
 	if err != nil {
 		return nil, "", err
 	}
-	return s.list(ctx, c.Project, table.Owner, partitions, after, r.Limit)
+	l.store, l.project, l.index, l.limit, l.after = s, c.Project, table.Owner, r.Limit, after
+	return l.page(ctx, partitions)
 }
 
 // placeOf is where the page before ended.
@@ -85,14 +94,9 @@ func (s *Store) ownersOf(ctx context.Context, c Caller) ([]string, error) {
 // guess, as a widget makes it for a browser: not under a customer's number.
 var randomUUID = pattern(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
-// list merges index partitions into one page, newest activity first. An index
+// page merges index partitions into one page, newest activity first. An index
 // entry lags behind the activity by at most indexEvery, so the list reads on
 // until nothing below can beat what it holds, and sorts.
-func (s *Store) list(ctx context.Context, p ProjectID, index table.Index, partitions []string, after place, limit int) ([]*Session, string, error) {
-	l := lister{store: s, project: p, index: index, limit: limit, after: after}
-	return l.page(ctx, partitions)
-}
-
 func (l *lister) page(ctx context.Context, partitions []string) ([]*Session, string, error) {
 	for _, partition := range partitions {
 		if err := l.read(ctx, partition); err != nil {
@@ -102,12 +106,8 @@ func (l *lister) page(ctx context.Context, partitions []string) ([]*Session, str
 	if l.floor > 0 {
 		return l.aboveFloor()
 	}
-	if len(l.held) <= l.limit {
-		return l.held, "", nil
-	}
-	page := l.held[:l.limit]
-	last := page[l.limit-1]
-	return page, cursor(place{last.At, last.ID}), nil
+	page, next := pageOf(l.held, l.limit, placeIn)
+	return page, next, nil
 }
 
 // lister collects the best limit+1 sessions: the one too many tells that there
@@ -194,25 +194,87 @@ func (l *lister) hold(ctx context.Context, ids []SessionID) error {
 // heads returns the sessions with these ids that exist and are not erased.
 func (s *Store) heads(ctx context.Context, p ProjectID, ids []SessionID) ([]*Session, error) {
 	var sessions []*Session
-	for chunk := range slices.Chunk(ids, 100) {
-		keys := make([]table.Key, len(chunk))
-		for i, id := range chunk {
-			keys[i] = headKey(p, id)
+	items, err := s.getEach(ctx, len(ids), func(i int) table.Key { return headKey(p, ids[i]) })
+	if err != nil {
+		return nil, err
+	}
+	for i, item := range items {
+		if item == nil || item.Bool("erased") {
+			continue
 		}
-		items, err := s.table.Get(ctx, false, keys...)
+		session, err := sessionFrom(p, ids[i], item)
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
-		for i, item := range items {
-			if item == nil || item.Bool("erased") {
-				continue
-			}
-			session, err := sessionFrom(p, chunk[i], item)
-			if err != nil {
-				return nil, err
-			}
-			sessions = append(sessions, session)
-		}
+		sessions = append(sessions, session)
 	}
 	return sessions, nil
+}
+
+// MaxRecent is how many of a visitor's sessions Recent returns. Our choice: a client
+// that wants to know how many there are makes all of them be read.
+const MaxRecent = 100
+
+// Recent returns the caller's sessions with the newest activity, newest first, at
+// most MaxRecent. Those of another channel than the caller's, if it has one, are left
+// out.
+func (s *Store) Recent(ctx context.Context, c Caller) ([]*Session, error) {
+	partitions, err := s.ownersOf(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	l := lister{store: s, project: c.Project, index: table.Owner, limit: MaxRecent, after: place{At: 1 << 62},
+		belongs: func(session *Session) bool { return c.Channel == "" || session.Channel == c.Channel }}
+	sessions, _, err := l.page(ctx, partitions)
+	return sessions, err
+}
+
+// Glimpse is what a list shows of a session besides its item.
+type Glimpse struct {
+	// Last is the newest public message, nil if there is none.
+	Last *Entry
+	// Seen is the caller's mark of what it has seen, for staff the owner's; a zero one if
+	// there is none.
+	Seen Mark
+}
+
+// Glimpses returns what a list of sessions that were shown to the caller says besides,
+// in their order.
+func (s *Store) Glimpses(ctx context.Context, c Caller, sessions []*Session) ([]Glimpse, error) {
+	var keys []table.Key
+	viewer := func(session *Session) Caller {
+		if o := session.Owner; c.staff() {
+			return Caller{Project: c.Project, Visitor: o.Visitor, Contact: o.Contact}
+		}
+		return c
+	}
+	for _, session := range sessions {
+		keys = append(keys, viewer(session).seenKey(session.ID))
+		if session.Last != nil {
+			keys = append(keys, entryKey(c.Project, session.ID, session.Last.Seq))
+		}
+	}
+	found, err := s.getAll(ctx, true, keys)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Glimpse, len(sessions))
+	for i, session := range sessions {
+		if all[i].Seen, err = markFrom(Mark{Kind: MarkSeen, By: viewer(session).Author()}, found[viewer(session).seenKey(session.ID)]); err != nil {
+			return nil, err
+		}
+		if session.Last == nil {
+			continue
+		}
+		item := found[entryKey(c.Project, session.ID, session.Last.Seq)]
+		if item == nil { // it was erased a moment ago
+			continue
+		}
+		last, err := entryFrom(item)
+		if err != nil {
+			return nil, err
+		}
+		all[i].Last = &last
+	}
+	return all, nil
 }

@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"parley/shared/table"
@@ -40,35 +39,28 @@ func (s *Store) MoveMark(ctx context.Context, c Caller, id SessionID, kind MarkK
 	}
 	m := Mark{Kind: kind, By: c.Author(), Upto: min(upto, session.Seq), At: s.clock().UnixMilli()}
 	key := m.key(c.Project, id)
-	items, err := s.table.Get(ctx, false, key)
+	stood, err := s.get(ctx, false, key)
 	if err != nil {
-		return Mark{}, unavailable(err)
+		return Mark{}, err
 	}
-	if m.Upto <= Seq(items[0].Int("seq")) {
-		return markFrom(m, items[0])
+	if m.Upto <= Seq(stood.Int("seq")) {
+		return markFrom(m, stood)
 	}
 	author, err := encode(m.By)
 	if err != nil {
 		return Mark{}, fmt.Errorf("encode mark: %w", err)
 	}
-	up := table.Update(key, table.AtMost("seq", int64(m.Upto)-1))
-	up.Set = table.Item{"seq": int64(m.Upto), "at": m.At, "data": string(author)}
-	return s.moveMark(ctx, c, id, m, up, items[0] != nil)
+	up := table.Set(key, table.Item{"seq": int64(m.Upto), "at": m.At, "data": string(author)}, table.AtMost("seq", int64(m.Upto)-1))
+	return s.moveMark(ctx, c, id, m, up, stood != nil)
 }
 
-// moveMark writes a mark. One that stands goes when its session is erased, so
-// that a late write meets nothing; a new one has to check that the session is there.
+// moveMark writes a mark.
 func (s *Store) moveMark(ctx context.Context, c Caller, id SessionID, m Mark, up table.Action, stands bool) (Mark, error) {
-	actions := []table.Action{up}
-	if stands {
-		actions[0].If = append(actions[0].If, table.Exists())
-	} else {
-		actions = append(actions, checkThere(c.Project, id))
-	}
+	actions := inSession(up, stands, c.Project, id)
 	if !c.staff() {
 		actions = append(actions, checkVisitor(c))
 	}
-	err := s.write(ctx, actions)
+	err := s.write(ctx, actions...)
 	if !refused(err) {
 		return m, err
 	}
@@ -84,6 +76,17 @@ func (s *Store) moveMark(ctx context.Context, c Caller, id SessionID, m Mark, up
 	return markFrom(m, stood) // it has been moved as far, or further
 }
 
+// inSession are the actions that update an item of a session. One that stands goes when
+// the session is erased, so that a late write meets nothing; a new one has to check that
+// the session is there.
+func inSession(up table.Action, stands bool, p ProjectID, id SessionID) []table.Action {
+	if !stands {
+		return []table.Action{up, checkThere(p, id)}
+	}
+	up.If = append(up.If, table.Exists())
+	return []table.Action{up}
+}
+
 // checkThere makes a transaction fail for a session that is not there or erased.
 func checkThere(p ProjectID, id SessionID) table.Action {
 	return table.Check(headKey(p, id), table.Exists(), table.Missing("erased"))
@@ -97,13 +100,8 @@ func (m Mark) key(p ProjectID, id SessionID) table.Key {
 // where no item does.
 func markFrom(m Mark, item table.Item) (Mark, error) {
 	m.Upto, m.At = Seq(item.Int("seq")), item.Int("at")
-	if item == nil {
-		return m, nil
-	}
-	if err := json.Unmarshal([]byte(item.String("data")), &m.By); err != nil {
-		return m, fmt.Errorf("decode mark: %w", err)
-	}
-	return m, nil
+	err := decode(item, "mark", &m.By)
+	return m, err
 }
 
 // Marks returns how far everybody has seen and received a session that the
@@ -119,13 +117,11 @@ func (s *Store) Marks(ctx context.Context, c Caller, id SessionID) ([]Mark, erro
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		for _, item := range page.Items {
-			m, err := markFrom(Mark{Kind: kind}, item)
-			if err != nil {
-				return nil, err
-			}
-			marks = append(marks, m)
+		some, err := decodeAll(page.Items, func(item table.Item) (Mark, error) { return markFrom(Mark{Kind: kind}, item) })
+		if err != nil {
+			return nil, err
 		}
+		marks = append(marks, some...)
 	}
 	return marks, nil
 }

@@ -59,21 +59,13 @@ func (s *Store) PeekPage(ctx context.Context, c Caller, id SessionID, consistent
 // is one and, where a condition refused the change, what it says. A refusal, also one
 // because the session has been erased, is no error: there is nothing to change any more.
 func (s *Store) ChangePage(ctx context.Context, m *PageMark, ch PageChange) error {
-	actions := []table.Action{ch.update(pageMarkKey(m.project, m.session))}
-	if m.stands { // it goes with its session, so that a late change meets nothing
-		actions[0].If = append(actions[0].If, table.Exists())
-	} else {
-		actions = append(actions, checkThere(m.project, m.session))
-	}
-	err := s.write(ctx, actions)
+	up := ch.update(pageMarkKey(m.project, m.session))
+	err := s.write(ctx, inSession(up, m.stands, m.project, m.session)...)
 	if stood, is := standing(err, 0); is && stood != nil {
 		m.noted, m.stands = stood, true
 	}
-	if refused(err) {
-		return nil
-	}
 	m.stands = m.stands || err == nil
-	return err
+	return unrefused(err)
 }
 
 func (ch PageChange) update(key table.Key) table.Action {

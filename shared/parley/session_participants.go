@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"errors"
 
 	"parley/shared/table"
 )
@@ -35,24 +34,20 @@ func (c *change) join(part participation) bool {
 	if part.operator == "" || part.joined {
 		return false
 	}
-	k := joinedKey(c.project.ID, c.session.ID, part.operator)
-	c.act(table.Put(table.Item{table.PK: k.PK, table.SK: k.SK, "operator": string(part.operator), "nonce": c.nonce}, table.Absent()),
-		func(table.Item) error { return errStale })
+	joined := joinedKey(c.project.ID, c.session.ID, part.operator).With(table.Item{"operator": string(part.operator), "nonce": c.nonce})
+	c.act(table.Put(joined, table.Absent()), func(table.Item) error { return errStale })
 	return true
 }
 
 // whileJoining has do act in a session as it was read, again where that changed.
 func (s *Store) whileJoining(ctx context.Context, c Caller, id SessionID, do func(*Session, participation) error) error {
-	for range changeTries {
+	return again(func() error {
 		session, part, err := s.openToJoin(ctx, c, id)
 		if err != nil {
 			return err
 		}
-		if err = do(session, part); !errors.Is(err, errStale) {
-			return err
-		}
-	}
-	return unavailable(table.ErrNotDone)
+		return do(session, part)
+	})
 }
 
 // participants are the operators who take part in a session, by id.

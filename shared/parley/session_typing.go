@@ -2,8 +2,6 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"parley/shared/table"
@@ -57,24 +55,16 @@ func (s *Store) SetTyping(ctx context.Context, c Caller, id SessionID, by Author
 		!typing && !same:
 		return session, false, nil
 	case !typing:
-		return session, true, s.write(ctx, []table.Action{table.Delete(key)})
+		return session, true, s.write(ctx, table.Delete(key))
 	}
-	up, err := Typing{by, now.UnixMilli()}.put(key)
+	t := Typing{by, now.UnixMilli()}
+	item, err := record(key, "typing", t.By, table.Item{"at": t.At, table.ExpiresAt: t.Until().Unix() + 1})
 	if err != nil {
 		return nil, false, err
 	}
 	// Without a condition on the session, which would double its price: what comes
 	// after an erasure holds nothing of the visitor's, and is gone with its time.
-	return session, true, s.write(ctx, []table.Action{up})
-}
-
-func (t Typing) put(key table.Key) (table.Action, error) {
-	data, err := encode(t.By)
-	if err != nil {
-		return table.Action{}, fmt.Errorf("encode typing: %w", err)
-	}
-	return table.Put(table.Item{table.PK: key.PK, table.SK: key.SK, "at": t.At, "data": string(data),
-		table.ExpiresAt: t.Until().Unix() + 1}), nil
+	return session, true, s.write(ctx, table.Put(item))
 }
 
 func typingFrom(item table.Item) (*Typing, error) {
@@ -82,10 +72,8 @@ func typingFrom(item table.Item) (*Typing, error) {
 		return nil, nil
 	}
 	t := &Typing{At: item.Int("at")}
-	if err := json.Unmarshal([]byte(item.String("data")), &t.By); err != nil {
-		return nil, fmt.Errorf("decode typing: %w", err)
-	}
-	return t, nil
+	err := decode(item, "typing", &t.By)
+	return t, err
 }
 
 // SinceWithTyping is Since that also reads who types, in the same wave, for half a

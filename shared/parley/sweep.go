@@ -36,14 +36,14 @@ const firstSweepMinutes = 30
 // time as another sweep. What fails is due again a minute later.
 func (s *Store) Sweep(ctx context.Context, help SweepHelp) (Swept, error) {
 	now := minuteOf(s.clock())
-	items, err := s.table.Get(ctx, true, sweepKey())
+	swept, err := s.get(ctx, true, sweepKey())
 	if err != nil {
-		return Swept{}, unavailable(err)
+		return Swept{}, err
 	}
 	from := now - firstSweepMinutes
-	if items[0] != nil {
+	if swept != nil {
 		// The last two minutes are read again: the index may have lagged.
-		from = min(items[0].Int("minute"), now) - 1
+		from = min(swept.Int("minute"), now) - 1
 	}
 	to := min(now, from+maxSweepMinutes)
 	w := sweep{store: s, help: help, seen: map[table.Key]bool{}}
@@ -54,13 +54,8 @@ func (s *Store) Sweep(ctx context.Context, help SweepHelp) (Swept, error) {
 			}
 		}
 	}
-	k := sweepKey()
-	err = s.write(ctx, []table.Action{table.Put(
-		table.Item{table.PK: k.PK, table.SK: k.SK, "minute": to}, table.AtMost("minute", to))})
-	if refused(err) { // another sweep has looked further meanwhile
-		err = nil
-	}
-	return w.swept, err
+	// Refused, another sweep has looked further meanwhile.
+	return w.swept, unrefused(s.write(ctx, table.Put(sweepKey().With(table.Item{"minute": to}), table.AtMost("minute", to))))
 }
 
 type sweep struct {
@@ -171,16 +166,16 @@ func (w *sweep) job(ctx context.Context, project ProjectID, id, kind string, key
 func (s *Store) claim(ctx context.Context, project ProjectID, v VisitorID, job table.Key) error {
 	p, err := s.Project(ctx, project)
 	if errors.Is(err, ErrNotFound) {
-		return s.write(ctx, []table.Action{table.Delete(job)})
+		return s.write(ctx, table.Delete(job))
 	}
 	if err != nil {
 		return err
 	}
-	items, err := s.table.Get(ctx, true, job)
-	if err != nil || items[0] == nil {
-		return unavailable(err)
+	item, err := s.get(ctx, true, job)
+	if err != nil || item == nil {
+		return err
 	}
-	return s.moveSessions(ctx, p, v, ContactID(items[0].String("data")))
+	return s.moveSessions(ctx, p, v, ContactID(item.String("data")))
 }
 
 // after puts a look or a failed job off, or takes a look that is done away;
@@ -196,45 +191,41 @@ func (w *sweep) after(ctx context.Context, p ProjectID, id, kind string, item ta
 	case !again.IsZero() && kind == "run":
 		err = w.lookAgain(ctx, p, id, key, again)
 	case !again.IsZero():
-		up := table.Update(key, same)
-		up.Set = table.Item{}
+		up := table.Set(key, table.Item{}, same)
 		setDue(up.Set, again, p, id)
-		err = w.store.write(ctx, []table.Action{up})
+		err = w.store.write(ctx, up)
 	case key.SK == "job/look" && kind != "run":
-		err = w.store.write(ctx, []table.Action{table.Delete(key, same)})
+		err = w.store.write(ctx, table.Delete(key, same))
 	}
-	if refused(err) { // somebody has put it to another time meanwhile
-		return nil
-	}
-	return err
+	return unrefused(err) // or somebody has put it to another time meanwhile
 }
 
 // lookAgain sees to it that a session is looked at at a time or before. A look
 // that is due before finds out itself when to look next.
 func (w *sweep) lookAgain(ctx context.Context, p ProjectID, id string, look table.Key, at time.Time) error {
-	items, err := w.store.table.Get(ctx, true, look)
+	item, err := w.store.get(ctx, true, look)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	stands := items[0].String("ws")
+	stands := item.String("ws")
 	if stands != "" && stands <= dueSort(at, p, id) && stands >= stamp(w.store.clock().Add(-lookAfter)) {
 		return nil
 	}
-	return w.store.write(ctx, []table.Action{table.Put(dueItem(look, at, p, id, ""))})
+	return w.store.write(ctx, table.Put(dueItem(look, at, p, id, "")))
 }
 
 // dropFile removes a file that no message carries, an hour after none can any
 // more. An attachment that came all the same makes it fail, and be asked again.
 func (s *Store) dropFile(ctx context.Context, p ProjectID, id FileID) error {
-	items, err := s.table.Get(ctx, true, fileKey(p, id))
+	file, err := s.get(ctx, true, fileKey(p, id))
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	if items[0] != nil && items[0].String("state") == string(FileAttached) {
-		return s.write(ctx, []table.Action{table.Delete(fileJobKey(p, id))})
+	if file.String("state") == string(FileAttached) {
+		return s.write(ctx, table.Delete(fileJobKey(p, id)))
 	}
 	if err := s.bucket.Delete(ctx, quarantineKey(p, id), checkedKey(p, id)); err != nil {
-		return fmt.Errorf("%w: delete file: %w", ErrUnavailable, err)
+		return ofBucket("delete file", err)
 	}
-	return s.write(ctx, []table.Action{table.Delete(fileKey(p, id), table.Missing("attached")), table.Delete(fileJobKey(p, id))})
+	return s.write(ctx, table.Delete(fileKey(p, id), table.Missing("attached")), table.Delete(fileJobKey(p, id)))
 }

@@ -36,12 +36,11 @@ func retry(ctx context.Context, do func() error) error {
 // write does the actions or none, and takes a refusal by its own earlier try
 // for success. Each write that can be repeated must put at least one item that
 // no other write would put: under a fresh id, or with a revision and a nonce.
-func (s *Store) write(ctx context.Context, actions []table.Action) error {
+func (s *Store) write(ctx context.Context, actions ...table.Action) error {
 	unknown := false
 	err := retry(ctx, func() error {
 		err := s.table.Write(ctx, actions...)
-		var r *table.Refused
-		if unknown && errors.As(err, &r) && ours(actions, r) {
+		if r, ok := errors.AsType[*table.Refused](err); ok && unknown && ours(actions, r) {
 			return nil
 		}
 		unknown = unknown || errors.Is(err, table.ErrUnknown)
@@ -66,14 +65,60 @@ func ours(actions []table.Action, r *table.Refused) bool {
 func unique(i table.Item) bool { return i.String("nonce") != "" }
 
 func refused(err error) bool {
-	var r *table.Refused
-	return errors.As(err, &r)
+	_, is := errors.AsType[*table.Refused](err)
+	return is
+}
+
+// unrefused drops a refusal, where somebody else was faster with the same, or where
+// there is nothing to change any more.
+func unrefused(err error) error { return refusedAs(err, nil) }
+
+// refusedAs returns another error in place of a refusal.
+func refusedAs(err, instead error) error {
+	if refused(err) {
+		return instead
+	}
+	return err
+}
+
+// changeTries bounds the rounds against others who change the same.
+const changeTries = 20
+
+// Errors of what has to be done again, on what stands now.
+var (
+	errAgain = errors.New("somebody else was faster")
+	errStale = errors.New("the session has changed")
+)
+
+// again repeats what others, who were faster, make come out differently, until it is
+// done.
+func again(do func() error) error {
+	for range changeTries {
+		if err := do(); !overtaken(err) {
+			return err
+		}
+	}
+	return unavailable(table.ErrNotDone)
+}
+
+// overtaken reports whether an error says that somebody else was faster.
+func overtaken(err error) bool {
+	return refused(err) || errors.Is(err, errAgain) || errors.Is(err, errStale) || errors.Is(err, errRaced) || errors.Is(err, errRevision)
+}
+
+// againFor is again for what has a result.
+func againFor[T any](do func() (T, error)) (got T, err error) {
+	err = again(func() (err error) {
+		got, err = do()
+		return err
+	})
+	return got, err
 }
 
 // standing returns what stands under the action at position n of a refused write.
 func standing(err error, n int) (item table.Item, refused bool) {
-	var r *table.Refused
-	if !errors.As(err, &r) {
+	r, refused := errors.AsType[*table.Refused](err)
+	if !refused {
 		return nil, false
 	}
 	return r.Of(n)

@@ -23,15 +23,12 @@ func (s *Store) Transcript(ctx context.Context, c Caller, id SessionID, r PageRe
 		}
 		to = min(max(to, 1), session.Seq+1) - 1
 	}
-	entries, err := s.downFrom(ctx, c.Project, id, to, r.Limit+1, func(e Entry) bool { return (!e.Internal || c.staff()) && (r.Shown == nil || r.Shown(e)) })
+	shown := func(e Entry) bool { return (!e.Internal || c.staff()) && (r.Shown == nil || r.Shown(e)) }
+	entries, err := s.downFrom(ctx, c.Project, id, to, r.Limit+1, shown)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	next := ""
-	if len(entries) > r.Limit {
-		entries = entries[:r.Limit]
-		next = cursor(entries[r.Limit-1].Seq)
-	}
+	entries, next := pageOf(entries, r.Limit, func(e Entry) any { return e.Seq })
 	slices.Reverse(entries)
 	return session, entries, next, nil
 }

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -29,25 +30,19 @@ func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room
 	}
 	newest := make(chan newestEntries, 1)
 	go func() { newest <- s.newestWithin(ctx, c.Project, id, room) }()
-	beside := make(chan besideTranscript, 1)
-	go func() { beside <- s.besideTranscript(ctx, c, id) }()
-	heads, err := s.table.Get(ctx, true, headKey(c.Project, id))
-	tail, known := <-newest, <-beside
-	for _, err := range []error{unavailable(err), known.err, tail.err} {
-		if err != nil {
-			return FullTranscript{}, err
-		}
+	session, items, err := s.openHead(ctx, c, id, aboutKey(c.Project, id))
+	tail := <-newest
+	if err := cmp.Or(err, tail.err); err != nil {
+		return FullTranscript{}, err
 	}
-	session, err := s.admitted(ctx, c, id, known.visitor, heads[0])
+	about, err := aboutFrom(items[0])
+	if err == nil {
+		err = s.meets(ctx, c, session)
+	}
 	if err != nil {
 		return FullTranscript{}, err
 	}
-	if !c.staff() {
-		if err := s.meets(ctx, session); err != nil {
-			return FullTranscript{}, err
-		}
-	}
-	out := FullTranscript{Session: session, About: known.about, Cut: tail.cut}
+	out := FullTranscript{Session: session, About: about, Cut: tail.cut}
 	if out.Entries, err = s.upToHead(ctx, session, tail); err != nil {
 		return FullTranscript{}, err
 	}
@@ -70,7 +65,10 @@ func (s *Store) FullTranscript(ctx context.Context, c Caller, id SessionID, room
 // then it has to be read again. One wave of 1.5 read units where there is nothing
 // new, one more for what is. What changes while that is read is read again.
 func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID, created int64, after Seq) (out FullTranscript, enough bool, err error) {
-	session, err := s.openHead(ctx, c, id)
+	session, _, err := s.openHead(ctx, c, id)
+	if err == nil {
+		err = s.meets(ctx, c, session)
+	}
 	if err != nil {
 		return FullTranscript{}, false, err
 	}
@@ -96,36 +94,29 @@ func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID,
 	return out, true, s.asAmended(ctx, session, out.Entries)
 }
 
-// openHead is open, of which only the session's own item has to be as it stands.
-func (s *Store) openHead(ctx context.Context, c Caller, id SessionID) (*Session, error) {
+// openHead is openBeside, of which only the session's own item has to be as it stands.
+func (s *Store) openHead(ctx context.Context, c Caller, id SessionID, beside ...table.Key) (*Session, []table.Item, error) {
 	if CheckID("session", string(id)) != nil {
-		return nil, notFound("session")
+		return nil, nil, notFound("session")
+	}
+	if !c.staff() {
+		beside = append(beside, visitorKey(c.Project, c.Visitor))
+	}
+	rest := func() ([]table.Item, error) { return nil, nil }
+	if len(beside) > 0 {
+		rest = s.meanwhile(ctx, false, beside...)
+	}
+	head, err := s.get(ctx, true, headKey(c.Project, id))
+	items, restErr := rest()
+	if err := cmp.Or(err, restErr); err != nil {
+		return nil, nil, err
 	}
 	var visitor table.Item
-	var visitorErr error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if c.staff() {
-			return
-		}
-		var items []table.Item
-		if items, visitorErr = s.table.Get(ctx, false, visitorKey(c.Project, c.Visitor)); visitorErr == nil {
-			visitor = items[0]
-		}
-	}()
-	heads, err := s.table.Get(ctx, true, headKey(c.Project, id))
-	<-done
-	for _, err := range []error{unavailable(err), unavailable(visitorErr)} {
-		if err != nil {
-			return nil, err
-		}
+	if !c.staff() {
+		visitor = items[len(items)-1]
 	}
-	session, err := s.admitted(ctx, c, id, visitor, heads[0])
-	if err != nil || c.staff() {
-		return session, err
-	}
-	return session, s.meets(ctx, session)
+	session, err := s.admitted(ctx, c, id, visitor, head)
+	return session, items, err
 }
 
 // asAmended reads entries again that a replica had as they were before a later one
@@ -147,27 +138,6 @@ func (s *Store) asAmended(ctx context.Context, session *Session, entries []Entry
 		}
 	}
 	return nil
-}
-
-// besideTranscript is the caller's own item, and what is known of a session.
-type besideTranscript struct {
-	visitor table.Item
-	about   About
-	err     error
-}
-
-func (s *Store) besideTranscript(ctx context.Context, c Caller, id SessionID) (out besideTranscript) {
-	keys := []table.Key{aboutKey(c.Project, id)}
-	if !c.staff() {
-		keys = append(keys, visitorKey(c.Project, c.Visitor))
-	}
-	items, err := s.table.Get(ctx, false, keys...)
-	if err != nil {
-		return besideTranscript{err: unavailable(err)}
-	}
-	out.visitor = items[len(items)-1]
-	out.about, out.err = aboutFrom(items[0])
-	return out
 }
 
 // newestEntries is the end of a session's order as a replica has it, newest first.

@@ -2,9 +2,7 @@ package parley
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"parley/shared/table"
@@ -112,47 +110,26 @@ type Visitor struct {
 
 // item is a new visitor.
 func (v Visitor) item(p ProjectID, now time.Time) (table.Item, error) {
-	data, err := encode(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode visitor: %w", err)
-	}
-	k := visitorKey(p, v.ID)
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "gen": v.Generation, "day": day(now),
-		"spent": int64(0), "data": string(data)}
+	beside := table.Item{"gen": v.Generation, "day": day(now), "spent": int64(0)}
 	if v.Bare {
-		item[bare], item[heard] = true, v.Heard
+		beside[bare], beside[heard] = true, v.Heard
 	}
-	return item, nil
+	return record(visitorKey(p, v.ID), "visitor", v, beside)
 }
 
 // aboutItem keeps a visitor's Metadata.
 func (v Visitor) aboutItem(p ProjectID) (table.Item, error) {
-	data, err := encode(v.Metadata)
-	if err != nil {
-		return nil, fmt.Errorf("encode visitor: %w", err)
-	}
-	k := visitorAboutKey(p, v.ID)
-	return table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data)}, nil
+	return record(visitorAboutKey(p, v.ID), "visitor", v.Metadata, nil)
 }
 
 // learn takes the Metadata from its item, which may be nil.
-func (v *Visitor) learn(about table.Item) error {
-	if about == nil {
-		return nil
-	}
-	if err := json.Unmarshal([]byte(about.String("data")), &v.Metadata); err != nil {
-		return fmt.Errorf("decode visitor: %w", err)
-	}
-	return nil
-}
+func (v *Visitor) learn(about table.Item) error { return decode(about, "visitor", &v.Metadata) }
 
 func visitorFrom(id VisitorID, item table.Item) (Visitor, error) {
 	v := Visitor{ID: id, Generation: item.Int("gen"), Contact: ContactID(item.String("contact")), Blocked: item.Bool("blocked"),
 		Bare: item.Bool(bare), Heard: item.Int(heard)}
-	if err := json.Unmarshal([]byte(item.String("data")), &v); err != nil {
-		return v, fmt.Errorf("decode visitor: %w", err)
-	}
-	return v, nil
+	err := decode(item, "visitor", &v)
+	return v, err
 }
 
 // Errors that tell a client to get itself a new token, or that it never will.
@@ -205,14 +182,13 @@ func (s *Store) settleVisitor(ctx context.Context, c Caller, reservedOn, tokens 
 	if tokens == 0 {
 		return nil
 	}
-	up := table.Update(visitorKey(c.Project, c.Visitor), table.Equal("day", reservedOn))
-	up.Add = map[string]int64{"spent": -tokens}
+	up := table.Add(visitorKey(c.Project, c.Visitor), map[string]int64{"spent": -tokens}, table.Equal("day", reservedOn))
 	err := retry(ctx, func() error {
 		err := s.table.Write(ctx, up)
-		if refused(err) || errors.Is(err, table.ErrUnknown) {
+		if errors.Is(err, table.ErrUnknown) {
 			return nil
 		}
-		return err
+		return unrefused(err)
 	})
 	return unavailable(err)
 }
@@ -220,15 +196,6 @@ func (s *Store) settleVisitor(ctx context.Context, c Caller, reservedOn, tokens 
 // RevokeVisitor makes every token of a visitor invalid. ErrNotFound if there
 // is no such visitor.
 func (s *Store) RevokeVisitor(ctx context.Context, p ProjectID, v VisitorID) error {
-	up := table.Update(visitorKey(p, v), table.Exists())
-	up.Add = map[string]int64{"gen": 1}
-	return s.changeVisitor(ctx, up)
-}
-
-func (s *Store) changeVisitor(ctx context.Context, up table.Action) error {
-	err := s.write(ctx, []table.Action{up})
-	if refused(err) {
-		return notFound("visitor")
-	}
-	return err
+	up := table.Add(visitorKey(p, v), map[string]int64{"gen": 1}, table.Exists())
+	return refusedAs(s.write(ctx, up), notFound("visitor"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"math/big"
+	"slices"
 	"time"
 
 	"parley/shared/table"
@@ -39,14 +40,9 @@ func newULID(now time.Time) string {
 
 // ulidOf writes 128 bits as a ULID.
 func ulidOf(b [16]byte) string {
-	const letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	v, base, digit := new(big.Int).SetBytes(b[:]), big.NewInt(int64(len(letters))), new(big.Int)
-	var out [26]byte
-	for i := range out {
-		v.DivMod(v, base, digit)
-		out[len(out)-1-i] = letters[digit.Int64()]
-	}
-	return string(out[:])
+	digits := digitsOf(b[:], "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26)
+	slices.Reverse(digits)
+	return string(digits)
 }
 
 // Arrive returns the bare visitor with an id, of whom a page was heard now; Blocked
@@ -59,12 +55,12 @@ func (s *Store) Arrive(ctx context.Context, c Caller, id VisitorID) (Visitor, er
 		return Visitor{}, err
 	}
 	if ulidForm().MatchString(string(id)) {
-		items, err := s.table.Get(ctx, true, visitorKey(p.ID, id))
+		item, err := s.get(ctx, true, visitorKey(p.ID, id))
 		if err != nil {
-			return Visitor{}, unavailable(err)
+			return Visitor{}, err
 		}
-		if items[0].Bool(bare) {
-			return s.returned(ctx, c, id, items[0])
+		if item.Bool(bare) {
+			return s.returned(ctx, c, id, item)
 		}
 	}
 	if _, err := s.letIn(p, c.Channel, c, nil); err != nil {
@@ -89,7 +85,7 @@ func (s *Store) returned(ctx context.Context, c Caller, id VisitorID, item table
 		return v, nil
 	}
 	v.Heard = s.clock().UnixMilli()
-	return v, unrefused(s.write(ctx, []table.Action{*sign}))
+	return v, unrefused(s.write(ctx, *sign))
 }
 
 // sign makes the action that notes a sign of a bare visitor's page; nil if one was
@@ -100,17 +96,8 @@ func (s *Store) sign(c Caller, item table.Item) *table.Action {
 	if item.Int(heard) > before {
 		return nil
 	}
-	up := table.Update(visitorKey(c.Project, c.Visitor), table.Equal(bare, true), table.AtMost(heard, before))
-	up.Set = table.Item{heard: now}
+	up := table.Set(visitorKey(c.Project, c.Visitor), table.Item{heard: now}, table.Equal(bare, true), table.AtMost(heard, before))
 	return &up
-}
-
-// unrefused drops a refusal, where somebody else was faster with the same.
-func unrefused(err error) error {
-	if refused(err) {
-		return nil
-	}
-	return err
 }
 
 // MaxSignsPerDay is how often in a day what pages of bare visitors say of themselves,
@@ -153,7 +140,7 @@ func (s *Store) Prove(ctx context.Context, c Caller, i Identity) (Contact, error
 	if err != nil {
 		return Contact{}, err
 	}
-	return again(func() (Contact, error) { return s.prove(ctx, p, c, i) })
+	return againFor(func() (Contact, error) { return s.prove(ctx, p, c, i) })
 }
 
 // prove is refused where the visitor or the contact is no longer as it was read.
@@ -162,14 +149,9 @@ func (s *Store) prove(ctx context.Context, p *Project, c Caller, i Identity) (Co
 	if err != nil {
 		return Contact{}, err
 	}
-	known, err := s.lookUp(ctx, p.ID, i, true)
+	known, err := s.lookUpCounted(ctx, p, c, i)
 	if err != nil {
 		return Contact{}, err
-	}
-	if known.news {
-		if err := s.takeIdentify(ctx, p, c); err != nil {
-			return Contact{}, err
-		}
 	}
 	switch v.Contact {
 	case known.contact.ID:
@@ -185,11 +167,11 @@ func (s *Store) prove(ctx context.Context, p *Project, c Caller, i Identity) (Co
 // relink makes the visitor of one contact another's.
 func (s *Store) relink(ctx context.Context, p *Project, v Visitor, known knownContact) error {
 	before := contactVisitorKey(p.ID, v.Contact, v.ID)
-	links, err := s.table.Get(ctx, true, before)
+	linked, err := s.get(ctx, true, before)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	if links[0].Bool("moving") {
+	if linked.Bool("moving") {
 		return conflict("identity_moving", "this visitor has become somebody else a moment ago; try again in a minute")
 	}
 	up := table.Update(visitorKey(p.ID, v.ID), table.Equal("contact", string(v.Contact)), table.Missing("blocked"), table.Missing(barred))
@@ -199,7 +181,7 @@ func (s *Store) relink(ctx context.Context, p *Project, v Visitor, known knownCo
 	}
 	link := linkItem(p.ID, known.contact.ID, v.ID)
 	link["nonce"] = s.newID()
-	return s.write(ctx, append([]table.Action{up, table.Put(link), table.Delete(before, table.Missing("moving"))}, known.actions...))
+	return s.write(ctx, append([]table.Action{up, table.Put(link), table.Delete(before, table.Missing("moving"))}, known.actions...)...)
 }
 
 // spendBeside does actions that store something of a bare visitor's own outside of
@@ -216,7 +198,7 @@ func (s *Store) spendBeside(ctx context.Context, p *Project, c Caller, visitor t
 		if err != nil {
 			return err
 		}
-		err = s.write(ctx, append(actions[:len(actions):len(actions)], pays))
+		err = s.write(ctx, append(actions[:len(actions):len(actions)], pays)...)
 		stood, ofVisitor := standing(err, len(actions))
 		if !ofVisitor {
 			spent.count(ctx, err)

@@ -26,7 +26,7 @@ func (s *Store) EraseVisitor(ctx context.Context, c Caller, v VisitorID) error {
 		return notFound("visitor")
 	}
 	job := dueItem(visitorEraseKey(c.Project, v), s.clock().Add(lookAfter), c.Project, string(v), "")
-	err := s.write(ctx, []table.Action{table.Delete(visitorKey(c.Project, v), table.Exists(), table.Missing("contact")), table.Put(job)})
+	err := s.write(ctx, table.Delete(visitorKey(c.Project, v), table.Exists(), table.Missing("contact")), table.Put(job))
 	if stood, was := standing(err, 0); was && stood != nil {
 		return conflict("of_contact", "this visitor is a contact's; erase the contact")
 	} else if was {
@@ -51,12 +51,12 @@ func (s *Store) eraseVisitor(ctx context.Context, p ProjectID, v VisitorID) erro
 	if err := s.eraseOfVisitor(ctx, p, v); err != nil {
 		return err
 	}
-	return s.write(ctx, []table.Action{table.Delete(visitorEraseKey(p, v))})
+	return s.write(ctx, table.Delete(visitorEraseKey(p, v)))
 }
 
 // eraseOfVisitor removes what a visitor has besides the job.
 func (s *Store) eraseOfVisitor(ctx context.Context, p ProjectID, v VisitorID) error {
-	if err := s.write(ctx, []table.Action{table.Delete(visitorKey(p, v))}); err != nil {
+	if err := s.write(ctx, table.Delete(visitorKey(p, v))); err != nil {
 		return err
 	}
 	if err := s.eraseSessionsIn(ctx, p, visitorKey(p, v).PK, nil); err != nil {
@@ -78,7 +78,7 @@ func (s *Store) eraseOfVisitor(ctx context.Context, p ProjectID, v VisitorID) er
 			}
 			actions = append(actions, table.Delete(connectionKey(c.Ref)))
 		}
-		if err := s.write(ctx, actions); err != nil {
+		if err := s.write(ctx, actions...); err != nil {
 			return err
 		}
 	}
@@ -113,8 +113,7 @@ func (s *Store) eraseSessionsIn(ctx context.Context, p ProjectID, partition stri
 				return err
 			}
 		}
-		err = s.leaveTombstone(ctx, project, Caller{Project: p, Server: true}, session)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err := ignoreGone(s.leaveTombstone(ctx, project, Caller{Project: p, Server: true}, session)); err != nil {
 			return err
 		}
 	}
@@ -133,8 +132,7 @@ func (s *Store) EraseContact(ctx context.Context, c Caller, id ContactID) error 
 	if CheckID("contact", string(id)) != nil {
 		return notFound("contact")
 	}
-	_, err := again(func() (struct{}, error) { return struct{}{}, s.closeContact(ctx, c.Project, id) })
-	if err != nil {
+	if err := again(func() error { return s.closeContact(ctx, c.Project, id) }); err != nil {
 		return err
 	}
 	return ordered(s.eraseOfContact(ctx, c.Project, id))
@@ -143,42 +141,38 @@ func (s *Store) EraseContact(ctx context.Context, c Caller, id ContactID) error 
 // closeContact takes away the contact and what it is found by, and orders the job. It
 // is refused where the contact is no longer as it was read.
 func (s *Store) closeContact(ctx context.Context, p ProjectID, id ContactID) error {
-	items, err := s.table.Get(ctx, true, contactKey(p, id))
+	item, err := s.get(ctx, true, contactKey(p, id))
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	known, err := contactFrom(id, items[0])
+	known, err := contactFrom(id, item)
 	if err != nil {
 		return err
 	}
 	if !known.Proven {
 		return conflict("unproven_contact", "nobody vouched for this contact, so that it may be several people")
 	}
-	pointers := map[table.Key]bool{}
+	var pointers []table.Key
 	if known.External != "" {
-		pointers[externalKey(p, true, known.External)] = true
+		pointers = append(pointers, externalKey(p, true, known.External))
 	}
 	for _, email := range []string{known.Email, known.Formerly} {
 		if email != "" {
-			pointers[emailKey(p, true, email)] = true
+			pointers = append(pointers, emailKey(p, true, email))
 		}
 	}
-	var keys []table.Key
-	for k := range pointers {
-		keys = append(keys, k)
-	}
-	found, err := s.getAll(ctx, keys)
+	found, err := s.getAll(ctx, true, pointers)
 	if err != nil {
 		return err
 	}
-	actions := []table.Action{table.Delete(contactKey(p, id), table.Equal("data", items[0].String("data"))),
+	actions := []table.Action{table.Delete(contactKey(p, id), table.Equal("data", item.String("data"))),
 		table.Put(dueItem(contactEraseKey(p, id), s.clock().Add(lookAfter), p, string(id), ""))}
 	for k, pointer := range found {
 		if pointer.String("contact") == string(id) { // it may have been another's before
 			actions = append(actions, table.Delete(k, table.Equal("contact", string(id))))
 		}
 	}
-	return s.write(ctx, actions)
+	return s.write(ctx, actions...)
 }
 
 // eraseContact carries on with the job of EraseContact.
@@ -186,7 +180,7 @@ func (s *Store) eraseContact(ctx context.Context, p ProjectID, id ContactID) err
 	if err := s.eraseOfContact(ctx, p, id); err != nil {
 		return err
 	}
-	return s.write(ctx, []table.Action{table.Delete(contactEraseKey(p, id))})
+	return s.write(ctx, table.Delete(contactEraseKey(p, id)))
 }
 
 // eraseOfContact removes what a contact has besides the job. What names something else
@@ -216,7 +210,7 @@ func (s *Store) eraseOfContact(ctx context.Context, p ProjectID, id ContactID) e
 				return err
 			}
 		}
-		if err := s.write(ctx, []table.Action{table.Delete(item.Key())}); err != nil {
+		if err := s.write(ctx, table.Delete(item.Key())); err != nil {
 			return err
 		}
 	}

@@ -16,11 +16,8 @@ const MaxKeptBytes = 4 << 10
 // Kept returns what the page of the caller, a bare visitor, has had kept: a JSON
 // object; nil if nothing.
 func (s *Store) Kept(ctx context.Context, c Caller) (json.RawMessage, error) {
-	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor), visitorKeptKey(c.Project, c.Visitor))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if err := standingOf(items[0], c); err != nil || items[1] == nil {
+	items, err := s.ownItems(ctx, c, visitorKeptKey(c.Project, c.Visitor))
+	if err != nil || items[1] == nil {
 		return nil, err
 	}
 	return json.RawMessage(items[1].String("data")), nil
@@ -37,13 +34,10 @@ func (s *Store) Keep(ctx context.Context, c Caller, change func(json.RawMessage)
 	if err := s.takeChange(ctx, c); err != nil {
 		return nil, err
 	}
-	return again(func() (json.RawMessage, error) {
+	return againFor(func() (json.RawMessage, error) {
 		k := visitorKeptKey(p.ID, c.Visitor)
-		items, err := s.table.Get(ctx, true, visitorKey(p.ID, c.Visitor), k)
+		items, err := s.ownItems(ctx, c, k)
 		if err != nil {
-			return nil, unavailable(err)
-		}
-		if err := standingOf(items[0], c); err != nil {
 			return nil, err
 		}
 		was, as := json.RawMessage(nil), table.Absent()
@@ -57,7 +51,7 @@ func (s *Store) Keep(ctx context.Context, c Caller, change func(json.RawMessage)
 		if len(now) > MaxKeptBytes {
 			return nil, tooLarge("metadata", MaxKeptBytes)
 		}
-		item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(now), "nonce": s.newID()}
-		return now, s.spendBeside(ctx, p, c, items[0], []table.Action{table.Put(item, as)})
+		kept := k.With(table.Item{"data": string(now), "nonce": s.newID()})
+		return now, s.spendBeside(ctx, p, c, items[0], []table.Action{table.Put(kept, as)})
 	})
 }

@@ -2,11 +2,10 @@ package parley
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
-	"slices"
 	"unicode/utf8"
 
 	"parley/shared/table"
@@ -58,11 +57,7 @@ func (i Introduction) onTopOf(was Introduction) Introduction {
 		i.Created = 0
 		return i
 	}
-	for _, f := range []struct{ to, from *string }{{&i.Email, &was.Email}, {&i.Name, &was.Name}, {&i.Picture, &was.Picture}} {
-		if *f.to == "" {
-			*f.to = *f.from
-		}
-	}
+	i.Email, i.Name, i.Picture = cmp.Or(i.Email, was.Email), cmp.Or(i.Name, was.Name), cmp.Or(i.Picture, was.Picture)
 	i.Metadata = i.Metadata.onTopOf(was.Metadata)
 	i.Created, i.Updated = was.Created, was.Updated
 	return i
@@ -128,11 +123,8 @@ func (s *Store) Profile(ctx context.Context, c Caller) (Profile, error) {
 	if CheckID("visitor", string(c.Visitor)) != nil {
 		return Profile{}, notFound("visitor")
 	}
-	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor), visitorSaidKey(c.Project, c.Visitor), visitorTrackKey(c.Project, c.Visitor))
-	if err != nil {
-		return Profile{}, unavailable(err)
-	}
-	if err := standingOf(items[0], c); err != nil && Code(err) != "blocked" {
+	items, err := s.ownItems(ctx, c, visitorSaidKey(c.Project, c.Visitor), visitorTrackKey(c.Project, c.Visitor))
+	if err != nil && Code(err) != "blocked" {
 		return Profile{}, err
 	}
 	p, err := s.profileFrom(c.Project, c.Visitor, items)
@@ -153,17 +145,15 @@ func (s *Store) Owners(ctx context.Context, c Caller, sessions []*Session) ([]Pr
 	keysOf := func(o Owner) []table.Key {
 		return []table.Key{visitorKey(c.Project, o.Visitor), visitorSaidKey(c.Project, o.Visitor), visitorTrackKey(c.Project, o.Visitor), contactKey(c.Project, o.Contact)}
 	}
-	want := map[table.Key]bool{}
+	var want []table.Key
 	for _, session := range sessions {
 		keys := keysOf(session.Owner)
 		if !session.Owner.Proven {
 			keys = keys[:3]
 		}
-		for _, k := range keys {
-			want[k] = true
-		}
+		want = append(want, keys...)
 	}
-	found, err := s.getAll(ctx, slices.Collect(maps.Keys(want)))
+	found, err := s.getAll(ctx, true, want)
 	if err != nil {
 		return nil, err
 	}
@@ -203,13 +193,8 @@ func (s *Store) profileFrom(project ProjectID, v VisitorID, items []table.Item) 
 }
 
 func introductionFrom(item table.Item) (i Introduction, err error) {
-	if item == nil {
-		return i, nil
-	}
-	if err := json.Unmarshal([]byte(item.String("data")), &i); err != nil {
-		return i, fmt.Errorf("decode introduction: %w", err)
-	}
-	return i, nil
+	err = decode(item, "introduction", &i)
+	return i, err
 }
 
 // saidContact is the id of whom an introduction names. It tells nothing of them.
@@ -266,17 +251,13 @@ func (s *Store) say(ctx context.Context, c Caller, change saying) error {
 	if err != nil {
 		return err
 	}
-	_, err = again(func() (struct{}, error) { return struct{}{}, s.sayOnce(ctx, p, c, change) })
-	return err
+	return again(func() error { return s.sayOnce(ctx, p, c, change) })
 }
 
 // sayOnce is refused where the visitor is no longer as it was read.
 func (s *Store) sayOnce(ctx context.Context, p *Project, c Caller, change saying) error {
-	items, err := s.table.Get(ctx, true, visitorKey(p.ID, c.Visitor), visitorSaidKey(p.ID, c.Visitor))
+	items, err := s.ownItems(ctx, c, visitorSaidKey(p.ID, c.Visitor))
 	if err != nil {
-		return unavailable(err)
-	}
-	if err := standingOf(items[0], c); err != nil {
 		return err
 	}
 	was, err := introductionFrom(items[1])
@@ -291,16 +272,7 @@ func (s *Store) sayOnce(ctx context.Context, p *Project, c Caller, change saying
 	if err != nil {
 		return err
 	}
-	spent := &spending{store: s, project: p, caller: c}
-	if err := spent.arrive(actions); err != nil {
-		return err
-	}
-	if err := s.takeIdentify(ctx, p, c); err != nil {
-		return err
-	}
-	err = s.write(ctx, actions)
-	spent.count(ctx, err)
-	return err
+	return s.arrive(ctx, p, c, actions)
 }
 
 func (i Introduction) equal(o Introduction) bool {
@@ -324,9 +296,9 @@ func (s *Store) toSay(p ProjectID, c Caller, items []table.Item, now Introductio
 	if err != nil {
 		return nil, err
 	}
-	data, err := encode(now)
+	said, err := record(visitorSaidKey(p, c.Visitor), "introduction", now, table.Item{"nonce": s.newID()})
 	if err != nil {
-		return nil, fmt.Errorf("encode introduction: %w", err)
+		return nil, err
 	}
 	up := table.Update(visitorKey(p, c.Visitor), append(standingConditions(c), table.Equal("data", items[0].String("data")))...)
 	up.Set = table.Item{"data": told["data"]}
@@ -334,7 +306,5 @@ func (s *Store) toSay(p ProjectID, c Caller, items []table.Item, now Introductio
 	if items[1] != nil {
 		as = table.Equal("data", items[1].String("data"))
 	}
-	k := visitorSaidKey(p, c.Visitor)
-	said := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID()}
 	return []table.Action{up, table.Put(said, as)}, nil
 }

@@ -1,10 +1,9 @@
 package parley
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -75,35 +74,15 @@ func (t Tracking) Where() Page {
 }
 
 func (t Tracking) check() error {
-	switch {
-	case exceeds(t.Language, MaxLanguageBytes):
-		return tooLarge("language", MaxLanguageBytes)
-	case exceeds(t.Timezone, MaxTimezoneBytes):
-		return tooLarge("timezone", MaxTimezoneBytes)
-	}
-	if err := checkPairs("device", t.Device); err != nil {
-		return err
-	}
-	for name, object := range map[string]json.RawMessage{"attribution": t.First, "currentPage": t.Page} {
-		if object == nil {
-			continue
-		}
-		if err := checkObject(name, object, MaxTrackingBytes); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(checkText("language", t.Language, MaxLanguageBytes), checkText("timezone", t.Timezone, MaxTimezoneBytes),
+		checkPairs("device", t.Device), checkAnyObject("attribution", t.First, MaxTrackingBytes),
+		checkAnyObject("currentPage", t.Page, MaxTrackingBytes))
 }
 
 // onTopOf is what is known after an earlier Tracking; what is not said stays.
 func (t Tracking) onTopOf(was Tracking) Tracking {
 	now := was
-	if t.Language != "" {
-		now.Language = t.Language
-	}
-	if t.Timezone != "" {
-		now.Timezone = t.Timezone
-	}
+	now.Language, now.Timezone = cmp.Or(t.Language, was.Language), cmp.Or(t.Timezone, was.Timezone)
 	if len(t.Device) > 0 {
 		now.Device = maps.Clone(was.Device)
 		if now.Device == nil {
@@ -141,13 +120,8 @@ func withoutQuery(url string) string {
 }
 
 func trackingFrom(item table.Item) (t Tracking, err error) {
-	if item == nil {
-		return t, nil
-	}
-	if err := json.Unmarshal([]byte(item.String("data")), &t); err != nil {
-		return t, fmt.Errorf("decode tracking: %w", err)
-	}
-	return t, nil
+	err = decode(item, "tracking", &t)
+	return t, err
 }
 
 // Track keeps what the page of the caller, a bare visitor, says of itself, and that it
@@ -158,11 +132,8 @@ func (s *Store) Track(ctx context.Context, c Caller, t Tracking) error {
 		return err
 	}
 	k := visitorTrackKey(c.Project, c.Visitor)
-	items, err := s.table.Get(ctx, true, visitorKey(c.Project, c.Visitor), k)
+	items, err := s.ownItems(ctx, c, k)
 	if err != nil {
-		return unavailable(err)
-	}
-	if err := standingOf(items[0], c); err != nil {
 		return err
 	}
 	was, err := trackingFrom(items[1])
@@ -185,41 +156,28 @@ func (s *Store) Track(ctx context.Context, c Caller, t Tracking) error {
 	if s.takeSign(ctx, c) != nil {
 		return nil
 	}
-	return unrefused(s.write(ctx, actions))
+	return unrefused(s.write(ctx, actions...))
 }
 
 // toTrack are the actions that keep what is known now; none if nothing is new.
 func (s *Store) toTrack(c Caller, k table.Key, was, now Tracking) ([]table.Action, error) {
-	before, err := encode(was)
-	if err != nil {
-		return nil, fmt.Errorf("encode tracking: %w", err)
-	}
-	data, err := encode(now)
-	if err != nil {
-		return nil, fmt.Errorf("encode tracking: %w", err)
-	}
-	if bytes.Equal(before, data) {
+	if sameJSON(was, now) {
 		return nil, nil
 	}
 	now.Updated = s.clock().UnixMilli()
-	if now.Since == 0 {
-		now.Since = now.Updated
-	}
+	now.Since = cmp.Or(now.Since, now.Updated)
 	for {
-		if data, err = encode(now); err != nil {
-			return nil, fmt.Errorf("encode tracking: %w", err)
+		item, err := record(k, "tracking", now, table.Item{"nonce": s.newID(), table.ExpiresAt: s.clock().Add(TrackingLife).Unix()})
+		if err != nil {
+			return nil, err
 		}
-		switch n := len(now.Past); {
-		case len(data) <= MaxTrackingBytes:
-		case n > 0:
-			now.Past = now.Past[:n-1]
-			continue
-		default:
+		n := len(now.Past)
+		switch {
+		case len(item.String("data")) <= MaxTrackingBytes:
+			return []table.Action{table.Put(item)}, nil
+		case n == 0:
 			return nil, tooLarge("tracking", MaxTrackingBytes)
 		}
-		break
+		now.Past = now.Past[:n-1]
 	}
-	item := table.Item{table.PK: k.PK, table.SK: k.SK, "data": string(data), "nonce": s.newID(),
-		table.ExpiresAt: s.clock().Add(TrackingLife).Unix()}
-	return []table.Action{table.Put(item)}, nil
 }

@@ -157,8 +157,7 @@ func reservedForReader(first parley.LogEntry) time.Duration {
 func (d *Dispatcher) endDead(ctx context.Context, ref parley.RunRef, log []parley.LogEntry) error {
 	ended, err := d.store.EndRun(ctx, ref, nil, parley.End{Next: len(log), Of: log[0].Of,
 		Status: parley.StatusIncomplete, Reason: "the runner died", Text: parley.Joined(log), Calls: parley.CallsOf(log)})
-	var standing *parley.Standing
-	if errors.As(err, &standing) || errors.Is(err, parley.ErrConflict) || errors.Is(err, parley.ErrNotFound) {
+	if errors.As(err, new(*parley.Standing)) || errors.Is(err, parley.ErrConflict) || errors.Is(err, parley.ErrNotFound) {
 		return nil
 	}
 	d.Ask(ctx, ended.Next)

@@ -360,7 +360,6 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 	for range endTries {
 		e.Next = r.next
 		ended, err := r.store.EndRun(ctx, r.ref, session, e)
-		var s *parley.Standing
 		switch {
 		case err == nil:
 			r.status = ended.Status
@@ -370,7 +369,7 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 			r.live.finish(e.Unflushed, &End{Status: ended.Status, Entry: &ended.Entry, Session: ended.Session})
 			r.Ask(ctx, ended.Next)
 			return nil
-		case errors.As(err, &s), errors.Is(err, parley.ErrConflict), errors.Is(err, parley.ErrNotFound):
+		case errors.As(err, new(*parley.Standing)), errors.Is(err, parley.ErrConflict), errors.Is(err, parley.ErrNotFound):
 			return errors.Join(errFenced, err)
 		case !errors.Is(err, parley.ErrUnavailable):
 			return err

@@ -7,6 +7,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -92,26 +93,17 @@ func NewDispatcher(c Config) (*Dispatcher, error) {
 
 func newDispatcher(c Config) *Dispatcher {
 	d := &Dispatcher{Config: c, store: c.Store}
+	d.Beat, d.Lease, d.MaxRun = cmp.Or(d.Beat, 2*time.Second), cmp.Or(d.Lease, parley.Lease), cmp.Or(d.MaxRun, 100*time.Second)
+	d.PollMin, d.PollMax = cmp.Or(d.PollMin, 100*time.Millisecond), cmp.Or(d.PollMax, 500*time.Millisecond)
+	d.Log = cmp.Or(d.Log, slog.Default())
 	if d.Flush == nil {
 		d.Flush = flushInterval
-	}
-	for _, v := range []struct {
-		value *time.Duration
-		zero  time.Duration
-	}{{&d.Beat, 2 * time.Second}, {&d.Lease, parley.Lease}, {&d.PollMin, 100 * time.Millisecond},
-		{&d.PollMax, 500 * time.Millisecond}, {&d.MaxRun, 100 * time.Second}} {
-		if *v.value == 0 {
-			*v.value = v.zero
-		}
 	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
 	if d.Epoch == nil {
 		d.Epoch = rand.Text
-	}
-	if d.Log == nil {
-		d.Log = slog.Default()
 	}
 	return d
 }

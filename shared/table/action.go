@@ -39,6 +39,16 @@ func Update(key Key, conditions ...Condition) Action {
 	return Action{Kind: UpdateAction, Key: key, If: conditions}
 }
 
+// Set is an Update that stores values.
+func Set(key Key, values Item, conditions ...Condition) Action {
+	return Action{Kind: UpdateAction, Key: key, Set: values, If: conditions}
+}
+
+// Add is an Update that adds amounts to numbers.
+func Add(key Key, amounts map[string]int64, conditions ...Condition) Action {
+	return Action{Kind: UpdateAction, Key: key, Add: amounts, If: conditions}
+}
+
 // Delete removes an item; one that is absent is no error unless a condition says so.
 func Delete(key Key, conditions ...Condition) Action {
 	return Action{Kind: DeleteAction, Key: key, If: conditions}

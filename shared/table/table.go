@@ -93,6 +93,16 @@ func numberSize(v int64) int {
 // Key is a primary key.
 type Key struct{ PK, SK string }
 
+// Beside returns the key of another item of the same partition.
+func (k Key) Beside(sk string) Key { return Key{k.PK, sk} }
+
+// With returns an item of the key with these attributes besides.
+func (k Key) With(attributes Item) Item {
+	item := Item{PK: k.PK, SK: k.SK}
+	maps.Copy(item, attributes)
+	return item
+}
+
 // Index names a global secondary index. Both indexes are sparse (an item
 // without both key attributes is not in it) and hold keys only: a query
 // returns pk, sk and the index's own two attributes. They are eventually

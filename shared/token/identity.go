@@ -115,9 +115,15 @@ func (k *Keyring) signingKeys(p *parley.Project, t *jwt.Token) (any, error) {
 	if kid == "" || !slices.Contains(p.SigningKeys, kid) {
 		return nil, errors.New("unknown kid")
 	}
-	var keys jwt.VerificationKeySet
-	for _, m := range k.masters {
-		keys.Keys = append(keys.Keys, []byte(m.signingSecret(p.ID, kid)))
+	return k.secretsOf(p, kid), nil
+}
+
+// secretsOf returns the secrets under key ids: one for each, and each master.
+func (k *Keyring) secretsOf(p *parley.Project, kids ...string) (keys jwt.VerificationKeySet) {
+	for _, kid := range kids {
+		for _, m := range k.masters {
+			keys.Keys = append(keys.Keys, []byte(m.signingSecret(p.ID, kid)))
+		}
 	}
-	return keys, nil
+	return keys
 }

@@ -72,16 +72,10 @@ func (k *Keyring) ReadUser(p *parley.Project, text string) (User, error) {
 		if _, named := t.Header["kid"]; named {
 			return k.signingKeys(p, t)
 		}
-		var keys jwt.VerificationKeySet
-		for _, kid := range p.SigningKeys {
-			for _, m := range k.masters {
-				keys.Keys = append(keys.Keys, []byte(m.signingSecret(p.ID, kid)))
-			}
-		}
-		if len(keys.Keys) == 0 {
+		if len(p.SigningKeys) == 0 {
 			return nil, errors.New("no signing key")
 		}
-		return keys, nil
+		return k.secretsOf(p, p.SigningKeys...), nil
 	}, jwt.WithLeeway(IdentityLeeway))
 	if err == nil {
 		err = k.checkLife(p, c.RegisteredClaims)

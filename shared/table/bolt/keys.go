@@ -38,14 +38,8 @@ func appendSort(b []byte, sort string) []byte {
 // decodeEntry is the reverse of entryKey.
 func decodeEntry(x table.Index, b []byte) (table.Item, error) {
 	partition, sort := x.Keys()
-	p, b, ok := cutPartition(b)
-	if !ok {
-		return nil, errDamaged
-	}
-	s, b, ok := cutSort(b)
-	if !ok {
-		return nil, errDamaged
-	}
+	p, b, _ := cutPartition(b) // where that fails nothing is left, of which the next fails too
+	s, b, _ := cutSort(b)
 	pk, sk, ok := cutPartition(b)
 	if !ok {
 		return nil, errDamaged

@@ -61,11 +61,9 @@ func ifs(conditions ...table.Condition) []table.Condition { return conditions }
 
 // actionsOn returns one action of each kind.
 func actionsOn(sk string, conditions []table.Condition) map[string]table.Action {
-	update := table.Update(key(sk), conditions...)
-	update.Set = table.Item{"new": "written"}
 	return map[string]table.Action{
 		"put":    table.Put(item(sk, "new", "written"), conditions...),
-		"update": update,
+		"update": table.Set(key(sk), table.Item{"new": "written"}, conditions...),
 		"delete": table.Delete(key(sk), conditions...),
 		"check":  table.Check(key(sk), conditions...),
 	}

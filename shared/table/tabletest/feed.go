@@ -10,15 +10,12 @@ import (
 // testFeed expects every change of an item in the feed, in order, with the
 // whole item before and after it.
 func testFeed(t *testing.T, f Fixture) {
-	update := table.Update(key("a"))
-	update.Set = table.Item{"v": "3"}
-	again := table.Update(key("a"))
-	again.Set = table.Item{"v": "3"}
+	update := table.Set(key("a"), table.Item{"v": "3"})
 	must(t, f.Table, table.Put(item("a", "v", "1", "n", int64(7), "yes", true)))
 	must(t, f.Table, table.Put(item("a", "v", "2")), table.Put(item("b")))
 	must(t, f.Table, update, table.Check(key("b"), table.Exists()))
 	// None of these changes anything.
-	must(t, f.Table, again)
+	must(t, f.Table, update)
 	must(t, f.Table, table.Put(item("a", "v", "3")))
 	must(t, f.Table, table.Delete(key("c")))
 	if err := f.Table.Write(t.Context(), table.Put(item("a")), table.Put(item("b"), table.Absent())); err == nil {

@@ -60,9 +60,7 @@ func testCounters(t *testing.T, f Fixture) {
 	const workers, rounds = 12, 10
 	parallel(t, workers, func(ctx context.Context, worker int) error {
 		for round := range rounds {
-			count := table.Update(key("count"))
-			count.Add = map[string]int64{"n": 1, "sum": int64(worker)}
-			actions := []table.Action{count}
+			actions := []table.Action{table.Add(key("count"), map[string]int64{"n": 1, "sum": int64(worker)})}
 			if worker%2 == 1 {
 				actions = append(actions, table.Put(item(fmt.Sprint("receipt ", worker, round))))
 			}
@@ -110,8 +108,7 @@ func testRevisions(t *testing.T, f Fixture) {
 
 func amend(ctx context.Context, tbl table.Table, doc table.Item, letter string) error {
 	for {
-		change := table.Update(key("doc"), table.Equal("rev", doc.Int("rev")))
-		change.Set = table.Item{"text": doc.String("text") + letter}
+		change := table.Set(key("doc"), table.Item{"text": doc.String("text") + letter}, table.Equal("rev", doc.Int("rev")))
 		change.Add = map[string]int64{"rev": 1}
 		err := persist(ctx, tbl, change)
 		refused, ok := errors.AsType[*table.Refused](err)
@@ -132,10 +129,8 @@ func testTransfers(t *testing.T, f Fixture) {
 	parallel(t, workers, func(ctx context.Context, worker int) error {
 		for round := range rounds {
 			from, to := (worker+round)%accounts, (worker+round+1+round%(accounts-1))%accounts
-			take := table.Update(key(fmt.Sprint("account ", from)), table.Exists())
-			take.Add = map[string]int64{"n": -int64(round)}
-			give := table.Update(key(fmt.Sprint("account ", to)), table.Exists())
-			give.Add = map[string]int64{"n": int64(round)}
+			take := table.Add(key(fmt.Sprint("account ", from)), map[string]int64{"n": -int64(round)}, table.Exists())
+			give := table.Add(key(fmt.Sprint("account ", to)), map[string]int64{"n": int64(round)}, table.Exists())
 			if err := persist(ctx, f.Table, take, give); err != nil {
 				return err
 			}

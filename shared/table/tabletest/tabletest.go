@@ -100,7 +100,7 @@ func key(sk string) table.Key { return table.Key{PK: "p", SK: sk} }
 
 // item returns an item of that partition with attributes given as name, value, ….
 func item(sk string, attrs ...any) table.Item {
-	i := table.Item{table.PK: "p", table.SK: sk}
+	i := key(sk).With(nil)
 	for n := 0; n < len(attrs); n += 2 {
 		i[attrs[n].(string)] = attrs[n+1]
 	}

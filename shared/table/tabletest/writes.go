@@ -81,12 +81,10 @@ func testDelete(t *testing.T, f Fixture) {
 
 func testAllOrNothing(t *testing.T, f Fixture) {
 	must(t, f.Table, table.Put(item("b", "v", "old")), table.Put(item("c", "v", "old")), table.Put(item("d", "v", "old")))
-	update := table.Update(key("c"), table.Equal("v", "new"))
-	update.Set = table.Item{"v": "newer"}
 	err := f.Table.Write(t.Context(),
 		table.Put(item("a")),
 		table.Put(item("b", "v", "new"), table.Absent()),
-		update,
+		table.Set(key("c"), table.Item{"v": "newer"}, table.Equal("v", "new")),
 		table.Delete(key("d")),
 		table.Check(key("e"), table.Exists()))
 	refused, ok := errors.AsType[*table.Refused](err)
@@ -119,10 +117,8 @@ func testMisfits(t *testing.T, f Fixture) {
 	text := item("text", "a", "x")
 	large := item("large", "a", strings.Repeat("x", table.MaxItemBytes-100))
 	must(t, f.Table, table.Put(text), table.Put(large))
-	add := table.Update(key("text"))
-	add.Add = map[string]int64{"a": 1}
-	grow := table.Update(key("large"))
-	grow.Set = table.Item{"b": strings.Repeat("y", 200)}
+	add := table.Add(key("text"), map[string]int64{"a": 1})
+	grow := table.Set(key("large"), table.Item{"b": strings.Repeat("y", 200)})
 	for name, a := range map[string]table.Action{"add to text": add, "past the largest item": grow} {
 		for _, actions := range [][]table.Action{{a}, {table.Put(item("other")), a}} {
 			if err := f.Table.Write(t.Context(), actions...); !againstRules(err) {
@@ -200,8 +196,7 @@ func testNothingShared(t *testing.T, f Fixture) {
 	}
 	expect(t, f.Table, key("s"), want)
 
-	update := table.Update(key("s"))
-	update.Set = table.Item{"b": "y"}
+	update := table.Set(key("s"), table.Item{"b": "y"})
 	must(t, f.Table, update)
 	want["b"] = "y"
 	update.Set["b"] = "changed"

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
@@ -96,4 +97,46 @@ func (p paces) spend(l callLimit, now int64) {
 		}
 	}
 	p[l.paced] = max(at, now) + l.interval()
+}
+
+// MaxChangesPerMinute is how often in a minute one visitor may vote, set
+// checkpoints, send forms and replace ratings, all together: each adds an entry to a
+// session, or looks for one. Our choice: more than anybody clicks.
+const MaxChangesPerMinute = 60
+
+// takeChange counts a change of the visitor's that is no message. changes_limit, of
+// kind ErrLimit, if there were too many.
+func (s *Store) takeChange(ctx context.Context, c Caller) error {
+	if c.staff() {
+		return nil
+	}
+	k := s.counters.counter(c.Project, "changes", string(c.Visitor), time.Minute)
+	return s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(MaxChangesPerMinute))
+}
+
+// takeUpload counts a file that is about to be uploaded against its uploader's rate,
+// and a visitor's against what its address may upload in a day, in files and in
+// announced bytes: more than was announced cannot be uploaded. uploads_limit, of kind
+// ErrLimit, if that is too much.
+func (s *Store) takeUpload(ctx context.Context, p *Project, c Caller, f File) error {
+	b := p.Budgets.WithDefaults()
+	need := amounts{ofCalls: 1, ofBytes: f.Size}
+	var took []counter
+	var err error
+	if !c.staff() {
+		most := amounts{ofCalls: b.AddressUploads, ofBytes: b.AddressUploadBytes}
+		if took, err = s.takeOfAddress(ctx, c, "uploads", 24*time.Hour, need, most); err != nil {
+			return err
+		}
+	}
+	by := f.uploader()
+	if f.Loose { // who holds nothing is whoever comes from there
+		by = "address/" + s.AddressHash(c)
+	}
+	k := s.counters.counter(p.ID, "uploads", by, time.Hour)
+	err = s.counters.take(ctx, k, callsOf(1), callsOf(1), callsOf(b.UploadsPerHour))
+	if err != nil {
+		s.counters.giveEach(took, need)
+	}
+	return err
 }
