@@ -91,7 +91,7 @@ func newPlatform(t *tier) *platform {
 	fatal(t, err)
 	p.model = serveModel(t, replyPieces, replyTime/60)
 	p.agent, err = openai.New(openai.Config{BaseURL: p.model, Model: "scripted",
-		Ground: func(query, _ string) []agent.Passage { return help.Search(query, passages) }})
+		Relay: agent.Relay{Ground: func(query, _ string) []agent.Passage { return help.Search(query, passages) }}})
 	fatal(t, err)
 	return p
 }

@@ -4,7 +4,9 @@
 package bundle
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -18,11 +20,13 @@ import (
 	"parley/functions/sweep"
 	"parley/local/files"
 	"parley/local/gateway"
+	"parley/shared/action"
 	"parley/shared/agent"
 	"parley/shared/api"
 	"parley/shared/bucket"
 	"parley/shared/live"
 	"parley/shared/mail"
+	"parley/shared/outbound"
 	"parley/shared/parley"
 	"parley/shared/run"
 	"parley/shared/token"
@@ -87,12 +91,7 @@ type Bundle struct {
 // Open takes the ports and the folder. The error is one line for whoever
 // started Parley, and says what to do where something can be done.
 func Open(ctx context.Context, c Config) (*Bundle, error) {
-	if c.Host == "" {
-		c.Host = "localhost"
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.Host, c.Log = cmp.Or(c.Host, "localhost"), cmp.Or(c.Log, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -127,15 +126,9 @@ func (b *Bundle) open(ctx context.Context, c Config) (err error) {
 
 // assemble puts the functions together.
 func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Project, parley.AgentSettings) (agent.Agent, error)) error {
-	keys, err := token.New(token.Config{Masters: [][]byte{b.folder.secret}, Now: c.Now})
-	if err != nil {
-		return err
-	}
-	store, err := parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now, Seats: seats, Near: api.LogNear(b.log),
-		Bucket: bucket.New(bucket.Config{Client: b.folder.files.Client(), Name: files.Name})})
-	if err != nil {
-		return err
-	}
+	keys := must(token.New(token.Config{Masters: [][]byte{b.folder.secret}, Now: c.Now}))
+	store := must(parley.New(parley.Config{Table: b.folder.table, Derive: keys.Derive, Now: c.Now, Seats: seats, Near: api.LogNear(b.log),
+		Bucket: bucket.New(bucket.Config{Client: b.folder.files.Client(), Name: files.Name})}))
 	demo, err := keepDemo(ctx, store, c.Host != "localhost")
 	if err != nil {
 		return b.folder.explain(err)
@@ -144,27 +137,33 @@ func (b *Bundle) assemble(ctx context.Context, c Config, who func(*parley.Projec
 	if b.PrivateKey, err = b.folder.privateKey(ctx, store); err != nil {
 		return b.folder.explain(err)
 	}
-	act, err := newActions(c)
-	if err != nil {
-		return err
-	}
-	if err := b.openPush(c, store); err != nil {
-		return err
-	}
-	if b.engine, err = run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Live: b.pages.Run, Log: b.log, Now: c.Now}); err != nil {
-		return err
-	}
+	b.openPush(c, store)
+	// Actions may reach this machine and the network around it: whoever develops one runs it there.
+	act := must(action.New(action.Config{Outbound: outbound.Config{Private: true}, Log: c.Log, Secret: fromSettings(c.Secret)})).Do
+	b.engine = must(run.New(run.Config{Store: store, Agent: who, Act: act, Respond: b.respond, Live: b.pages.Run, Log: b.log, Now: c.Now}))
 	b.sweep = sweep.New(sweep.Config{Store: store, Revive: b.engine.Revive, Wake: b.wake, Log: b.log, Now: c.Now})
 	b.reviews = review.New(review.Config{Store: store, Agent: who, Log: b.log})
-	if err := b.openHooks(c, store); err != nil {
-		return err
-	}
-	calls, err := api.New(api.Config{Store: store, Keys: keys, Log: b.log})
-	if err != nil {
-		return err
-	}
-	b.handler, err = b.routes(calls)
+	b.openHooks(c, store)
+	b.handler, err = b.routes(must(api.New(api.Config{Store: store, Keys: keys, Log: b.log})))
 	return err
+}
+
+// must returns a part of Parley. What is refused there only this package can have got wrong.
+func must[T any](part T, err error) T {
+	if err != nil {
+		panic("bundle: " + err.Error())
+	}
+	return part
+}
+
+// fromSettings returns what reads secrets that read has by their names; nil has none.
+func fromSettings(read func(name string) string) func(context.Context, parley.ProjectID, string) (string, error) {
+	return func(_ context.Context, _ parley.ProjectID, name string) (string, error) {
+		if read != nil && read(name) != "" {
+			return read(name), nil
+		}
+		return "", fmt.Errorf("no secret %s among the settings", name)
+	}
 }
 
 // respond generates a run in the background, as the function of that name does.

@@ -14,27 +14,13 @@ import (
 
 // openHooks makes the function hooks and the feed that calls it. Endpoints may
 // be on this machine.
-func (b *Bundle) openHooks(c Config, store *parley.Store) error {
-	client, err := outbound.New(outbound.Config{Private: true})
-	if err != nil {
-		return err
-	}
+func (b *Bundle) openHooks(c Config, store *parley.Store) {
+	client := must(outbound.New(outbound.Config{Private: true}))
 	b.checkURL = client.CheckURL
 	b.hooks = hooks.New(hooks.Config{Store: store, Do: client.Do, Files: b.Page, Log: b.log, Now: c.Now,
-		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: notifySecret(c)})
+		Console: b.Page + "/console", Mail: c.Mail, MailFrom: c.MailFrom, Secret: fromSettings(c.NotifySecret)})
 	b.feed = feed.New(feed.Config{Bells: []feed.Bell{push.ConsoleBell(store, b.push), review.Bell(b.review), hooks.Bell(store, b.deliver), hooks.NotifyBell(store, b.deliver),
 		hooks.ReplyMailBell(b.deliver), push.Bell(b.push), push.PageBell(b.push)}, Log: b.log})
-	return nil
-}
-
-// notifySecret returns what reads the addresses of Slack's webhooks.
-func notifySecret(c Config) func(context.Context, parley.ProjectID, string) (string, error) {
-	return func(_ context.Context, _ parley.ProjectID, name string) (string, error) {
-		if c.NotifySecret != nil && c.NotifySecret(name) != "" {
-			return c.NotifySecret(name), nil
-		}
-		return "", fmt.Errorf("no secret %s among the settings", name)
-	}
 }
 
 // wake calls the function that a follower belongs to.
@@ -48,6 +34,12 @@ func (b *Bundle) wake(ctx context.Context, f parley.Following) error {
 		return b.push(ctx, push.EventOf(f))
 	}
 	return fmt.Errorf("nobody knows the follower %q", f.Follower)
+}
+
+// review reviews a session in the background.
+func (b *Bundle) review(ctx context.Context, e review.Event) error {
+	b.background(ctx, "review", e.Project, func(ctx context.Context) error { return b.reviews(ctx, e) })
+	return nil
 }
 
 // deliver delivers webhooks in the background.

@@ -35,10 +35,7 @@ func DemoIdentity(folder, sub string, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys, err := token.New(token.Config{Masters: [][]byte{secret}})
-	if err != nil {
-		return "", err
-	}
+	keys := must(token.New(token.Config{Masters: [][]byte{secret}}))
 	identity := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": sub, "iat": now.Unix(), "exp": now.Add(demoIdentityLife).Unix()})
 	identity.Header["kid"] = demoKid
 	return identity.SignedString([]byte(keys.SigningSecret(DemoProject, demoKid)))

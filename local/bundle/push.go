@@ -11,16 +11,13 @@ import (
 )
 
 // openPush makes who tells pages over their sockets, and the function push.
-func (b *Bundle) openPush(c Config, store *parley.Store) (err error) {
+func (b *Bundle) openPush(c Config, store *parley.Store) {
 	widgets := shape.Speaker{File: func(p parley.ProjectID, a parley.Attachment) string {
 		return api.FileURLAt(b.Page, store, p, a.ID, a.Name)
 	}}
-	if b.pages, err = live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Files: b.Page, Log: b.log, Now: c.Now,
-		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}}); err != nil {
-		return err
-	}
+	b.pages = must(live.New(live.Config{Store: store, Poster: b.sockets, Speakers: live.Speakers(), Files: b.Page, Log: b.log, Now: c.Now,
+		Keyed: map[parley.Channel]live.KeyedSpeaker{parley.ChannelCossistant: widgets}}))
 	b.pushes = push.New(push.Config{Live: b.pages})
-	return nil
 }
 
 // push tells a session's page in the background.

@@ -130,7 +130,7 @@ func (c *connection) read() {
 			return
 		default:
 			c.heard()
-			if c.api.beginCall() {
+			if c.api.begin(&c.api.calls) {
 				go c.message(frame)
 			}
 		}

@@ -100,9 +100,7 @@ func New(c Config) *API {
 	c.Life = cmp.Or(c.Life, socket.MaxLife)
 	c.Idle = cmp.Or(c.Idle, socket.MaxIdle)
 	c.Answer = cmp.Or(c.Answer, socket.MaxAnswer)
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.Log = cmp.Or(c.Log, slog.Default())
 	a := &API{cfg: c, slots: make(chan struct{}, concurrency), all: map[string]*connection{}}
 	a.faults.Store(&Faults{})
 	a.ended, a.end = context.WithCancel(context.Background())
@@ -122,7 +120,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusUpgradeRequired), http.StatusUpgradeRequired)
 		return
 	}
-	if !a.begin() {
+	if !a.begin(&a.open) {
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
@@ -136,26 +134,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.disconnect()
 }
 
-// begin counts a connection in, unless there may be no more.
-func (a *API) begin() bool {
+// begin counts a connection or a call of the function in, unless there may be no more.
+func (a *API) begin(group *sync.WaitGroup) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.draining {
-		return false
+	if !a.draining {
+		group.Add(1)
 	}
-	a.open.Add(1)
-	return true
-}
-
-// beginCall counts a call of the function in, unless there may be no more.
-func (a *API) beginCall() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.draining {
-		return false
-	}
-	a.calls.Add(1)
-	return true
+	return !a.draining
 }
 
 func (a *API) connection(id string) *connection {
@@ -179,14 +165,10 @@ func (a *API) Stop(ctx context.Context) {
 	a.Drain(ctx)
 	a.mu.Lock()
 	a.stopping = true
-	var all []*connection
 	for _, c := range a.all {
-		all = append(all, c)
-	}
-	a.mu.Unlock()
-	for _, c := range all {
 		go c.close(goingAway)
 	}
+	a.mu.Unlock()
 	wait(ctx, &a.open)
 	a.end()
 }

@@ -23,7 +23,7 @@ var (
 // connect asks the function whether the client may connect and returns its status,
 // 200 for all that let it in, or API Gateway's own where the function failed.
 func (c *connection) connect(r *http.Request) int {
-	if !c.api.beginCall() {
+	if !c.api.begin(&c.api.calls) {
 		return http.StatusServiceUnavailable
 	}
 	defer c.api.calls.Done()

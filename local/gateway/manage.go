@@ -34,27 +34,20 @@ func (p Poster) Post(_ context.Context, to socket.Ref, frame []byte) error {
 }
 
 // Close ends a connection.
-func (p Poster) Close(_ context.Context, to socket.Ref) error {
-	a, err := p.api(to)
-	if err != nil {
-		return err
-	}
-	if err := a.hangUp(to.ID, hungUp); !errors.Is(err, socket.ErrGone) {
-		return err
-	}
-	return nil
-}
+func (p Poster) Close(_ context.Context, to socket.Ref) error { return p.hangUp(to, hungUp) }
 
 var _ socket.Refuser = Poster{}
 
 // Refuse ends a connection with 1008. API Gateway has nothing like it, so that the
 // management interface has not either.
-func (p Poster) Refuse(_ context.Context, to socket.Ref) error {
+func (p Poster) Refuse(_ context.Context, to socket.Ref) error { return p.hangUp(to, refused) }
+
+func (p Poster) hangUp(to socket.Ref, why end) error {
 	a, err := p.api(to)
 	if err != nil {
 		return err
 	}
-	if err := a.hangUp(to.ID, refused); !errors.Is(err, socket.ErrGone) {
+	if err := a.hangUp(to.ID, why); !errors.Is(err, socket.ErrGone) {
 		return err
 	}
 	return nil

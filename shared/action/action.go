@@ -4,6 +4,7 @@ package action
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,10 +51,7 @@ func New(c Config) (*Executor, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	return &Executor{client: client, secrets: &secrets{fetch: c.Secret, now: c.Now}, log: c.Log}, nil
+	return &Executor{client: client, secrets: &secrets{fetch: c.Secret, now: c.Now}, log: cmp.Or(c.Log, slog.Default())}, nil
 }
 
 // Do carries out a call. A failure is part of the result, for the model to read.

@@ -163,9 +163,9 @@ func writeArticles(b *strings.Builder, passages []Passage, plain func(string) st
 		if text == "" {
 			break
 		}
-		article := "<article title=" + quote(p.Title)
+		article := "<article title=" + encode(p.Title)
 		if p.URL != "" {
-			article += " url=" + quote(p.URL)
+			article += " url=" + encode(p.URL)
 		}
 		b.WriteString(plain(article + ">\n" + text + "\n</article>\n"))
 	}
@@ -302,7 +302,7 @@ func message(turn Turn, plain func(string) string) Message {
 		lines = append(lines, text)
 	}
 	for _, name := range turn.Attachments {
-		lines = append(lines, "(attached, not visible to you: "+quote(clip(name, maxField))+")")
+		lines = append(lines, "(attached, not visible to you: "+encode(clip(name, maxField))+")")
 	}
 	m := Message{Role: turn.Role, Text: plain(strings.Join(lines, "\n"))}
 	if turn.Role == Human {
@@ -325,9 +325,7 @@ func clip(text string, n int) string {
 	return text[:n]
 }
 
-func quote(text string) string { return encode(text) }
-
-// encode returns v as JSON. It is called with strings, maps of them and valid
+// encode returns v as JSON. It is called with strings, what is made of them and valid
 // raw JSON only, none of which can fail.
 func encode(v any) string {
 	text, err := json.Marshal(v)

@@ -69,6 +69,11 @@ type Relay struct {
 	FirstToken, BetweenTokens time.Duration
 }
 
+var (
+	_ Agent    = (*Relay)(nil)
+	_ Reviewer = (*Relay)(nil)
+)
+
 // Reply implements Agent.Reply with Open. A complete reply that has neither text
 // nor asks for anything to happen is an ErrProvider.
 func (r *Relay) Reply(ctx context.Context, c Conversation, emit func(string) error) (Result, error) {
@@ -225,11 +230,4 @@ func Fail(kind error, reason string) error {
 		reason = clip(reason, maxReason) + "…"
 	}
 	return fmt.Errorf("%w: %s", kind, reason)
-}
-
-func orDefault(d, fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return d
 }

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // run asks the model, carries out the calls it makes, and asks again with their
@@ -44,7 +46,7 @@ const roundSeparator = "\n\n"
 // the calls that the model makes; none means that the reply is complete.
 func (t *transfer) round(ctx context.Context) ([]*partialCall, error) {
 	t.beginRound()
-	t.deadline.arm(orDefault(t.relay.FirstToken, DefaultFirstToken), "first token")
+	t.deadline.arm(cmp.Or(t.relay.FirstToken, DefaultFirstToken), "first token")
 	stream, err := t.relay.Open(ctx, t.prompt)
 	if err != nil {
 		return nil, err
@@ -82,7 +84,7 @@ func (t *transfer) accept(event Event) error {
 		return nil
 	}
 	t.deadline.disarm()
-	defer t.deadline.arm(orDefault(t.relay.BetweenTokens, DefaultBetweenTokens), "further token")
+	defer t.deadline.arm(cmp.Or(t.relay.BetweenTokens, DefaultBetweenTokens), "further token")
 	t.begun = true
 	for _, d := range event.Calls {
 		t.calls = addDelta(t.calls, d)
@@ -220,20 +222,13 @@ var emptyObject = []byte("{}")
 // objection says why a call is not carried out, "" if it is. A repeated call is
 // not: the first may have been an order or a payment.
 func (t *transfer) objection(c Call) string {
-	known := false
-	for _, tool := range t.prompt.Tools {
-		known = known || tool.Name == c.Tool
-	}
 	switch {
-	case !known:
+	case !slices.ContainsFunc(t.prompt.Tools, func(known Tool) bool { return known.Name == c.Tool }):
 		return "there is no tool of this name"
 	case len(t.carriedOut) >= MaxCalls || len(t.prompt.Rounds) >= MaxRounds:
 		return "there were too many calls; answer with what you have"
-	}
-	for _, m := range t.carriedOut {
-		if m.Tool == c.Tool && bytes.Equal(m.Arguments, c.Arguments) {
-			return "you have made this very call before, see its result"
-		}
+	case slices.ContainsFunc(t.carriedOut, func(made Call) bool { return made.Tool == c.Tool && bytes.Equal(made.Arguments, c.Arguments) }):
+		return "you have made this very call before, see its result"
 	}
 	return ""
 }

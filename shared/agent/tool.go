@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -108,12 +109,7 @@ func addDelta(calls []*partialCall, d CallDelta) []*partialCall {
 }
 
 func (a *partialCall) add(d CallDelta) {
-	if a.id == "" {
-		a.id = d.ID
-	}
-	if a.name == "" {
-		a.name = d.Name
-	}
+	a.id, a.name = cmp.Or(a.id, d.ID), cmp.Or(a.name, d.Name)
 	a.arguments = append(a.arguments, d.Arguments...)
 }
 

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -49,9 +50,7 @@ func New(c Config) (*API, error) {
 	if c.Store == nil || c.Keys == nil {
 		return nil, errors.New("api: Store and Keys are required")
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return &API{c}, nil
 }
 

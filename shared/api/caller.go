@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
@@ -24,17 +25,18 @@ func (a *API) Project(r *http.Request) (*parley.Project, error) {
 	return a.ProjectOf(r, r.Header.Get(KeyHeader))
 }
 
-// ProjectOf is Project for a dialect whose clients send the key in another place.
+// ProjectOf is Project for a dialect whose clients send the key in another
+// place.
 func (a *API) ProjectOf(r *http.Request, key string) (*parley.Project, error) {
-	return a.ProjectBy(r, key, checkOrigin)
+	return a.ProjectBy(r, key, func(r *http.Request, p *parley.Project, key string) error { return CheckOrigin(r.Header, p, key) })
 }
 
 // OriginRule returns an origin_refused error unless the request may use the key of the
 // project, by where it comes from.
 type OriginRule func(r *http.Request, p *parley.Project, key string) error
 
-// ProjectBy is Project for a dialect whose clients send the key in another place, and
-// which has a rule of its own for who may use it.
+// ProjectBy is ProjectOf for a dialect that has a rule of its own for who may use the
+// key.
 func (a *API) ProjectBy(r *http.Request, key string, rule OriginRule) (*parley.Project, error) {
 	p, err := a.Store.ProjectByKey(r.Context(), key)
 	if err != nil {
@@ -52,19 +54,31 @@ func (a *API) ProjectBy(r *http.Request, key string, rule OriginRule) (*parley.P
 // together with whatever the call does. The error is one of Project's,
 // token_missing, token_invalid, token_expired or token_revoked.
 func (a *API) Caller(r *http.Request) (parley.Caller, *parley.Project, error) {
-	return a.CallerOf(r, r.Header.Get(KeyHeader), bearer(r))
+	return a.CallerOf(r, r.Header.Get(KeyHeader), Bearer(r.Header))
 }
 
 // CallerOf is Caller with a key and a token from another place in the request.
 func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parley.Project, error) {
+	return a.bearerOf(r, key, text, "visitor", a.Keys.ReadVisitor)
+}
+
+// ContactOf is CallerOf for a dialect whose tokens stand for people: the bearer
+// token is one that Keyring.Contact made.
+func (a *API) ContactOf(r *http.Request, key string) (parley.Caller, *parley.Project, error) {
+	return a.bearerOf(r, key, Bearer(r.Header), "contact", a.Keys.ReadContact)
+}
+
+// bearerOf returns who bears a token of a kind, which read takes apart.
+func (a *API) bearerOf(r *http.Request, key, text, kind string,
+	read func(*parley.Project, string) (parley.Caller, error)) (parley.Caller, *parley.Project, error) {
 	p, err := a.ProjectOf(r, key)
 	if err != nil {
 		return parley.Caller{}, nil, err
 	}
 	if text == "" {
-		return parley.Caller{}, nil, Denied("token_missing", "this call needs a visitor token")
+		return parley.Caller{}, nil, Denied("token_missing", "this call needs a "+kind+" token")
 	}
-	c, err := a.Keys.ReadVisitor(p, text)
+	c, err := read(p, text)
 	if err != nil {
 		return parley.Caller{}, nil, refusal("token", err)
 	}
@@ -75,23 +89,19 @@ func (a *API) CallerOf(r *http.Request, key, text string) (parley.Caller, *parle
 // Newcomer is Caller for a visitor who may not have a token yet. Without one the
 // caller has only a project and an address.
 func (a *API) Newcomer(r *http.Request) (parley.Caller, *parley.Project, error) {
-	if bearer(r) != "" {
+	if Bearer(r.Header) != "" {
 		return a.Caller(r)
 	}
-	p, err := a.Project(r)
-	if err != nil {
-		return parley.Caller{}, nil, err
-	}
-	return parley.Caller{Project: p.ID, Address: Address(r)}, p, nil
+	return a.stranger(r, r.Header.Get(KeyHeader))
 }
 
 // Stranger is Newcomer for a call that takes no token, and may have the key in its
 // query: nobody writes headers into the address that a solver of challenges asks.
 func (a *API) Stranger(r *http.Request) (parley.Caller, *parley.Project, error) {
-	key := r.Header.Get(KeyHeader)
-	if key == "" {
-		key = r.URL.Query().Get("key")
-	}
+	return a.stranger(r, cmp.Or(r.Header.Get(KeyHeader), r.URL.Query().Get("key")))
+}
+
+func (a *API) stranger(r *http.Request, key string) (parley.Caller, *parley.Project, error) {
 	p, err := a.ProjectOf(r, key)
 	if err != nil {
 		return parley.Caller{}, nil, err
@@ -105,7 +115,7 @@ func (a *API) Stranger(r *http.Request) (parley.Caller, *parley.Project, error) 
 // not for.
 func (a *API) Reader(r *http.Request, session parley.SessionID) (parley.Caller, *parley.Project, error) {
 	text := r.URL.Query().Get("ticket")
-	if text == "" || bearer(r) != "" {
+	if text == "" || Bearer(r.Header) != "" {
 		return a.Caller(r)
 	}
 	t, err := a.Keys.ReadTicket(text)
@@ -144,10 +154,7 @@ func (a *API) Ticket(r *http.Request, p *parley.Project, c parley.Caller, sessio
 // error is identity_invalid, identity_expired or identity_too_long.
 func (a *API) Identity(p *parley.Project, text string) (parley.Identity, error) {
 	i, err := a.Keys.ReadIdentity(p, text)
-	if err != nil {
-		return i, refusal("identity", err)
-	}
-	return i, nil
+	return i, refusal("identity", err)
 }
 
 // Pass is Identity for one that a chat hub's client shows.
@@ -156,15 +163,14 @@ func (a *API) Pass(p *parley.Project, text string) (token.Pass, error) {
 		return token.Pass{}, Denied("token_missing", "this call needs an identity that the project's backend has signed")
 	}
 	pass, err := a.Keys.ReadPass(p, text)
-	if err != nil {
-		return pass, refusal("identity", err)
-	}
-	return pass, nil
+	return pass, refusal("identity", err)
 }
 
-// refusal is the error for a token that the keyring did not accept.
+// refusal is the error for a token that the keyring did not accept; nil if it did.
 func refusal(what string, err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, token.ErrExpired):
 		return Denied(what+"_expired", "the "+what+" has expired")
 	case errors.Is(err, token.ErrRevoked):
@@ -180,11 +186,8 @@ func Denied(code, text string) error {
 	return &parley.Error{Kind: parley.ErrDenied, Code: code, Text: text}
 }
 
-// bearer returns the token of the Authorization header, "" if there is none
+// Bearer returns the token of the Authorization header, "" if there is none
 // (RFC 6750, section 2.1; the scheme's name is folded, RFC 9110, section 11.1).
-func bearer(r *http.Request) string { return Bearer(r.Header) }
-
-// Bearer is bearer for the header of what is no request of HTTP.
 func Bearer(h http.Header) string {
 	scheme, text, _ := strings.Cut(h.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

@@ -52,31 +52,17 @@ func preflight(w http.ResponseWriter, r *http.Request) bool {
 // testPrefix begins the keys that also work on a developer's machine.
 const testPrefix = "pk_test_"
 
-// checkOrigin returns an origin_refused error unless the request's origin may
-// use the key. A request without an origin comes from the site that serves the
+// CheckOrigin returns an origin_refused error unless the origin of a header may
+// use any of the keys. A request without an origin comes from the site that serves the
 // API, or from no browser, and is allowed.
-func checkOrigin(r *http.Request, p *parley.Project, key string) error {
-	return CheckOrigin(r.Header, p, key)
-}
-
-// CheckOrigin is checkOrigin for the header of what may be no request of HTTP, and for
-// any of some keys.
 func CheckOrigin(h http.Header, p *parley.Project, keys ...string) error {
 	origin := h.Get("Origin")
+	listed := func(entry string) bool { return allows(entry, origin) }
 	developing := func(key string) bool { return Developing(origin, key) }
-	if origin == "" || originListed(origin, p.Origins) || slices.ContainsFunc(keys, developing) {
+	if origin == "" || slices.ContainsFunc(p.Origins, listed) || slices.ContainsFunc(keys, developing) {
 		return nil
 	}
 	return &parley.Error{Kind: parley.ErrDenied, Code: "origin_refused", Text: "the project does not allow this origin"}
-}
-
-func originListed(origin string, list []string) bool {
-	for _, entry := range list {
-		if allows(entry, origin) {
-			return true
-		}
-	}
-	return false
 }
 
 // allows reports whether an entry of a project's list covers an origin. An entry

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,10 +29,7 @@ type Position struct {
 // over the query parameter, which is for clients that cannot set headers. The
 // error is invalid_field.
 func PositionOf(r *http.Request, id parley.RunID) (Position, error) {
-	text := r.Header.Get("Last-Event-ID")
-	if text == "" {
-		text = r.URL.Query().Get("lastEventId")
-	}
+	text := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("lastEventId"))
 	if text == "" {
 		return Position{}, nil
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -60,16 +61,12 @@ func (a *API) requestID(ctx context.Context) string {
 // log writes the line of an answered request. It contains no address, query or
 // content, and ids that grant access only as a hash.
 func (a *API) log(w *response, r *http.Request, l *logLine, began time.Time) {
-	if l.session == "" {
-		l.session = parley.SessionID(r.PathValue("session"))
-	}
-	if l.run == "" {
-		l.run = parley.RunID(r.PathValue("run"))
-	}
+	session := cmp.Or(string(l.session), r.PathValue("session"))
+	run := cmp.Or(string(l.run), r.PathValue("run"))
 	attrs := []slog.Attr{slog.String("request", l.request), slog.String("method", method(r)), slog.String("route", r.Pattern),
 		slog.Int("status", w.status), slog.Int64("ms", time.Since(began).Milliseconds())}
 	for _, id := range []struct{ name, value string }{
-		{"project", string(l.project)}, {"session", a.hash(string(l.session))}, {"run", a.hash(string(l.run))}} {
+		{"project", string(l.project)}, {"session", a.hash(session)}, {"run", a.hash(run)}} {
 		if id.value != "" {
 			attrs = append(attrs, slog.String(id.name, id.value))
 		}

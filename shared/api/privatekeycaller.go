@@ -16,6 +16,22 @@ const OperatorHeader = "Parley-Operator"
 // developer's machine.
 const testPrivatePrefix = "sk_test_"
 
+// PrivateKey returns the private key that the customer's server sends as its
+// bearer token. The error is unknown_key, or origin_refused for a page of another
+// site.
+func (a *API) PrivateKey(r *http.Request) (parley.PrivateKey, error) {
+	secret := Bearer(r.Header)
+	k, err := a.Store.PrivateKeyOf(r.Context(), secret)
+	if err != nil {
+		return k, err
+	}
+	logLineOf(r).project = k.Project
+	if !a.ownPage(r, secret) {
+		return parley.PrivateKey{}, errForeignPage()
+	}
+	return k, nil
+}
+
 // Staff is who makes a request with a private key.
 type Staff struct {
 	Caller  parley.Caller

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -41,12 +42,7 @@ type typing struct {
 
 // NewUpdates returns u with defaults in place of zeros.
 func NewUpdates(u Updates) *Updates {
-	if u.Poll == 0 {
-		u.Poll = 500 * time.Millisecond
-	}
-	if u.Heartbeat == 0 {
-		u.Heartbeat = 10 * time.Second
-	}
+	u.Poll, u.Heartbeat = cmp.Or(u.Poll, 500*time.Millisecond), cmp.Or(u.Heartbeat, 10*time.Second)
 	if u.Now == nil {
 		u.Now = time.Now
 	}

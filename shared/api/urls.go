@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,10 +52,7 @@ func base(r *http.Request) string {
 	if forwarded := r.Header.Get("X-Forwarded-Proto"); forwarded == "http" || forwarded == "https" {
 		scheme = forwarded
 	}
-	if scheme == "" {
-		scheme = "http"
-	}
-	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
+	return (&url.URL{Scheme: cmp.Or(scheme, "http"), Host: r.Host}).String()
 }
 
 // FileURL returns the permanent address of a file.

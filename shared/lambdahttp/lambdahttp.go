@@ -19,6 +19,7 @@ package lambdahttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -64,12 +65,7 @@ func Start(handler http.Handler, cfg Config) {
 // streaming response for a function URL, and a buffered one for any other host.
 // The error is ErrNotHTTP, or that the event's body cannot be decoded.
 func Adapt(handler http.Handler, cfg Config) func(context.Context, *events.LambdaFunctionURLRequest) (any, error) {
-	if cfg.Margin == 0 {
-		cfg.Margin = DefaultMargin
-	}
-	if cfg.Log == nil {
-		cfg.Log = NewLogger()
-	}
+	cfg.Margin, cfg.Log = cmp.Or(cfg.Margin, DefaultMargin), cmp.Or(cfg.Log, NewLogger())
 	a := &adapter{handler: handler, cfg: cfg}
 	return a.invoke
 }

@@ -152,9 +152,5 @@ func Line(text string, max int) string {
 		return text
 	}
 	const ellipsis = "…"
-	text = text[:max-len(ellipsis)]
-	for !utf8.ValidString(text) {
-		text = text[:len(text)-1]
-	}
-	return strings.TrimRight(text, " ") + ellipsis
+	return strings.TrimRight(strings.ToValidUTF8(text[:max-len(ellipsis)], ""), " ") + ellipsis
 }

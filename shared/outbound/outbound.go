@@ -6,6 +6,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -72,12 +73,9 @@ func New(c Config) (*Client, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
-	client := &Client{rules: rules, resolve: c.Resolve, dial: orDefault(c.Dial, 3*time.Second), max: c.MaxBytes}
-	if client.max == 0 {
-		client.max = 64 << 10
-	}
+	client := &Client{rules: rules, resolve: c.Resolve, dial: cmp.Or(c.Dial, 3*time.Second), max: cmp.Or(c.MaxBytes, 64<<10)}
 	client.http = &http.Client{
-		Timeout: orDefault(c.Whole, 10*time.Second),
+		Timeout: cmp.Or(c.Whole, 10*time.Second),
 		// Redirects are not followed: that would send a request, meant for one host,
 		// to another one that nobody named.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -85,7 +83,7 @@ func New(c Config) (*Client, error) {
 			DialContext:            client.connect,
 			TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    client.dial,
-			ResponseHeaderTimeout:  orDefault(c.Header, 5*time.Second),
+			ResponseHeaderTimeout:  cmp.Or(c.Header, 5*time.Second),
 			MaxResponseHeaderBytes: maxHeaderBytes,
 			DisableCompression:     true, // a bound on the bytes read is one on those received
 			IdleConnTimeout:        5 * time.Second,
@@ -93,13 +91,6 @@ func New(c Config) (*Client, error) {
 		},
 	}
 	return client, nil
-}
-
-func orDefault(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
-	}
-	return d
 }
 
 // Do sends a request. Redirects are returned and not followed. The answer's body

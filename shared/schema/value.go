@@ -15,13 +15,19 @@ import (
 // Check returns an error unless the value fits the schema: what is wrong and
 // where, without repeating anything of the value except property names.
 func (s *Schema) Check(value json.RawMessage) error {
-	decoder := json.NewDecoder(bytes.NewReader(value))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil || decoder.More() {
+	v, ok := decode(value)
+	if !ok {
 		return errors.New("it is not JSON")
 	}
 	return s.checkValue("", v)
+}
+
+// decode reads a value with its numbers as they are written.
+func decode(text json.RawMessage) (v any, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	ok = decoder.Decode(&v) == nil && !decoder.More()
+	return v, ok
 }
 
 func (s *Schema) checkValue(at string, v any) error {
@@ -103,14 +109,9 @@ func (s *Schema) choices() string {
 func (s *Schema) chosen(v any) bool {
 	text, err := json.Marshal(v)
 	return err == nil && slices.ContainsFunc(s.Enum, func(c json.RawMessage) bool {
-		var choice any
-		d := json.NewDecoder(bytes.NewReader(c))
-		d.UseNumber()
-		if d.Decode(&choice) != nil {
-			return false
-		}
+		choice, ok := decode(c)
 		same, err := json.Marshal(choice)
-		return err == nil && bytes.Equal(same, text)
+		return ok && err == nil && bytes.Equal(same, text)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -60,64 +61,53 @@ func New(c Config) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []part{{common, "web/"}, {c.Files, ""}}
-	version, err := hash(all)
-	if err != nil {
+	all, err := read(common, "web/")
+	own, errOwn := read(c.Files, "")
+	if err := errors.Join(err, errOwn); err != nil {
 		return nil, err
 	}
-	p := &Page{http.NewServeMux(), policy, c.Prefix, c.Prefix + "~" + version + "/"}
-	for _, part := range all {
-		err := part.each(func(name string, body []byte) error {
-			if name == "index.html" {
-				p.Add(c.Index, name, body)
-				return nil
-			}
-			p.Add(c.Prefix+name, name, body)
-			if path.Ext(name) != ".html" {
-				p.serve(p.lasting+name, name, body, forEver)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	all = append(all, own...)
+	p := &Page{http.NewServeMux(), policy, c.Prefix, c.Prefix + "~" + hash(all) + "/"}
+	for _, f := range all {
+		if f.name == "index.html" {
+			p.Add(c.Index, f.name, f.body)
+			continue
+		}
+		p.Add(c.Prefix+f.name, f.name, f.body)
+		if path.Ext(f.name) != ".html" {
+			p.serve(p.lasting+f.name, f.name, f.body, forEver)
 		}
 	}
 	return p, nil
 }
 
-// part is some of a page's files, which are served in a folder.
-type part struct {
-	files  fs.FS
-	folder string
+// file is one of a page's, by its path below the prefix.
+type file struct {
+	name string
+	body []byte
 }
 
-func (p part) each(visit func(name string, body []byte) error) error {
-	return fs.WalkDir(p.files, ".", func(name string, d fs.DirEntry, err error) error {
+// read returns all files, which are served in a folder.
+func read(files fs.FS, folder string) (all []file, err error) {
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := fs.ReadFile(p.files, name)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		return visit(p.folder+name, body)
+		body, err := fs.ReadFile(files, name)
+		all = append(all, file{folder + name, body})
+		return err
 	})
+	return all, err
 }
 
 // hash is of the names and contents of all files.
-func hash(parts []part) (string, error) {
+func hash(all []file) string {
 	h := sha256.New()
-	for _, p := range parts {
-		err := p.each(func(name string, body []byte) error {
-			fmt.Fprintf(h, "%s %d\n", name, len(body))
-			h.Write(body)
-			return nil
-		})
-		if err != nil {
-			return "", err
-		}
+	for _, f := range all {
+		fmt.Fprintf(h, "%s %d\n", f.name, len(f.body))
+		h.Write(f.body)
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9]), nil
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
 }
 
 // How long clients keep a file: for ever, or only as long as they are told that it is

@@ -2,7 +2,7 @@
 // action, with what came of it, or with a form that the visitor fills in. All
 // of it is text; nothing from a host is ever markup.
 
-import { h, icon } from "../web/dom.js";
+import { h, icon, say } from "../web/dom.js";
 import { text } from "./text.js";
 
 /** How many values of an answer a card shows at once; more are under "Details". */
@@ -55,16 +55,12 @@ function form(part, id, { sendForm, explain }) {
   const problem = h("p", { class: "bad", role: "alert", hidden: true });
   const send = h("button", { type: "submit", class: "small primary" }, text.formSend);
   const el = h("form", {}, ...fields.map((f) => f.el), problem, send);
-  const say = (words) => {
-    problem.textContent = words;
-    problem.hidden = false;
-  };
   el.addEventListener("submit", async (e) => {
     e.preventDefault();
     const values = {};
     for (const f of fields) {
       const value = f.value();
-      if (value === WRONG) return say(text.formWrong(f.label));
+      if (value === WRONG) return say(problem, text.formWrong(f.label));
       if (value !== undefined) values[f.name] = value;
     }
     problem.hidden = send.disabled = true;
@@ -72,7 +68,7 @@ function form(part, id, { sendForm, explain }) {
     try {
       await sendForm(id, part.id, values); // the card is drawn anew
     } catch (err) {
-      say(explain(err));
+      say(problem, explain(err));
     } finally {
       send.disabled = false;
       send.textContent = text.formSend;

@@ -1,6 +1,6 @@
 // Where the visitor writes: text, files, send and stop.
 
-import { button, h } from "../web/dom.js";
+import { button, h, say } from "../web/dom.js";
 import { Tray } from "../web/tray.js";
 import { Typing } from "../web/typing.js";
 import { words } from "../web/words.js";
@@ -42,7 +42,7 @@ export class Composer {
     });
     this.#tray = new Tray(api, { ...config.uploads, count: config.limits.attachments }, {
       changed: () => this.#changed(),
-      say: (says) => this.#say(says),
+      say: (says) => say(this.#hint, says),
       announce: (says) => this.#actions.announce(says),
       focus: () => this.focus(),
     });
@@ -73,13 +73,13 @@ export class Composer {
 
   /** Sends what is written, unless there is nothing, too much, or an upload under way. */
   submit() {
-    if (this.#tray.busy) return this.#say(words.uploadsBusy);
+    if (this.#tray.busy) return say(this.#hint, words.uploadsBusy);
     if (this.#send.disabled) return;
     this.#actions.send(this.#input.value.trim(), this.#tray.files);
     this.#typing.sent();
     this.#input.value = "";
     this.#tray.clear();
-    this.#say("");
+    say(this.#hint, "");
     this.#changed();
   }
 
@@ -100,8 +100,8 @@ export class Composer {
     const value = this.#input.value;
     this.#store.draft = value;
     const over = encoder.encode(value.trim()).length - this.#config.limits.messageBytes;
-    if (over > 0) this.#say(text.tooLong(over));
-    else if (this.#hint.dataset.over) this.#say("");
+    if (over > 0) say(this.#hint, text.tooLong(over));
+    else if (this.#hint.dataset.over) say(this.#hint, "");
     this.#hint.dataset.over = over > 0 ? "yes" : "";
     const some = value.trim() !== "" || this.#tray.files.length > 0;
     this.#send.disabled = !some || over > 0;
@@ -112,10 +112,5 @@ export class Composer {
   #grow() {
     this.#input.style.height = "auto";
     this.#input.style.height = `${this.#input.scrollHeight}px`;
-  }
-
-  #say(says) {
-    this.#hint.textContent = says;
-    this.#hint.hidden = says === "";
   }
 }

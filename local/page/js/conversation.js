@@ -1,7 +1,7 @@
 // One conversation as this page knows it, and the rows to show for it. No
 // network, no document.
 
-import { Record, withDays } from "../web/record.js";
+import { Record, asPart, withDays } from "../web/record.js";
 import { text as words } from "./text.js";
 
 export class Conversation extends Record {
@@ -81,14 +81,6 @@ export class Conversation extends Record {
 }
 
 function pendingRow(o) {
-  const parts = o.files.map((f) => ({
-    type: "attachment",
-    id: f.id,
-    name: f.name,
-    mediaType: f.type,
-    size: f.size,
-    url: f.url,
-  }));
   const state = o.problem ? "failed" : o.until ? "limited" : o.underWay ? "sending" : "unsent";
   return {
     kind: "message",
@@ -96,7 +88,7 @@ function pendingRow(o) {
     id: o.id,
     who: "me",
     text: o.content,
-    parts,
+    parts: o.files.map(asPart),
     at: new Date(o.at).toISOString(),
     state,
     problem: o.problem,

@@ -1,6 +1,6 @@
 // The list of a visitor's conversations: newest first, to be opened or erased.
 
-import { button, h } from "../web/dom.js";
+import { button, h, say } from "../web/dom.js";
 import { formatAgo, formatExact } from "../web/format.js";
 import { plainText } from "../web/markdown.js";
 import { text } from "./text.js";
@@ -10,7 +10,7 @@ export class History {
   #actions;
   #cursor = null;
   #items = h("ul", { class: "items" });
-  #status = h("p", { class: "status", role: "status" });
+  #status = h("p", { class: "status", role: "status", tabindex: "-1" });
   #more;
 
   /** `actions`: `back()`, `open(session)`, `erase(session)`, `current()`, `announce(words)`, `explain(err)` for its words. */
@@ -43,7 +43,7 @@ export class History {
 
   async #load() {
     this.#more.hidden = true;
-    this.#say(this.#items.childElementCount === 0 ? text.loading : "");
+    say(this.#status, this.#items.childElementCount === 0 ? text.loading : "");
     try {
       const { sessions, next } = this.#api.known
         ? await this.#api.sessions(this.#cursor)
@@ -52,18 +52,12 @@ export class History {
       this.#cursor = next;
       this.#more.textContent = text.historyMore;
       this.#more.hidden = next === null;
-      this.#say(this.#items.childElementCount === 0 ? text.historyEmpty : "");
+      say(this.#status, this.#items.childElementCount === 0 ? text.historyEmpty : "");
     } catch (err) {
-      this.#say(`${text.historyFailed} ${this.#actions.explain(err)}`);
+      say(this.#status, `${text.historyFailed} ${this.#actions.explain(err)}`);
       this.#more.textContent = text.retry;
       this.#more.hidden = false;
     }
-  }
-
-  #say(words) {
-    this.#status.textContent = words;
-    this.#status.hidden = words === "";
-    this.#status.tabIndex = -1;
   }
 
   #item(session) {
@@ -126,7 +120,7 @@ export class History {
     }
     const next = item.nextElementSibling ?? item.previousElementSibling;
     item.remove();
-    if (!next) this.#say(text.historyEmpty);
+    if (!next) say(this.#status, text.historyEmpty);
     (next?.querySelector("button") ?? this.#status).focus();
     this.#actions.announce(text.eraseDone);
   }

@@ -3,6 +3,7 @@
 // doubles it.
 
 import { Problem } from "../web/call.js";
+import { newId } from "../web/record.js";
 import { Cut } from "../web/sse.js";
 import { text } from "./text.js";
 import { Bell, backoff } from "../web/wait.js";
@@ -177,12 +178,6 @@ export class Outbox {
 /** Whether a message that was refused with this code can only be sent in a new conversation. */
 export function startsAnew(code) {
   return code === "not_found" || code === "session_closed";
-}
-
-// Not randomUUID, which browsers have only where the connection is secure: a
-// phone that looks at a laptop's page has none.
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 function body(item) {

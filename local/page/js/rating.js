@@ -1,7 +1,7 @@
 // The visitor's rating of a conversation: five stars as a group of radio
 // buttons, words if they like, and the possibility to change their mind.
 
-import { button, h, icon } from "../web/dom.js";
+import { button, h, icon, say } from "../web/dom.js";
 import { text } from "./text.js";
 
 export class Rating {
@@ -90,7 +90,7 @@ export class Rating {
     event.preventDefault();
     const score = Number(new FormData(this.#form).get("score"));
     const feedback = this.#feedback.value.trim();
-    if (new TextEncoder().encode(feedback).length > this.#maxBytes) return this.#say(text.problems.too_large);
+    if (new TextEncoder().encode(feedback).length > this.#maxBytes) return say(this.#problem, text.problems.too_large);
     const button = this.#form.querySelector("[type=submit]");
     button.disabled = true;
     try {
@@ -99,15 +99,10 @@ export class Rating {
       this.#reset();
       this.#thanks.querySelector("button").focus();
     } catch (err) {
-      this.#say(this.#actions.explain(err));
+      say(this.#problem, this.#actions.explain(err));
     } finally {
       button.disabled = false;
     }
-  }
-
-  #say(words) {
-    this.#problem.textContent = words;
-    this.#problem.hidden = false;
   }
 }
 

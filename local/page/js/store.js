@@ -1,45 +1,7 @@
 // What outlives a reload. Tabs share the token, the newest conversation and the
 // messages not yet accepted; a tab has its own conversation, draft and reply.
 
-/** A Storage that keeps JSON, and falls back to memory where the browser refuses. */
-class Area {
-  #memory = new Map();
-  #storage;
-  #prefix;
-
-  constructor(open, prefix) {
-    this.#prefix = prefix;
-    try {
-      this.#storage = open();
-    } catch {
-      this.#storage = null; // blocked by the visitor's settings
-    }
-  }
-
-  get(name) {
-    if (this.#memory.has(name)) return this.#memory.get(name);
-    const json = this.#storage?.getItem(this.#prefix + name);
-    return json == null ? undefined : JSON.parse(json);
-  }
-
-  /** Keeps a value; undefined removes it. */
-  set(name, value) {
-    this.#memory.delete(name);
-    if (value === undefined) return this.#storage?.removeItem(this.#prefix + name);
-    try {
-      if (!this.#storage) throw new Error("no storage");
-      this.#storage.setItem(this.#prefix + name, JSON.stringify(value));
-    } catch {
-      this.#memory.set(name, value); // refused or full
-    }
-  }
-
-  names(start) {
-    const stored = this.#storage ? Object.keys(this.#storage) : [];
-    const names = stored.filter((k) => k.startsWith(this.#prefix)).map((k) => k.slice(this.#prefix.length));
-    return [...new Set([...names, ...this.#memory.keys()])].filter((n) => n.startsWith(start));
-  }
-}
+import { Area } from "../web/area.js";
 
 /**
  * The page's memory for one project. A *thread* names a conversation here: its

@@ -89,7 +89,6 @@ export const text = {
   cardUnknown: "Sent. What came of it is not known.",
   formSend: "Send",
   formSending: "Sending…",
-  formSent: "Sent",
   formOptional: (label) => `${label} (optional)`,
   formChoose: "Please choose",
   formLines: "one a line",

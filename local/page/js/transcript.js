@@ -8,7 +8,8 @@ import { text } from "./text.js";
 
 export class Transcript {
   #context;
-  #scroll;
+  /** The box of its rows. */
+  scroll;
   #start = h("div", { class: "start" });
   #status = h("p", { class: "status" });
   #reload;
@@ -22,16 +23,16 @@ export class Transcript {
     this.#context = context;
     this.#earlier = button(text.earlier, {
       class: "small earlier",
-      onclick: () => this.#scroll.keepPlace(() => context.loadOlder()),
+      onclick: () => this.scroll.keepPlace(() => context.loadOlder()),
     });
     this.#reload = button(text.retry, { class: "small", onclick: context.reload });
-    this.#scroll = new Scroll({
+    this.scroll = new Scroll({
       label: text.transcript,
       rowView: (row) => rowView(row, context),
       above: [this.#start, this.#earlier, this.#status, this.#reload],
       below: tail,
     });
-    this.el = this.#scroll.el;
+    this.el = this.scroll.el;
     this.#drawStart();
   }
 
@@ -42,22 +43,7 @@ export class Transcript {
     this.#status.hidden = phase === "ready";
     this.#status.textContent = phase === "loading" ? text.loading : text.loadFailed;
     this.#reload.hidden = phase !== "failed";
-    this.#scroll.update(rows, phase === "loading");
-  }
-
-  /** Goes to the newest message and stays there. */
-  toEnd() {
-    this.#scroll.toEnd();
-  }
-
-  /** Forgets the rows of a conversation that is no longer shown. */
-  clear() {
-    this.#scroll.clear();
-  }
-
-  /** The plain words of a message that is shown. */
-  wordsOf(key) {
-    return this.#scroll.wordsOf(key);
+    this.scroll.update(rows, phase === "loading");
   }
 
   #drawStart() {

@@ -171,7 +171,7 @@ export class Widget {
   #send(words, files) {
     this.#refusal?.remove();
     this.#chat.send(words, files);
-    this.#transcript.toEnd();
+    this.#transcript.scroll.toEnd();
   }
 
   // Draws once a frame at most, however much happens.
@@ -187,7 +187,7 @@ export class Widget {
     const c = chat.conversation;
     if (this.#shown !== c) {
       this.#shown = c;
-      this.#transcript.clear();
+      this.#transcript.scroll.clear();
     }
     const outbox = c.thread ? chat.outbox.of(c.thread) : [];
     const rows = c.rows(outbox);
@@ -272,7 +272,7 @@ export class Widget {
     delete this.#typist.dataset.name;
     this.#drawNow();
     const name = entry.author.name ?? (entry.author.kind === "human" ? text.someone : this.#config.agent.name);
-    this.#announce(`${name}: ${this.#transcript.wordsOf(entry.run ? entry.run + "/reply" : entry.id)}`);
+    this.#announce(`${name}: ${this.#transcript.scroll.wordsOf(entry.run ? entry.run + "/reply" : entry.id)}`);
     if (!this.#panel.hidden) return;
     this.#unread++;
     this.#label();

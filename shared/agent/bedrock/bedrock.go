@@ -4,10 +4,10 @@
 package bedrock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
@@ -26,27 +26,20 @@ type Config struct {
 	// Model is the id of a model or an inference profile, used where a persona
 	// names none. Required.
 	Model string
-	// FirstToken and BetweenTokens are the deadlines of agent.Relay; zero is its default.
-	FirstToken, BetweenTokens time.Duration
+	// Relay has the deadlines, and what answers are grounded in; its Open is set here.
+	Relay agent.Relay
 	// Attempts is how often a request is sent at most before its stream opens; 0
 	// means agent.DefaultAttempts. It is repeated only after a throttle (429), a
 	// server error (500, 502, 503, 504), or where no connection could be made.
 	Attempts int
-	// Ground is agent.Relay's; nil is none.
-	Ground func(query, articles string) []agent.Passage
 }
 
 // Agent asks a model. It is safe for concurrent use.
 type Agent struct {
+	agent.Relay
 	client *bedrockruntime.Client
 	model  string
-	relay  agent.Relay
 }
-
-var (
-	_ agent.Agent    = (*Agent)(nil)
-	_ agent.Reviewer = (*Agent)(nil)
-)
 
 // New checks the config and returns an agent. It connects to nothing.
 func New(config Config) (*Agent, error) {
@@ -56,33 +49,16 @@ func New(config Config) (*Agent, error) {
 	if config.AWS.Region == "" {
 		return nil, errors.New("bedrock: no region")
 	}
-	if config.Attempts == 0 {
-		config.Attempts = agent.DefaultAttempts
-	}
 	a := &Agent{
+		Relay: config.Relay,
 		client: bedrockruntime.NewFromConfig(config.AWS, func(o *bedrockruntime.Options) {
-			o.Retryer = newRetryer(config.Attempts)
+			o.Retryer = newRetryer(cmp.Or(config.Attempts, agent.DefaultAttempts))
 			o.HTTPClient = requestFirst{o.HTTPClient}
 		}),
 		model: config.Model,
 	}
-	a.relay = agent.Relay{
-		Open:          a.open,
-		Ground:        config.Ground,
-		FirstToken:    config.FirstToken,
-		BetweenTokens: config.BetweenTokens,
-	}
+	a.Open = a.open
 	return a, nil
-}
-
-// Reply is agent.Agent's.
-func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
-	return a.relay.Reply(ctx, c, emit)
-}
-
-// Review is agent.Reviewer's.
-func (a *Agent) Review(ctx context.Context, t agent.Transcript) (agent.Review, error) {
-	return a.relay.Review(ctx, t)
 }
 
 func (a *Agent) open(ctx context.Context, p agent.Prompt) (agent.Stream, error) {
@@ -101,12 +77,8 @@ func ownProtocol(o *bedrockruntime.Options) {
 }
 
 func (a *Agent) request(p agent.Prompt) *bedrockruntime.ConverseStreamInput {
-	model := p.Model
-	if model == "" {
-		model = a.model
-	}
 	input := &bedrockruntime.ConverseStreamInput{
-		ModelId: aws.String(model),
+		ModelId: aws.String(cmp.Or(p.Model, a.model)),
 		System:  []types.SystemContentBlock{&types.SystemContentBlockMemberText{Value: p.System}},
 		InferenceConfig: &types.InferenceConfiguration{
 			MaxTokens: aws.Int32(int32(min(p.MaxTokens, math.MaxInt32))),

@@ -143,7 +143,7 @@ func TestReplySendsThePrompt(t *testing.T) {
 		},
 	}
 	a := newAgent(t, s, func(c *bedrock.Config) {
-		c.Ground = func(query, _ string) []agent.Passage {
+		c.Relay.Ground = func(query, _ string) []agent.Passage {
 			return []agent.Passage{{Source: agent.Source{Title: "Orders", URL: "/orders"}, Text: "asked: " + query}}
 		}
 	})
@@ -226,11 +226,11 @@ func TestDeadlines(t *testing.T) {
 		limit   func(*bedrock.Config)
 		message string
 	}{
-		{"no answer", (*wire).hang, func(c *bedrock.Config) { c.FirstToken = short }, "no first token within 60ms"},
-		{"only a start", func(w *wire) { w.start(); w.hang() }, func(c *bedrock.Config) { c.FirstToken = short }, "no first token within 60ms"},
-		{"between tokens", func(w *wire) { w.text("Hel"); w.hang() }, func(c *bedrock.Config) { c.BetweenTokens = short },
+		{"no answer", (*wire).hang, func(c *bedrock.Config) { c.Relay.FirstToken = short }, "no first token within 60ms"},
+		{"only a start", func(w *wire) { w.start(); w.hang() }, func(c *bedrock.Config) { c.Relay.FirstToken = short }, "no first token within 60ms"},
+		{"between tokens", func(w *wire) { w.text("Hel"); w.hang() }, func(c *bedrock.Config) { c.Relay.BetweenTokens = short },
 			"no further token within 60ms"},
-		{"while waiting for the second try", throttled, func(c *bedrock.Config) { c.FirstToken = short }, "no first token within 60ms"},
+		{"while waiting for the second try", throttled, func(c *bedrock.Config) { c.Relay.FirstToken = short }, "no first token within 60ms"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestTheServerSeesThatNobodyListens(t *testing.T) {
 	}{
 		{"cancelled", nil, func(cancel func()) error { cancel(); return nil }, context.Canceled},
 		{"emit refused", nil, func(func()) error { return gone }, gone},
-		{"timed out", func(c *bedrock.Config) { c.BetweenTokens = 60 * time.Millisecond }, func(func()) error { return nil }, agent.ErrTimeout},
+		{"timed out", func(c *bedrock.Config) { c.Relay.BetweenTokens = 60 * time.Millisecond }, func(func()) error { return nil }, agent.ErrTimeout},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

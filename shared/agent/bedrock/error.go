@@ -3,6 +3,7 @@ package bedrock
 import (
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,22 +34,14 @@ func newRetryer(attempts int) aws.Retryer {
 	})
 }
 
-// kinds are the exceptions that mean a lack of capacity. Any other is
-// agent.ErrProvider.
-var kinds = map[string]error{
-	"ThrottlingException":         agent.ErrThrottled,
-	"ServiceUnavailableException": agent.ErrThrottled,
-	"ModelNotReadyException":      agent.ErrThrottled,
-}
+// busy are the exceptions that mean a lack of capacity: agent.ErrThrottled. Any other
+// is agent.ErrProvider.
+var busy = []string{"ThrottlingException", "ServiceUnavailableException", "ModelNotReadyException"}
 
 // harmless are the exceptions whose message is about the model or the
 // permissions, and may be logged. The messages of others may repeat what the
 // visitor wrote.
-var harmless = map[string]bool{
-	"AccessDeniedException":     true,
-	"ResourceNotFoundException": true,
-	"ValidationException":       true,
-}
+var harmless = []string{"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
 
 // translate turns an error of the SDK into one of package agent; fallback is the
 // kind of errors that the service did not send.
@@ -57,12 +50,11 @@ func translate(err, fallback error) error {
 	if !errors.As(err, &api) {
 		return agent.Fail(fallback, err.Error())
 	}
-	kind := kinds[api.ErrorCode()]
-	if kind == nil {
-		kind = agent.ErrProvider
+	kind, reason := agent.ErrProvider, api.ErrorCode()
+	if slices.Contains(busy, reason) {
+		kind = agent.ErrThrottled
 	}
-	reason := api.ErrorCode()
-	if harmless[reason] {
+	if slices.Contains(harmless, reason) {
 		reason += ": " + api.ErrorMessage()
 	}
 	var response *awshttp.ResponseError

@@ -212,8 +212,8 @@ func newAgent(t *testing.T, s *server, change func(*bedrock.Config)) *bedrock.Ag
 			BaseEndpoint: aws.String(s.URL),
 			Credentials:  credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, ""),
 		},
-		Model:      "vendor.small-v1:0",
-		FirstToken: 5 * time.Second, BetweenTokens: 5 * time.Second,
+		Model: "vendor.small-v1:0",
+		Relay: agent.Relay{FirstToken: 5 * time.Second, BetweenTokens: 5 * time.Second},
 	}
 	if change != nil {
 		change(&config)

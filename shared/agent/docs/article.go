@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -80,9 +81,7 @@ func split(name, text string) []section {
 		s.line(strings.TrimRight(line, "\n"))
 	}
 	s.close()
-	if s.title == "" {
-		s.title = strings.TrimSuffix(path.Base(name), ".md")
-	}
+	s.title = cmp.Or(s.title, strings.TrimSuffix(path.Base(name), ".md"))
 	for i := range s.sections {
 		s.sections[i].article = name
 		s.sections[i].title = s.title

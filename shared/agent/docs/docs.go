@@ -5,6 +5,7 @@
 package docs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,10 +216,7 @@ func fromRoot(article, href string) string {
 	if err != nil || to.IsAbs() || strings.HasPrefix(href, "/") {
 		return href
 	}
-	if to.Path == "" {
-		to.Path = path.Base(article)
-	}
-	to.Path = path.Join(path.Dir(article), to.Path)
+	to.Path = path.Join(path.Dir(article), cmp.Or(to.Path, path.Base(article)))
 	return to.String()
 }
 

@@ -64,10 +64,7 @@ func newIndex(sections []section) *index {
 	x := &index{sections: sections, postings: map[string][]posting{}}
 	average := float64(total) / float64(max(1, len(sections)))
 	for i, s := range sections {
-		heading := s.heading
-		if heading == "" {
-			heading = s.title
-		}
+		heading := cmp.Or(s.heading, s.title)
 		weights := map[string]float64{}
 		thinning := 1 - lengthEffect + lengthEffect*float64(len(bodies[i]))/max(1, average)
 		for _, word := range bodies[i] {

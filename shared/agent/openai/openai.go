@@ -3,11 +3,11 @@
 package openai
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	chat "github.com/sashabaranov/go-openai"
 
@@ -28,74 +28,45 @@ type Config struct {
 	// HTTPClient sends the requests; nil means a client of our own. It must have
 	// no Timeout, which would cut off long replies.
 	HTTPClient *http.Client
-	// FirstToken and BetweenTokens are the deadlines of agent.Relay; zero is its default.
-	FirstToken, BetweenTokens time.Duration
+	// Relay has the deadlines, and what answers are grounded in; its Open is set here.
+	Relay agent.Relay
 	// Attempts is how often a request is sent at most before its stream opens; 0
 	// means agent.DefaultAttempts. It is repeated only after a refusal for lack of
 	// capacity (429), a server error (5xx), or where no connection could be made.
 	Attempts int
-	// Ground is agent.Relay's; nil is none.
-	Ground func(query, articles string) []agent.Passage
 }
 
 // Agent asks a model. It is safe for concurrent use.
 type Agent struct {
+	agent.Relay
 	client *chat.Client
 	model  string
 	key    string
 	capped bool // the server is OpenAI's: it wants max_completion_tokens
-	relay  agent.Relay
 }
-
-var (
-	_ agent.Agent    = (*Agent)(nil)
-	_ agent.Reviewer = (*Agent)(nil)
-)
 
 // New checks the config and returns an agent. It connects to nothing.
 func New(config Config) (*Agent, error) {
 	if config.Model == "" {
 		return nil, errors.New("openai: no model")
 	}
-	if config.BaseURL == "" {
-		config.BaseURL = DefaultBaseURL
-	}
+	config.BaseURL = cmp.Or(config.BaseURL, DefaultBaseURL)
 	base, err := url.Parse(config.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, errors.New("openai: the base URL is not an absolute http or https URL")
 	}
-	if config.Attempts == 0 {
-		config.Attempts = agent.DefaultAttempts
-	}
-	if config.HTTPClient == nil {
-		config.HTTPClient = &http.Client{}
-	}
 	settings := chat.DefaultConfig(config.Key)
 	settings.BaseURL = config.BaseURL
-	settings.HTTPClient = &retryClient{client: config.HTTPClient, attempts: config.Attempts}
+	settings.HTTPClient = &retryClient{cmp.Or(config.HTTPClient, &http.Client{}), cmp.Or(config.Attempts, agent.DefaultAttempts)}
 	a := &Agent{
+		Relay:  config.Relay,
 		client: chat.NewClientWithConfig(settings),
 		model:  config.Model,
 		key:    config.Key,
 		capped: base.Hostname() == "api.openai.com",
 	}
-	a.relay = agent.Relay{
-		Open:          a.open,
-		Ground:        config.Ground,
-		FirstToken:    config.FirstToken,
-		BetweenTokens: config.BetweenTokens,
-	}
+	a.Open = a.open
 	return a, nil
-}
-
-// Reply is agent.Agent's.
-func (a *Agent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
-	return a.relay.Reply(ctx, c, emit)
-}
-
-// Review is agent.Reviewer's.
-func (a *Agent) Review(ctx context.Context, t agent.Transcript) (agent.Review, error) {
-	return a.relay.Review(ctx, t)
 }
 
 func (a *Agent) open(ctx context.Context, p agent.Prompt) (agent.Stream, error) {
@@ -108,14 +79,11 @@ func (a *Agent) open(ctx context.Context, p agent.Prompt) (agent.Stream, error) 
 
 func (a *Agent) request(p agent.Prompt) chat.ChatCompletionRequest {
 	request := chat.ChatCompletionRequest{
-		Model: p.Model,
+		Model: cmp.Or(p.Model, a.model),
 		//lint:ignore SA1019 deprecated by OpenAI alone: most other servers know nothing else
 		MaxTokens:     p.MaxTokens,
 		StreamOptions: &chat.StreamOptions{IncludeUsage: true},
 		Messages:      []chat.ChatCompletionMessage{{Role: chat.ChatMessageRoleSystem, Content: p.System}},
-	}
-	if request.Model == "" {
-		request.Model = a.model
 	}
 	for _, m := range p.Messages {
 		role := chat.ChatMessageRoleUser

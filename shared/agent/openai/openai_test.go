@@ -165,7 +165,7 @@ func TestReplySendsThePrompt(t *testing.T) {
 		},
 	}
 	a := newAgent(t, s, func(c *openai.Config) {
-		c.Ground = func(query, _ string) []agent.Passage {
+		c.Relay.Ground = func(query, _ string) []agent.Passage {
 			return []agent.Passage{{Source: agent.Source{Title: "Orders", URL: "/orders"}, Text: "asked: " + query}}
 		}
 	})
@@ -271,15 +271,15 @@ func TestDeadlines(t *testing.T) {
 		limit   func(*openai.Config)
 		message string
 	}{
-		{"no answer", (*wire).hang, func(c *openai.Config) { c.FirstToken = short }, "no first token within 60ms"},
+		{"no answer", (*wire).hang, func(c *openai.Config) { c.Relay.FirstToken = short }, "no first token within 60ms"},
 		{"only a role", func(w *wire) {
 			w.raw("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n")
 			w.hang()
-		}, func(c *openai.Config) { c.FirstToken = short }, "no first token within 60ms"},
-		{"between tokens", func(w *wire) { w.text("Hel"); w.hang() }, func(c *openai.Config) { c.BetweenTokens = short },
+		}, func(c *openai.Config) { c.Relay.FirstToken = short }, "no first token within 60ms"},
+		{"between tokens", func(w *wire) { w.text("Hel"); w.hang() }, func(c *openai.Config) { c.Relay.BetweenTokens = short },
 			"no further token within 60ms"},
 		{"while waiting for the second try", func(w *wire) { w.refuse(429, "Retry-After: 2", "") },
-			func(c *openai.Config) { c.FirstToken = short }, "no first token within 60ms"},
+			func(c *openai.Config) { c.Relay.FirstToken = short }, "no first token within 60ms"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestTheServerSeesThatNobodyListens(t *testing.T) {
 	}{
 		{"cancelled", nil, func(cancel func()) error { cancel(); return nil }, context.Canceled},
 		{"emit refused", nil, func(func()) error { return gone }, gone},
-		{"timed out", func(c *openai.Config) { c.BetweenTokens = 60 * time.Millisecond }, func(func()) error { return nil }, agent.ErrTimeout},
+		{"timed out", func(c *openai.Config) { c.Relay.BetweenTokens = 60 * time.Millisecond }, func(func()) error { return nil }, agent.ErrTimeout},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

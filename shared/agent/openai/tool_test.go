@@ -252,7 +252,7 @@ func TestLongOutcomesAreCut(t *testing.T) {
 		slow.Do(func() { time.Sleep(between + between/5) })
 		return agent.Outcome{Text: strings.Repeat("é", 10_000)}, nil
 	})
-	a := newAgent(t, s, func(c *openai.Config) { c.FirstToken, c.BetweenTokens = 5*time.Second, between })
+	a := newAgent(t, s, func(c *openai.Config) { c.Relay.FirstToken, c.Relay.BetweenTokens = 5*time.Second, between })
 	result, err := a.Reply(t.Context(), c, func(string) error { return nil })
 	if err != nil || len(result.Calls) != 3 || len(result.Calls[2].Text) != 20_000 {
 		t.Fatalf("%d calls, %v", len(result.Calls), err)

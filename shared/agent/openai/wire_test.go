@@ -152,7 +152,7 @@ func throttled(w *wire) {
 
 func newAgent(t *testing.T, s *server, change func(*openai.Config)) *openai.Agent {
 	t.Helper()
-	config := openai.Config{BaseURL: s.URL + "/v1", Key: key, Model: "small", FirstToken: 5 * time.Second, BetweenTokens: 5 * time.Second}
+	config := openai.Config{BaseURL: s.URL + "/v1", Key: key, Model: "small", Relay: agent.Relay{FirstToken: 5 * time.Second, BetweenTokens: 5 * time.Second}}
 	if change != nil {
 		change(&config)
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	// ArticlesURL is where people can read them, where an agent's settings do not say;
 	// see docs.Config.BaseURL.
 	ArticlesURL string
-	// OpenAI and Bedrock return the model's configuration, without Ground. Only
+	// OpenAI and Bedrock return the model's configuration, without Relay.Ground. Only
 	// the one that is Standard is called.
 	OpenAI  func() (openai.Config, error)
 	Bedrock func() (bedrock.Config, error)
@@ -102,14 +102,14 @@ func (c Config) model(ground func(query, articles string) []agent.Passage) (agen
 		if err != nil {
 			return nil, err
 		}
-		m.Ground = ground
+		m.Relay.Ground = ground
 		return openai.New(m)
 	case Bedrock:
 		m, err := c.Bedrock()
 		if err != nil {
 			return nil, err
 		}
-		m.Ground = ground
+		m.Relay.Ground = ground
 		return bedrock.New(m)
 	}
 	return nil, fmt.Errorf("the provider is %s, %s or %s", Docs, OpenAI, Bedrock)

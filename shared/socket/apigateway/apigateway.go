@@ -7,6 +7,7 @@
 package apigateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,9 +52,7 @@ func Start(handler socket.Handler, c Config) { lambda.Start(Adapt(handler, c)) }
 // event of a WebSocket API, as API Gateway would tell the client of it in words of
 // its own.
 func Adapt(handler socket.Handler, c Config) func(context.Context, json.RawMessage) (any, error) {
-	if c.Log == nil {
-		c.Log = lambdahttp.NewLogger()
-	}
+	c.Log = cmp.Or(c.Log, lambdahttp.NewLogger())
 	if c.Rest == nil {
 		c.Rest = func(context.Context, json.RawMessage) (any, error) { return nil, ErrNotSocket }
 	}
@@ -99,8 +98,5 @@ func isSocket(raw json.RawMessage) bool {
 // response is an answer as API Gateway takes it. A message is answered with 200
 // whatever became of it: the status of that reaches nobody.
 func response(a socket.Answer) events.APIGatewayProxyResponse {
-	if a.Status == 0 {
-		a.Status = http.StatusOK
-	}
-	return events.APIGatewayProxyResponse{StatusCode: a.Status, Body: string(a.Frame)}
+	return events.APIGatewayProxyResponse{StatusCode: cmp.Or(a.Status, http.StatusOK), Body: string(a.Frame)}
 }

@@ -18,10 +18,18 @@ export function button(label, { icon: name, ...props }) {
   return h("button", { type: "button", "aria-label": label, title: label, ...props }, icon(name));
 }
 
+/** Shows words in an element, which is hidden where there are none. */
+export function say(el, words) {
+  el.textContent = words;
+  el.hidden = words === "";
+}
+
 // Drawn on a 24 × 24 grid with a 1.8 wide stroke.
+const BELL = "M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15zM10 21h4M12 5V3";
 const ICONS = {
   attach: ["m20.5 11.3-8.4 8.4a5 5 0 0 1-7-7l8.7-8.8a3.3 3.3 0 0 1 4.7 4.7l-8.6 8.6a1.6 1.6 0 0 1-2.4-2.3l7.9-7.9"],
   back: ["M15 5l-7 7 7 7"],
+  bell: [BELL],
   bubble: [
     "M4 5.5h16a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1h-8.5L7 21.5v-4H4a1 1 0 0 1-1-1v-10a1 1 0 0 1 1-1z",
     "M8 10h8M8 13.5h5",
@@ -38,6 +46,7 @@ const ICONS = {
   image: ["M4 5h16v14H4z", "M4 16l4.5-4.5 4 4L15 13l5 4.5", "M15.5 9.5h.01"],
   more: ["M5 12h.01M12 12h.01M19 12h.01"],
   moon: ["M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"],
+  muted: [BELL, "M4 4l16 16"],
   out: ["M10 5H5v14h5M14 8l4 4-4 4M18 12H9"],
   person: ["M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8z", "M4.5 20.5a7.5 7.5 0 0 1 15 0"],
   poor: ["M17 3v11M17 14l-4.5 7a2.4 2.4 0 0 1-2.3-2.9L11 14H5.5a2 2 0 0 1-2-2.4l1.2-6.8A2 2 0 0 1 6.7 3H17M21 3v11"],
@@ -57,18 +66,18 @@ const ICONS = {
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** An element of SVG. */
+export function svg(tag, attributes, ...children) {
+  const el = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) el.setAttribute(name, value);
+  el.append(...children);
+  return el;
+}
+
 /** A picture for sighted readers only. */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", `icon icon-${name}`);
-  svg.setAttribute("aria-hidden", "true");
-  for (const d of ICONS[name]) {
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("d", d);
-    svg.append(path);
-  }
-  return svg;
+  const paths = ICONS[name].map((d) => svg("path", { d }));
+  return svg("svg", { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" }, ...paths);
 }
 
 /** The icon for a media type. */

@@ -135,6 +135,19 @@ export class Record {
   }
 }
 
+/**
+ * An id for a new message. Not randomUUID, which browsers have only where the
+ * connection is secure: a phone that looks at a laptop's page has none.
+ */
+export function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** A completed upload as the part of a message that it becomes. */
+export function asPart({ id, name, type, size, url }) {
+  return { type: "attachment", id, name, mediaType: type, size, url };
+}
+
 /** Rows with a `day` row above the first of each day. */
 export function withDays(rows) {
   const all = [];

@@ -1,11 +1,7 @@
 // The button in the bar that opens the switches for notifications and sound.
 
-import { h } from "../web/dom.js";
+import { h, icon } from "../web/dom.js";
 import { text } from "./text.js";
-
-const SVG = "http://www.w3.org/2000/svg";
-const BELL = "M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15zM10 21h4M12 5V3";
-const STROKE = "M4 4l16 16";
 
 export class AlertSwitches {
   #alerts;
@@ -43,7 +39,7 @@ export class AlertSwitches {
     const says = text.alertsAre[state === "off" && sound ? "sound" : state];
     this.#toggle.setAttribute("aria-label", says);
     this.#toggle.title = says;
-    this.#toggle.replaceChildren(bell(this.#alerts.active));
+    this.#toggle.replaceChildren(icon(this.#alerts.active ? "bell" : "muted"));
     this.#notify.setAttribute("aria-checked", String(state === "on"));
     this.#sound.setAttribute("aria-checked", String(sound));
     this.#problem.textContent = text.alertProblem[state] ?? "";
@@ -76,15 +72,4 @@ function toggle(label, describedBy, onclick) {
     h("span", {}, label),
     h("span", { class: "track", "aria-hidden": "true" }),
   );
-}
-
-function bell(rings) {
-  const svg = document.createElementNS(SVG, "svg");
-  const path = document.createElementNS(SVG, "path");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", rings ? BELL : BELL + STROKE);
-  svg.append(path);
-  return svg;
 }

@@ -1,20 +1,12 @@
 // Small charts: one stacked bar a day. The words beside them are HTML, and the
 // same numbers stand in a table for those who cannot see bars.
 
-import { h } from "../web/dom.js";
+import { h, svg } from "../web/dom.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 /** Of one day in the drawing's own units, which are stretched to the width there is. */
 const STEP = 10;
 const GAP = 3;
 const HEIGHT = 100;
-
-function svg(tag, attributes, ...children) {
-  const el = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) el.setAttribute(name, value);
-  el.append(...children);
-  return el;
-}
 
 /**
  * A chart as an element. `bars` are `{title, parts}`: words for a tip, and the

@@ -1,6 +1,6 @@
 // Where an operator writes: a reply to the visitor, or a note for the team.
 
-import { button, h } from "../web/dom.js";
+import { button, h, say } from "../web/dom.js";
 import { Tray } from "../web/tray.js";
 import { Typing } from "../web/typing.js";
 import { words } from "../web/words.js";
@@ -51,7 +51,7 @@ export class Composer {
       { enabled: true, maxBytes: limits.uploadBytes, count: limits.attachments },
       {
         changed: () => this.#changed(),
-        say: (problem) => this.#say(problem),
+        say: (problem) => say(this.#hint, problem),
         announce: (says) => actions.announce(says),
         focus: () => this.focus(),
       },
@@ -91,8 +91,7 @@ export class Composer {
     if (session.id !== this.#session) this.#begin(session.id);
     this.#human = session.holder === "human";
     const refusal = !may ? text.readOnly : session.state === "spam" ? text.spamHint : "";
-    this.#closed.textContent = refusal;
-    this.#closed.hidden = refusal === "";
+    say(this.#closed, refusal);
     this.el.classList.toggle("refused", refusal !== "");
     this.#drawMode();
   }
@@ -103,7 +102,7 @@ export class Composer {
     this.#draft = { mode: "reply", ...this.#store.draft(session) };
     this.#takeOver.checked = true;
     this.#tray.clear();
-    this.#say("");
+    say(this.#hint, "");
     this.#drawMode();
     this.#fill();
   }
@@ -137,7 +136,7 @@ export class Composer {
 
   #submit() {
     const { mode } = this.#draft;
-    if (mode === "reply" && this.#tray.busy) return this.#say(words.uploadsBusy);
+    if (mode === "reply" && this.#tray.busy) return say(this.#hint, words.uploadsBusy);
     if (this.#send.disabled) return;
     const files = mode === "reply" ? this.#tray.files : [];
     const takeOver = this.#human || this.#takeOver.checked;
@@ -153,15 +152,10 @@ export class Composer {
     this.#draft[this.#draft.mode] = value;
     this.#store.setDraft(this.#session, this.#draft);
     const over = encoder.encode(value.trim()).length - this.#maxBytes;
-    this.#say(over > 0 ? text.tooLong(over) : "");
+    say(this.#hint, over > 0 ? text.tooLong(over) : "");
     const some = value.trim() !== "" || (this.#draft.mode === "reply" && this.#tray.files.length > 0);
     this.#send.disabled = !some || over > 0;
     this.#input.style.height = "auto";
     this.#input.style.height = `${this.#input.scrollHeight}px`;
-  }
-
-  #say(problem) {
-    this.#hint.textContent = problem;
-    this.#hint.hidden = problem === "";
   }
 }

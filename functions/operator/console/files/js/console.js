@@ -183,8 +183,7 @@ export class Console {
     if (wrong) this.#pass(text.gone);
     for (const [name, link] of Object.entries(this.#views)) {
       const here = (name === "figures") === figures;
-      if (here) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      link.ariaCurrent = here ? "page" : null;
     }
     this.#middle.hidden = figures;
     this.#figures.show(figures);

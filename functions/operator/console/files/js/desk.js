@@ -3,6 +3,7 @@
 
 import { Problem } from "../web/call.js";
 import { Follower } from "../web/follow.js";
+import { newId } from "../web/record.js";
 import { backoff } from "../web/wait.js";
 import { SessionRecord, isTelling } from "./sessionrecord.js";
 import { text } from "./text.js";
@@ -239,9 +240,4 @@ export class Desk extends Follower {
   #tell(words) {
     this.dispatchEvent(new CustomEvent("done", { detail: words }));
   }
-}
-
-// Not randomUUID, which browsers have only where the connection is secure.
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 }

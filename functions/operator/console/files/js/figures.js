@@ -1,7 +1,7 @@
 // How it goes: sessions, ratings and waiting times by day, and the latest ratings.
 
 import { Problem } from "../web/call.js";
-import { button, h, icon } from "../web/dom.js";
+import { button, h, icon, say } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
 import { barChart, tableOf } from "./chart.js";
 import { text } from "./text.js";
@@ -77,20 +77,20 @@ export class Figures {
   async #load() {
     this.leave();
     const { signal } = (this.#leave = new AbortController());
-    this.#say(this.#body.childElementCount === 0 ? text.loadingFigures : "");
+    say(this.#status, this.#body.childElementCount === 0 ? text.loadingFigures : "");
     this.#retry.hidden = true;
     this.el.setAttribute("aria-busy", "true");
     try {
       const to = new Date().toISOString().slice(0, 10);
       const from = new Date(Date.now() - (this.#period - 1) * DAY).toISOString().slice(0, 10);
       const figures = await this.#api.figures(from, to, signal);
-      this.#say("");
+      say(this.#status, "");
       this.#draw(figures);
       await this.#loadRatings(true);
     } catch (err) {
       if (signal.aborted) return;
       if (!(err instanceof Problem)) throw err;
-      this.#say(`${text.figuresFailed} ${text.problems[err.code] ?? err.message}`);
+      say(this.#status, `${text.figuresFailed} ${text.problems[err.code] ?? err.message}`);
       this.#retry.hidden = false;
     } finally {
       if (!signal.aborted) this.el.removeAttribute("aria-busy");
@@ -105,7 +105,7 @@ export class Figures {
     } catch (err) {
       if (signal.aborted) return;
       if (!(err instanceof Problem)) throw err;
-      this.#say(text.problems[err.code] ?? err.message);
+      say(this.#status, text.problems[err.code] ?? err.message);
     } finally {
       this.#more.disabled = false;
     }
@@ -129,11 +129,6 @@ export class Figures {
       h("time", { datetime: rating.at, class: "quiet" }, formatExact(rating.at)),
       button(text.openSession, { class: "small", onclick: () => this.#actions.open(session) }),
     );
-  }
-
-  #say(words) {
-    this.#status.textContent = words;
-    this.#status.hidden = words === "";
   }
 
   #draw({ total, days }) {

@@ -1,7 +1,7 @@
 // The lists of sessions, newest activity first, looked at again and again.
 
 import { Problem } from "../web/call.js";
-import { button, h, icon } from "../web/dom.js";
+import { button, h, icon, say } from "../web/dom.js";
 import { formatExact } from "../web/format.js";
 import { plainText } from "../web/markdown.js";
 import { Typist } from "../web/typing.js";
@@ -252,18 +252,13 @@ export class Inbox {
       const sessions = await this.#api.byNumber(said, this.#leave.signal);
       if (sessions.length > 0) this.#actions.open(sessions[0].session.id);
       if (sessions.length === 1) this.#number.value = "";
-      else this.#tellFound(sessions.length === 0 ? "findNothing" : "findSeveral");
+      else say(this.#found, sessions.length === 0 ? text.findNothing : text.findSeveral);
     } catch (err) {
-      if (err.code === "invalid_field") this.#tellFound("findNothing");
+      if (err.code === "invalid_field") say(this.#found, text.findNothing);
       else if (!this.#leave.signal.aborted) this.#actions.explain(err);
     } finally {
       this.#number.readOnly = false;
     }
-  }
-
-  #tellFound(words) {
-    this.#found.textContent = words ? text[words] : "";
-    this.#found.hidden = !words;
   }
 
   async #loadMore() {
@@ -283,15 +278,13 @@ export class Inbox {
   }
 
   #fail(err) {
-    this.#status.textContent = `${text.inboxFailed} ${text.problems[err.code] ?? err.message}`;
-    this.#status.hidden = false;
+    say(this.#status, `${text.inboxFailed} ${text.problems[err.code] ?? err.message}`);
     this.#retry.hidden = false;
   }
 
   #drawTabs() {
     for (const [name, { el }] of Object.entries(this.#tabs)) {
-      if (name === this.#list) el.setAttribute("aria-current", "true");
-      else el.removeAttribute("aria-current");
+      el.ariaCurrent = name === this.#list ? "true" : null;
     }
     this.#ul.setAttribute("aria-label", text.sessions(text.list[this.#list]));
   }
@@ -330,8 +323,7 @@ export class Inbox {
     if (row.drawn === drawn) return row;
     row.drawn = drawn;
     open.classList.toggle("unread", item.unread && !current);
-    if (current) open.setAttribute("aria-current", "true");
-    else open.removeAttribute("aria-current");
+    open.ariaCurrent = current ? "true" : null;
     open.replaceChildren(...inside(item, item.unread && !current, types));
     return row;
   }

@@ -1,7 +1,7 @@
 // A session as operators see it, and the rows to show for it. No network, no
 // document.
 
-import { Record, withDays } from "../web/record.js";
+import { Record, asPart, withDays } from "../web/record.js";
 
 /** Kinds of events that change what is known besides what was said. */
 const TELLING = new Set(["identified", "rated", "checkpoint", "closed", "resolved"]);
@@ -80,11 +80,6 @@ function isAnswer(e) {
 /** Whether an entry says that more is known now than what was said. */
 export function isTelling(entry) {
   return entry.type === "event" && TELLING.has(entry.event);
-}
-
-// A completed upload as the part of a message that it becomes.
-function asPart({ id, name, type, size, url }) {
-  return { type: "attachment", id, name, mediaType: type, size, url };
 }
 
 function pendingRow(o) {

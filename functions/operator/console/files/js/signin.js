@@ -1,7 +1,7 @@
 // Where an operator shows the private key.
 
 import { Problem } from "../web/call.js";
-import { button, h } from "../web/dom.js";
+import { button, h, say } from "../web/dom.js";
 import { startTheme } from "../web/toggle.js";
 import { text } from "./text.js";
 
@@ -89,8 +89,7 @@ export class SignIn {
   }
 
   #say(words) {
-    this.#problem.textContent = words;
-    this.#problem.hidden = words === "";
+    say(this.#problem, words);
     this.#input.setAttribute("aria-invalid", String(words !== ""));
   }
 }

@@ -1,40 +1,16 @@
 // What outlives a reload of the tab, and nothing else: the key, who acts, what
 // is being written. All of it is in the session storage, which ends with the tab.
 
-const PREFIX = "parley:console:";
+import { Area } from "../web/area.js";
 
-export class Store {
-  #memory = new Map(); // where the browser refuses
-
-  get(name) {
-    if (this.#memory.has(name)) return this.#memory.get(name);
-    try {
-      return JSON.parse(sessionStorage.getItem(PREFIX + name)) ?? undefined;
-    } catch {
-      return undefined; // storage is blocked
-    }
-  }
-
-  /** Keeps a value; undefined removes it. */
-  set(name, value) {
-    this.#memory.delete(name);
-    try {
-      if (value === undefined) sessionStorage.removeItem(PREFIX + name);
-      else sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
-    } catch {
-      if (value !== undefined) this.#memory.set(name, value); // blocked or full
-    }
+export class Store extends Area {
+  constructor() {
+    super(() => sessionStorage, "parley:console:");
   }
 
   /** Forgets everything, as at signing out. */
   clear() {
-    this.#memory.clear();
-    try {
-      const mine = Object.keys(sessionStorage).filter((k) => k.startsWith(PREFIX));
-      for (const k of mine) sessionStorage.removeItem(k);
-    } catch {
-      // Storage is blocked: nothing is in it.
-    }
+    for (const name of this.names("")) this.set(name, undefined);
   }
 
   /** What is written for a session and not sent yet: `{reply, note, mode}`. */
