@@ -10,26 +10,39 @@ import (
 	"parley/shared/parley"
 )
 
-// server is a team's server of the page's project: with a private key of a scope, and
-// as Ann where actor is "ann". It has neither a public key nor an origin.
+// server is a team's server of the page's project: with a private key, and as Ann where
+// actor is "ann". It has neither a public key nor an origin.
 type server struct {
 	*page
 	secret, actor string
 	key           string // its id
 }
 
+// server has a key of these scopes, of all where none is given.
 func (p *page) server(scopes ...parley.Scope) *server {
 	p.t.Helper()
 	if scopes == nil {
 		scopes = parley.Scopes()
 	}
-	key, secret, err := p.Store.AddPrivateKey(p.t.Context(), p.project, parley.PrivateKey{Name: rand.Text(), Scopes: scopes})
+	return p.serverBy(parley.PrivateKey{Scopes: scopes})
+}
+
+// serverBy has a key like this, of a name of its own. It acts as Ann, or as whose the
+// key is.
+func (p *page) serverBy(k parley.PrivateKey) *server {
+	p.t.Helper()
+	actor := "ann"
+	if k.Operator != "" {
+		actor = ""
+	}
+	k.Name = rand.Text()
+	key, secret, err := p.Store.AddPrivateKey(p.t.Context(), p.project, k)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	bare := *p
 	bare.visitor, bare.key = "", ""
-	return &server{&bare, secret, "ann", key.ID}
+	return &server{&bare, secret, actor, key.ID}
 }
 
 func (s *server) do(method, path string, body any) *answer {
