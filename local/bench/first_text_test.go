@@ -138,12 +138,17 @@ func (p *platform) place(distance time.Duration) *place {
 	return at
 }
 
+// noSockets names the socket API that the chat function is told of, where nobody
+// connects to it.
+const noSockets = `{"console":"https://console.invalid/live"}`
+
 // environment is the function's, as the template sets it.
 func (p *platform) environment(table string) map[string]string {
 	return map[string]string{
 		"PARLEY_TABLE":              p.name,
 		"PARLEY_MASTER_SECRET":      string(p.master),
 		"PARLEY_RESPOND_FUNCTION":   "respond",
+		"PARLEY_SOCKETS":            noSockets,
 		"PARLEY_AGENT":              "openai",
 		"PARLEY_MODEL":              "scripted",
 		"PARLEY_BASE_URL":           p.model,
