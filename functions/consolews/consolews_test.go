@@ -171,6 +171,57 @@ func TestAccess(t *testing.T) {
 	})
 }
 
+// TestAccessAfterwards: a socket is over once it has expired, of which nobody told, and
+// for whoever acts as an operator who was removed, by a key of their own or the server's.
+func TestAccessAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		session := parleytest.Turn(t, d.store, parleytest.Visitor(t, d.store), "m1", "")
+		server, _, err := d.store.AddPrivateKey(t.Context(), parleytest.Project, parley.PrivateKey{Name: "server", Scopes: parley.Scopes()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := parleytest.Operator()
+		named.Server = true
+		over := func(why string, ids ...string) {
+			t.Helper()
+			for _, id := range ids {
+				for _, frame := range []string{`{"watch": "` + string(session.ID) + `"}`, `{"typing": true}`, `{"seen": 1}`} {
+					if got := d.say(id, frame); got != "error connection_over" {
+						t.Errorf("%s: %s on %s = %s", why, frame, id, got)
+					}
+				}
+				if !d.wire.closed[id] {
+					t.Errorf("%s: %s stays", why, id)
+				}
+			}
+		}
+		opened := func(ids ...string) {
+			t.Helper()
+			for i, ticket := range []string{d.ticket(), d.ticketOf(named, server)}[:len(ids)] {
+				if got := d.connect(ids[i], ticket); got != http.StatusOK {
+					t.Fatalf("connect = %d", got)
+				}
+				if got := d.say(ids[i], `{"watch": "`+string(session.ID)+`"}`); got != "watching" {
+					t.Fatalf("watch = %s", got)
+				}
+			}
+		}
+		opened("a=")
+		time.Sleep(parley.ConnectionLife)
+		over("expired", "a=")
+		opened("b=", "c=")
+		unused := d.ticketOf(named, server)
+		if err := d.store.RemoveOperator(t.Context(), parleytest.Project, "op"); err != nil {
+			t.Fatal(err)
+		}
+		over("removed", "b=", "c=")
+		if got := d.connect("d=", unused); got != http.StatusUnauthorized {
+			t.Errorf("connect as who was removed = %d", got)
+		}
+	})
+}
+
 // TestTold: a console is told what happens in the session that it looks at, and of
 // others what its lists show; a key that is removed is told nothing more.
 func TestTold(t *testing.T) {

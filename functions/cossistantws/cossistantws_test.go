@@ -3,6 +3,7 @@ package cossistantws_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 	"parley/shared/socket"
+	"parley/shared/table"
 )
 
 // page is the function with one page's connection, in virtual time.
@@ -116,6 +118,41 @@ func TestTypingOfWhoHasMoved(t *testing.T) {
 			p.Errorf("the team is told %s", got)
 		}
 	})
+}
+
+// TestExpired: a frame on a connection that has expired, of whose end nobody was told,
+// does nothing; only the heartbeat is answered with no error.
+func TestExpired(t *testing.T) {
+	in(t, "", func(p *page) {
+		c := bare(p.visitor)
+		if _, err := p.Store.Send(p.Context(), c, parley.SendRequest{ID: "m1", Session: "COmine", Begins: true, Channel: parley.ChannelCossistant, Content: "Hello"}); err != nil {
+			p.Fatal(err)
+		}
+		const types = `{"type":"conversationTyping","payload":{"conversationId":"COmine","isTyping":true,"visitorPreview":"in time"}}`
+		if said := p.says(types); said != "" {
+			p.Errorf("typing is answered %s", said)
+		}
+		time.Sleep(parley.ConnectionLife)
+		before, meets := p.lasting(), p.meets
+		for frame, want := range map[string]string{strings.Replace(types, "in time", "too late", 1): "not_found",
+			`{"type":"conversationSeen","payload":{"conversationId":"COmine"}}`: "unknown_event", "{": "invalid_json", "ping": "pong", "presence:ping": "pong"} {
+			if said := p.says(frame); !strings.Contains(said, want) {
+				p.Errorf("%s is answered %s, want %s", frame, said, want)
+			}
+		}
+		if got := fmt.Sprint(p.typed); got != "[in time]" || p.meets != meets {
+			p.Errorf("the team is told %s, and the page met %d times more", got, p.meets-meets)
+		}
+		parleytest.Same(p, before, p.lasting())
+	})
+}
+
+// lasting are the items of the table that do not expire.
+func (p *page) lasting() map[table.Key]table.Item {
+	p.Helper()
+	all := parleytest.Everything(p, p.Table)
+	maps.DeleteFunc(all, func(_ table.Key, item table.Item) bool { return item.Int(table.ExpiresAt) > 0 })
+	return all
 }
 
 // TestMeets: pings have a connection met again that was not, for a while and no oftener

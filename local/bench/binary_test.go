@@ -35,6 +35,7 @@ func measureStart(t *tier) {
 		"PARLEY_TABLE":            "none",
 		"PARLEY_MASTER_SECRET":    strings.Repeat("k", 64),
 		"PARLEY_RESPOND_FUNCTION": "respond",
+		"PARLEY_SOCKETS":          noSockets,
 	}})
 	var took [2]samples
 	for range starts {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"parley/functions/chathub"
-	"parley/functions/feed"
 	"parley/functions/push"
 	"parley/shared/agent"
 	"parley/shared/agent/agenttest"
@@ -27,19 +25,9 @@ import (
 	"parley/shared/parleytest"
 	"parley/shared/run"
 	"parley/shared/socket"
-	"parley/shared/table/bolt"
 	"parley/shared/table/meter"
 	"parley/shared/token"
 )
-
-// What AWS charges for WebSocket APIs, in dollars, published as the prices above.
-const (
-	priceSocketMessage = 1.00e-6 // in or out, of up to 32 KB
-	priceSocketMinute  = 0.25e-6 // of a connection
-)
-
-// pings is how often SignalR's client says that it is there.
-const pings = 15 * time.Second
 
 // measureChatHub counts what turns of ChatHub's client take and consume, and an hour in
 // which it only stays connected.
@@ -63,9 +51,9 @@ func measureChatHub(t *tier) {
 		t.atMost("write units of a later turn of ChatHub", "%.0f", float64(later.writes), 42)
 		t.note("… first turn", fmt.Sprintf("%d write, %g read units", first.writes, first.reads))
 		t.note("… later turn; frames posted for it; calls of push", fmt.Sprintf("%d write, %g read units; %d; %d", later.writes, later.reads, later.posts, later.pushes))
-		var b hubBill
+		var b socketBill
 		for _, turn := range turns {
-			b.add(turn)
+			turn.bill(&b)
 		}
 		t.note("dollars for 1,000 turns of ChatHub", b.times(1000/usualTurns))
 		t.note("… of it frames", fmt.Sprintf("%.3f", 1000/usualTurns*float64(b.messages)*priceSocketMessage))
@@ -89,14 +77,7 @@ type hubTurn struct {
 	took                   time.Duration // of the responder
 }
 
-// hubBill is a bill with what a WebSocket API costs.
-type hubBill struct {
-	bill
-	messages int
-	minutes  float64
-}
-
-func (b *hubBill) add(t hubTurn) {
+func (t hubTurn) bill(b *socketBill) {
 	b.writes += t.writes
 	b.reads += t.reads
 	b.messages += 2 + t.posts // the frame and its answer
@@ -107,22 +88,14 @@ func (b *hubBill) add(t hubTurn) {
 	}
 }
 
-func (b hubBill) times(n float64) string {
-	sockets := float64(b.messages)*priceSocketMessage + b.minutes*priceSocketMinute
-	return fmt.Sprintf("%.3f: functions %.3f, table %.3f, sockets %.3f, rest %.3f",
-		n*(b.total()+sockets), n*b.functions(), n*b.table(), n*sockets, n*b.rest())
-}
-
 // hubWorld is the hub with all that answers its frames, over a metered table, in a
 // bubble of virtual time.
 type hubWorld struct {
-	t      *testing.T
-	table  *bolt.Table
+	sockets
 	meter  *meter.Table
 	store  *parley.Store
 	hub    *chathub.Hub
 	engine *run.Engine
-	push   push.Handler
 	signed func(sub string) string
 
 	at     socket.Event // of the connection
@@ -130,14 +103,10 @@ type hubWorld struct {
 	waves  int // before the responder was asked
 	model  int // before the model was called
 	frames int
-	seen   uint64 // of the table's changes
-
-	mu    sync.Mutex
-	posts int
 }
 
 func newHubWorld(t *testing.T) *hubWorld {
-	w := &hubWorld{t: t, table: parleytest.Table(t)}
+	w := &hubWorld{sockets: sockets{t: t, table: parleytest.Table(t), bell: push.Bell}}
 	quiet := slog.New(slog.DiscardHandler)
 	w.meter = meter.New(meter.Config{Table: distant{w.table}, Label: label})
 	keys, err := token.New(token.Config{Masters: [][]byte{bytes.Repeat([]byte("k"), token.MinMasterBytes)}})
@@ -175,18 +144,6 @@ func newHubWorld(t *testing.T) *hubWorld {
 	}
 	return w
 }
-
-// Post, Close and Active make the world a socket.Poster whose clients are all there.
-func (w *hubWorld) Post(context.Context, socket.Ref, []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.posts++
-	return nil
-}
-
-func (*hubWorld) Close(context.Context, socket.Ref) error { return nil }
-
-func (*hubWorld) Active(context.Context, socket.Ref) (time.Time, error) { return time.Now(), nil }
 
 // connect connects a user's page, up to the first ping of its client.
 func (w *hubWorld) connect(user string) {
@@ -244,29 +201,8 @@ func (w *hubWorld) turn() hubTurn {
 	return out
 }
 
-// bells gives the table's changes to the feed, one by one, and does what it asks of
-// push. It returns how many changes of sessions and calls of push these were.
-func (w *hubWorld) bells() (changes, pushes int) {
-	ring := feed.New(feed.Config{Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{
-		func(context.Context, feed.Change) error { changes++; return nil },
-		push.Bell(func(ctx context.Context, e push.Event) error { pushes++; return w.push(ctx, e) })}})
-	for {
-		records, err := w.table.Changes(w.t.Context(), w.seen, 1000)
-		fatal(w.t, err)
-		if len(records) == 0 {
-			return changes, pushes
-		}
-		for _, r := range records {
-			w.seen = r.Seq
-			if failed := ring(w.t.Context(), []feed.Record{{ID: "1", Change: r.Change}}); failed != "" {
-				w.t.Fatal("a bell failed")
-			}
-		}
-	}
-}
-
 // idle is the bill of a client that only pings.
-func (w *hubWorld) idle(d time.Duration) (b hubBill) {
+func (w *hubWorld) idle(d time.Duration) (b socketBill) {
 	time.Sleep(pings)
 	w.meter.Reset()
 	w.posts = 0

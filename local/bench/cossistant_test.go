@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"parley/functions/cossistant"
 	"parley/functions/cossistant/shape"
 	"parley/functions/cossistantws"
-	"parley/functions/feed"
 	"parley/functions/push"
 	"parley/shared/agent"
 	"parley/shared/agent/agenttest"
@@ -27,7 +25,6 @@ import (
 	"parley/shared/parleytest"
 	"parley/shared/run"
 	"parley/shared/socket"
-	"parley/shared/table/bolt"
 	"parley/shared/table/meter"
 	"parley/shared/token"
 )
@@ -55,7 +52,7 @@ func measureCossistant(t *tier) {
 		t.note("… first turn", fmt.Sprintf("%d write, %g read units", turns[0].writes, turns[0].reads))
 		t.note("… later turn; frames posted for it; calls of push", fmt.Sprintf("%d write, %g read units; %d; %d", later.writes, later.reads, later.posts, later.pushes))
 		t.note("waves of table calls until a message of Cossistant's widget is accepted", fmt.Sprintf("%d, later %d", turns[0].accepted, later.accepted))
-		var b hubBill
+		var b socketBill
 		for _, turn := range turns {
 			turn.bill(&b)
 		}
@@ -78,7 +75,7 @@ type widgetTurn struct {
 	took                      time.Duration // of the responder
 }
 
-func (t widgetTurn) bill(b *hubBill) {
+func (t widgetTurn) bill(b *socketBill) {
 	b.writes += t.writes
 	b.reads += t.reads
 	b.messages += t.posts
@@ -93,29 +90,23 @@ func (t widgetTurn) bill(b *hubBill) {
 // widgetWorld is all that answers a page with the widget, over a metered table, in a
 // bubble of virtual time.
 type widgetWorld struct {
-	t        *testing.T
-	table    *bolt.Table
+	sockets
 	meter    *meter.Table
 	store    *parley.Store
 	requests http.Handler
-	sockets  socket.Handler
+	frames   socket.Handler
 	engine   *run.Engine
-	push     push.Handler
 
 	visitor string
 	chat    string
 	at      socket.Event // of the connection
 	asked   []parley.RunRef
 	made    int
-	seen    uint64 // of the table's changes
-
-	mu    sync.Mutex
-	posts int
-	met   []push.Event // that wait to be welcomed
+	met     []push.Event // that wait to be welcomed
 }
 
 func newWidgetWorld(t *testing.T) *widgetWorld {
-	w := &widgetWorld{t: t, table: parleytest.Table(t)}
+	w := &widgetWorld{sockets: sockets{t: t, table: parleytest.Table(t), bell: push.PageBell}}
 	quiet := slog.New(slog.DiscardHandler)
 	w.meter = meter.New(meter.Config{Table: distant{w.table}, Label: label})
 	keys, err := token.New(token.Config{Masters: [][]byte{bytes.Repeat([]byte("k"), token.MinMasterBytes)}})
@@ -136,7 +127,7 @@ func newWidgetWorld(t *testing.T) *widgetWorld {
 	fatal(t, err)
 	w.push = push.New(push.Config{Live: pages})
 	w.requests = cossistant.New(cossistant.Config{API: calls, Runs: w.engine.Dispatcher, Typing: pages.TypingText})
-	w.sockets = cossistantws.New(cossistantws.Config{API: calls, Sockets: w, Typing: pages.TypingText,
+	w.frames = cossistantws.New(cossistantws.Config{API: calls, Sockets: w, Typing: pages.TypingText,
 		Meet: func(_ context.Context, p parley.ProjectID, ref socket.Ref) error {
 			w.met = append(w.met, push.MeetEvent(p, ref))
 			return nil
@@ -147,18 +138,6 @@ func newWidgetWorld(t *testing.T) *widgetWorld {
 		}})
 	return w
 }
-
-// Post, Close and Active make the world a socket.Poster whose clients are all there.
-func (w *widgetWorld) Post(context.Context, socket.Ref, []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.posts++
-	return nil
-}
-
-func (*widgetWorld) Close(context.Context, socket.Ref) error { return nil }
-
-func (*widgetWorld) Active(context.Context, socket.Ref) (time.Time, error) { return time.Now(), nil }
 
 // call makes a request that must succeed.
 func (w *widgetWorld) call(method, path string, body any) map[string]any {
@@ -242,7 +221,7 @@ func (w *widgetWorld) connect() {
 	w.at = socket.Event{Kind: socket.Connect, Ref: socket.Ref{API: shape.SocketAPI, ID: fmt.Sprint("c", w.made, "=")}, Connected: time.Now(),
 		Header: http.Header{"Origin": {"http://localhost:3000"}}, Address: "192.0.2.1",
 		Query: url.Values{"visitorId": {w.visitor}, "publicKey": {parleytest.Settings().PublicKeys[0]}}}
-	if a := w.sockets(w.t.Context(), w.at); a.Status != http.StatusOK {
+	if a := w.frames(w.t.Context(), w.at); a.Status != http.StatusOK {
 		w.t.Fatalf("connect = %d", a.Status)
 	}
 }
@@ -273,30 +252,9 @@ func (w *widgetWorld) turn(begins bool) (out widgetTurn) {
 	return out
 }
 
-// bells gives the table's changes to the feed, one by one, and does what it asks of
-// push. It returns how many changes of sessions and calls of push these were.
-func (w *widgetWorld) bells() (changes, pushes int) {
-	ring := feed.New(feed.Config{Log: slog.New(slog.DiscardHandler), Bells: []feed.Bell{
-		func(context.Context, feed.Change) error { changes++; return nil },
-		push.PageBell(func(ctx context.Context, e push.Event) error { pushes++; return w.push(ctx, e) })}})
-	for {
-		records, err := w.table.Changes(w.t.Context(), w.seen, 1000)
-		fatal(w.t, err)
-		if len(records) == 0 {
-			return changes, pushes
-		}
-		for _, r := range records {
-			w.seen = r.Seq
-			if failed := ring(w.t.Context(), []feed.Record{{ID: "1", Change: r.Change}}); failed != "" {
-				w.t.Fatal("a bell failed")
-			}
-		}
-	}
-}
-
 // ping is the client's heartbeat.
 func (w *widgetWorld) ping() {
-	a := w.sockets(w.t.Context(), socket.Event{Kind: socket.Message, Ref: w.at.Ref, Connected: w.at.Connected, Address: w.at.Address, Frame: []byte("ping")})
+	a := w.frames(w.t.Context(), socket.Event{Kind: socket.Message, Ref: w.at.Ref, Connected: w.at.Connected, Address: w.at.Address, Frame: []byte("ping")})
 	if string(a.Frame) != "pong" {
 		w.t.Fatalf("ping is answered %q", a.Frame)
 	}
@@ -304,7 +262,7 @@ func (w *widgetWorld) ping() {
 
 // idle is the bill of a client that only pings, of whom it is known that it was
 // welcomed.
-func (w *widgetWorld) idle(d time.Duration) (b hubBill) {
+func (w *widgetWorld) idle(d time.Duration) (b socketBill) {
 	time.Sleep(time.Minute)
 	w.begin()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(pings) {

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -64,10 +63,6 @@ func measureFirstText(t *tier) {
 }
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
-
-func millis(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
-}
 
 // platform is what the function's places share: a model, a table, a secret.
 type platform struct {
@@ -143,12 +138,17 @@ func (p *platform) place(distance time.Duration) *place {
 	return at
 }
 
+// noSockets names the socket API that the chat function is told of, where nobody
+// connects to it.
+const noSockets = `{"console":"https://console.invalid/live"}`
+
 // environment is the function's, as the template sets it.
 func (p *platform) environment(table string) map[string]string {
 	return map[string]string{
 		"PARLEY_TABLE":              p.name,
 		"PARLEY_MASTER_SECRET":      string(p.master),
 		"PARLEY_RESPOND_FUNCTION":   "respond",
+		"PARLEY_SOCKETS":            noSockets,
 		"PARLEY_AGENT":              "openai",
 		"PARLEY_MODEL":              "scripted",
 		"PARLEY_BASE_URL":           p.model,
@@ -196,14 +196,4 @@ func (at *place) turn(v *client, n int, session parley.SessionID) (parley.Sessio
 	r, err := v.read(at.Context(), "POST", "/chat", message, nil)
 	fatal(at, r.whole(err, answer(question(n))))
 	return r.session, r.texts[0].Sub(began)
-}
-
-// samples are durations of the same thing.
-type samples []time.Duration
-
-func (s *samples) add(d time.Duration) { *s = append(*s, d) }
-
-func (s samples) median() time.Duration {
-	sorted := slices.Sorted(slices.Values(s))
-	return sorted[len(sorted)/2]
 }

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,11 +29,6 @@ const (
 	exchanges = 8
 	// liveGoal is how late a frame may be that tells what was stored.
 	liveGoal = 50 * time.Millisecond
-	// quietTime is how long a ping of the console may take, for which nothing is read or
-	// written, and a file of syncedBytes to reach the disk, where nothing else keeps the
-	// machine busy. Each frame waits for one or two commits.
-	quietTime   = liveGoal / 5
-	syncedBytes = 16 << 10
 	// liveTime bounds all of it.
 	liveTime = 2 * time.Minute
 )
@@ -78,25 +71,14 @@ func measureLive(t *tier) {
 }
 
 // late is how late frames were: of a person's messages at the hub, of a visitor's at
-// the console, and what pings and the disk took beside them.
-type late struct{ hub, console, pings, syncs samples }
+// the console.
+type late struct {
+	hub, console samples
+	beside
+}
 
 func (l *late) say(t *tier, name string, took samples) {
-	if max(l.pings.percentile(99), l.syncs.percentile(99)) > quietTime {
-		t.note(name, took.say()+": the machine is too busy to judge")
-		return
-	}
-	t.hold(name, took.say(), "≤ "+millis(liveGoal), took.percentile(99) <= liveGoal)
-}
-
-func (s samples) say() string {
-	return fmt.Sprintf("%s of %d (median %s)", millis(s.percentile(99)), len(s), millis(s.median()))
-}
-
-// percentile returns the sample that so many of a hundred do not exceed.
-func (s samples) percentile(n int) time.Duration {
-	sorted := slices.Sorted(slices.Values(s))
-	return sorted[(len(sorted)*n+99)/100-1]
+	l.judge(t, 99, name, took.say(), "≤ "+millis(liveGoal), took.percentile(99) <= liveGoal)
 }
 
 // dialogue is a conversation of a visitor at the hub with a person at the console.
@@ -143,27 +125,11 @@ func (d *dialogue) talk() error {
 			return fmt.Errorf("a ping: %w", err)
 		}
 		d.pings.add(time.Since(began))
-		if err := d.sync(); err != nil {
+		if err := d.sync(filepath.Join(d.p.Dir, d.name)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// sync times a file on its way to the disk that Parley's table is on.
-func (d *dialogue) sync() error {
-	f, err := os.Create(filepath.Join(d.p.Dir, d.name))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.Write(make([]byte, syncedBytes)); err != nil {
-		return err
-	}
-	began := time.Now()
-	err = f.Sync()
-	d.syncs.add(time.Since(began))
-	return err
 }
 
 // connectHub connects a client of the hub, up to its first ping.

@@ -156,7 +156,11 @@ func (l *Live) typingToPage(ctx context.Context, s *parley.Session, by parley.Au
 		return
 	}
 	if frame := speaker.Typing(typing); frame != nil {
-		if _, err := l.post(ctx, s.Project, s.ID, frame); err != nil && !errors.Is(err, parley.ErrUnattended) {
+		err := l.heard(ctx, s)
+		if err == nil {
+			_, err = l.post(ctx, s.Project, s.ID, frame)
+		}
+		if err != nil && !errors.Is(err, parley.ErrUnattended) {
 			l.Log.WarnContext(ctx, "typing was not told", "error", err)
 		}
 	}

@@ -27,9 +27,12 @@ const (
 // entry, or by the client that comes back.
 type relay struct {
 	teller
-	run  parley.RunID
-	name string // of its reply
-	text strings.Builder
+	session *parley.Session // as it was when the run began
+	run     parley.RunID
+	name    string // of its reply
+	text    strings.Builder
+	// mute says that the visitor may not be told of the reply.
+	mute bool
 	// hold is nil where it has to be read anew, held whether the lease is taken.
 	hold *parley.Hold
 	held bool
@@ -45,11 +48,16 @@ func (l *Live) Run(ref parley.RunRef, session *parley.Session) run.Live {
 	if speaker == nil {
 		return nil
 	}
-	return &relay{teller: l.teller(ref.Project, ref.Session, speaker), run: ref.Run, name: replyName(ref.Run)}
+	return &relay{teller: l.teller(ref.Project, ref.Session, speaker), session: session, run: ref.Run, name: replyName(ref.Run)}
 }
 
 // Begin implements run.Live.
 func (r *relay) Begin(ctx context.Context) {
+	err := r.heard(ctx, r.session)
+	r.log(ctx, err)
+	if r.mute = errors.Is(err, parley.ErrUnattended); r.mute {
+		return
+	}
 	if r.reach(ctx) && r.hold.Free() {
 		r.log(ctx, r.begin(ctx, r.name))
 	}
@@ -91,7 +99,7 @@ func (r *relay) reach(ctx context.Context) bool {
 // before the reply. It reports whether this relay has it. A reply that somebody else has
 // ended may have been told meanwhile, and then is not begun.
 func (r *relay) take(ctx context.Context) bool {
-	if r.held || !r.attended(ctx) {
+	if r.mute || r.held || !r.attended(ctx) {
 		return r.held
 	}
 	for try := 1; !r.held && r.reach(ctx); try++ {

@@ -110,6 +110,9 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
+	if err := t.heard(ctx, s.Session); err != nil {
+		return s.After, t.retried(err)
+	}
 	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = noteOf(t.given, t.told) }()
 	doubted := s.Died && t.doubt(s.Entries)
@@ -133,6 +136,16 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 		delete(t.given, replyName(e.Run)) // it may have ended without a message
 	}
 	return done, nil
+}
+
+// heard returns ErrUnattended of package parley where the session's visitor may be told
+// nothing: for one who was blocked while connected it is as if nobody were there.
+func (l *Live) heard(ctx context.Context, session *parley.Session) error {
+	hears, err := l.Store.Hears(ctx, session)
+	if err == nil && !hears {
+		err = parley.ErrUnattended
+	}
+	return err
 }
 
 // doubt notes what a worker that died may have begun without a note: the first that is

@@ -250,6 +250,16 @@ func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent 
 	return read(ctx, s, consistent, lineKey(p, id), func(item table.Item) (Line, error) { return lineFrom(item, s.clock()) })
 }
 
+// Hears reports whether a session's visitor may be told what happens in it: whoever is
+// blocked may not. Half a read unit.
+func (s *Store) Hears(ctx context.Context, session *Session) (bool, error) {
+	items, err := s.table.Get(ctx, false, visitorKey(session.Project, session.Owner.Visitor))
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return !isBlocked(items[0]), nil
+}
+
 // NoteHeard says up to when the client got what it was given on the connection that a
 // line had when c was attached: it was heard after that. It is written where it says
 // more than is known: not of a client that has said that it ends the connection, nor

@@ -1,6 +1,7 @@
 package chathubtest
 
 import (
+	"crypto/rand"
 	"net/http"
 	"strings"
 	"testing"
@@ -99,24 +100,27 @@ func testAccessOfFrames(t *testing.T, s *suite) {
 		name string
 		// take takes the right away from whoever is connected.
 		take func(t *testing.T, c *client, id parley.SessionID)
-		// ends says that the connection ends with the first frame that does something.
-		ends bool
 	}{
 		{"blocked contact", func(t *testing.T, c *client, id parley.SessionID) {
 			if err := s.Store.BlockContact(t.Context(), c.project.ID, s.contact(t, c.page, "ann"), true); err != nil {
 				t.Fatal(err)
 			}
-		}, true},
+		}},
 		{"blocked visitor", func(t *testing.T, c *client, id parley.SessionID) {
 			if err := s.Store.BlockVisitor(t.Context(), c.project.ID, c.stored(string(id)).Owner.Visitor, true); err != nil {
 				t.Fatal(err)
 			}
-		}, true},
+		}},
 		{"revoked", func(t *testing.T, c *client, id parley.SessionID) {
 			if err := s.Store.RevokeVisitor(t.Context(), c.project.ID, c.stored(string(id)).Owner.Visitor); err != nil {
 				t.Fatal(err)
 			}
-		}, true},
+		}},
+		{"erased contact", func(t *testing.T, c *client, id parley.SessionID) {
+			if err := s.Store.EraseContact(t.Context(), c.operator(), s.contact(t, c.page, "ann")); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
 		t.Run(standing.name, func(t *testing.T) {
 			for name, frame := range frames("Let me in") {
@@ -178,4 +182,140 @@ func testAccessOfFrames(t *testing.T, s *suite) {
 			}
 		})
 	}
+}
+
+// testBlockedHears: who is blocked while connected, alone or as a contact, is told
+// nothing any more of what people write; let in again, it is told what it has missed.
+func testBlockedHears(t *testing.T, s *suite) {
+	for name, block := range map[string]func(c *client, id string, blocked bool) error{
+		"visitor": func(c *client, id string, blocked bool) error {
+			return s.Store.BlockVisitor(t.Context(), c.project.ID, c.stored(id).Owner.Visitor, blocked)
+		},
+		"contact": func(c *client, id string, blocked bool) error {
+			return s.Store.BlockContact(t.Context(), c.project.ID, c.stored(id).Owner.Contact, blocked)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := s.of(t).page(t, nil).connect()
+			id := c.say(fresh("Mine")).ConversationID
+			c.hears(1)
+			c.settles(1)
+			writes := func(text string) {
+				t.Helper()
+				if _, err := s.Store.Reply(t.Context(), c.operator(), ola, parley.ReplyRequest{ID: parley.EntryID(rand.Text()), Session: parley.SessionID(id), Content: text}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := block(c, id, true); err != nil {
+				t.Fatal(err)
+			}
+			writes("Are you there?")
+			time.Sleep(300 * time.Millisecond) // for what must not come
+			c.quiet()
+			if err := block(c, id, false); err != nil {
+				t.Fatal(err)
+			}
+			writes("Welcome back.")
+			if first, second := c.hears(2), c.hears(3); first.final != "Are you there?" || second.final != "Welcome back." {
+				t.Errorf("let in again it hears %q and %q", first.final, second.final)
+			}
+		})
+	}
+}
+
+// testBlockedReply: who is blocked while a reply is written does not hear the end of it,
+// nor anything of the next; let in again, it is told both.
+func testBlockedReply(t *testing.T, s *suite) {
+	c := s.page(t, nil).connect()
+	q, next := fresh("Long"), fresh("Short")
+	said, gates := gated("So far", " so good.")
+	s.Model.Script(q, said)
+	id := c.say(q).ConversationID
+	c.hearsText("So far")
+	c.say(next)
+	visitor := c.stored(id).Owner.Visitor
+	if err := s.Store.BlockVisitor(t.Context(), c.project.ID, visitor, true); err != nil {
+		t.Fatal(err)
+	}
+	close(gates[1])
+	c.eventually("the end of both replies", func() bool { return c.stored(id).Run == nil && len(c.lines(id)) >= 3 })
+	time.Sleep(300 * time.Millisecond) // for what must not come
+	for got := c.ping(); len(got) != 1 || !got[0].is(6); {
+		got = c.frame()
+	}
+	if all := c.messages(); len(all) != 1 || all[0].finished {
+		t.Errorf("it hears %+v", all)
+	}
+	if err := s.Store.BlockVisitor(t.Context(), c.project.ID, visitor, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Store.Reply(t.Context(), c.operator(), ola, parley.ReplyRequest{ID: parley.EntryID(rand.Text()), Session: parley.SessionID(id), Content: "Welcome back."}); err != nil {
+		t.Fatal(err)
+	}
+	c.await("the welcome", func(record) bool {
+		all := c.messages()
+		return len(all) > 0 && all[len(all)-1].final == "Welcome back."
+	})
+	if first := c.messages()[0]; first.final != "So far so good." {
+		t.Errorf("let in again it hears %+v", first)
+	}
+}
+
+// testKeysRemoved: a key or a website that is removed ends no connection that is there.
+func testKeysRemoved(t *testing.T, s *suite) {
+	for name, remove := range map[string]func(p *page) error{
+		"signing key": func(p *page) error { return s.Store.RemoveSigningKey(t.Context(), p.project.ID, "k1") },
+		"public key and website": func(p *page) error {
+			now, err := s.Store.Project(t.Context(), p.project.ID)
+			if err != nil {
+				return err
+			}
+			after := *now
+			after.PublicKeys, after.Origins = []string{"pk_live_" + rand.Text()}, []string{"https://elsewhere.example"}
+			return s.Store.PutProject(t.Context(), after)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := s.of(t).page(t, nil).connect()
+			c.say(fresh("Hello"))
+			c.hears(1)
+			c.settles(1)
+			if err := remove(c.page); err != nil {
+				t.Fatal(err)
+			}
+			c.quiet()
+			c.say(fresh("Still here"))
+			c.hears(2)
+			if got := c.errors(); len(got) > 0 {
+				t.Errorf("errors = %q", got)
+			}
+		})
+	}
+}
+
+// testExpired: a connection that has expired, and of whose end nobody was told, is
+// nobody's: no frame on it does anything, and a call has the client connect anew.
+func testExpired(t *testing.T, s *suite) {
+	all := map[string]*client{}
+	for kind := range frames("") {
+		c := s.page(t, nil).connect()
+		c.say(fresh("Mine"))
+		c.hears(1)
+		c.settles(1)
+		all[kind] = c
+	}
+	s.Pass(t, parley.ConnectionLife)
+	before := withoutConnections(s.standing(t))
+	for kind, frame := range frames("Let me in") {
+		c := all[kind]
+		c.write(frame)
+		got := c.frame()
+		switch does := strings.HasSuffix(kind, "Async"); {
+		case len(got) == 0:
+			t.Errorf("%s is not answered", kind)
+		case does && (!got[0].is(3) || got[0].Error == nil || !got[len(got)-1].is(7) || !got[len(got)-1].AllowReconnect || c.frame() != nil):
+			t.Errorf("%s is answered %+v", kind, got)
+		}
+	}
+	parleytest.Same(t, before, withoutConnections(s.standing(t)))
 }

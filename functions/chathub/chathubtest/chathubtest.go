@@ -51,7 +51,7 @@ type Host struct {
 // Run tests the host, as far as it can do what a test needs. Its tests leave projects of their own behind.
 func Run(t *testing.T, host Host) {
 	s := newSuite(t, host)
-	lacks := map[string]bool{"V18_Panic": host.Break == nil, "V37_Restart": host.Restart == nil, "V38_RelayDies": host.Kill == nil || host.Pass == nil}
+	lacks := map[string]bool{"V18_Panic": host.Break == nil, "V37_Restart": host.Restart == nil, "V38_RelayDies": host.Kill == nil || host.Pass == nil, "AccessOfExpired": host.Pass == nil}
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -105,7 +105,11 @@ func Run(t *testing.T, host Host) {
 		{"BadInput", testBadInput},
 		{"AccessOfNegotiate", testAccessOfNegotiate},
 		{"AccessOfFrames", testAccessOfFrames},
-		{"V38_RelayDies", testRelayDies}, // the last, for it lets time pass
+		{"BlockedHears", testBlockedHears},
+		{"BlockedReply", testBlockedReply},
+		{"KeysRemoved", testKeysRemoved},
+		{"V38_RelayDies", testRelayDies}, // the last two, for they let time pass
+		{"AccessOfExpired", testExpired},
 	} {
 		if lacks[test.name] {
 			continue

@@ -47,6 +47,7 @@ func Run(t *testing.T, host Host) {
 		{"C30Closed", c30}, {"C31Foreign", c31}, {"C32Timeline", c32}, {"C33Private", c33}, {"C34C35List", c34},
 		{"C36C37Rating", c36}, {"C38Uploads", c38}, {"C52Proven", c52}, {"C53Support", c53}, {"C60Sources", c60},
 		{"Section9Conversations", serverConversations}, {"Section9Inbox", serverInbox}, {"Section9Contacts", serverContacts}, {"Section9Access", serverAccess},
+		{"Section9Pages", serverPages}, {"Section9Actors", serverActors}, {"Section9Subjects", serverSubjects},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}

@@ -55,7 +55,7 @@ func RunSockets(t *testing.T, host SocketHost) {
 		{"C39Established", c39}, {"C40AccessOfConnects", c40}, {"C20BlockedWhileConnected", c20s}, {"C41Heartbeat", c41}, {"C42Stop", c42},
 		{"C43C44C45Messages", c44}, {"C33C47C56People", c47}, {"C46BegunByOperator", c46}, {"C48Typing", c48}, {"C49C60Reply", c49},
 		{"C50CatchUp", c50}, {"C51NobodyElses", c51}, {"C52Proven", c52s}, {"C55Unread", c55}, {"C58Welcome", c58s}, {"C59LongFrames", c59},
-		{"AccessOfFrames", accessOfFrames},
+		{"AccessOfFrames", accessOfFrames}, {"AccessOfOwnFrames", accessOfOwnFrames}, {"FramesAfterTheKey", framesAfterTheKey},
 	} {
 		if test.name == "C42Stop" && host.Restart == nil {
 			continue
@@ -174,13 +174,15 @@ func (b *tab) until(what string, so func() bool) {
 	}
 }
 
-// proven has the tab's visitor vouched for as somebody.
-func (b *tab) proven(external string) {
+// proven has the tab's visitor vouched for as somebody, and returns that contact.
+func (b *tab) proven(external string) parley.ContactID {
 	b.t.Helper()
 	c := parley.Caller{Project: b.project, Channel: parley.ChannelCossistant, Bare: true, Visitor: parley.VisitorID(b.visitor)}
-	if _, err := b.Store.Prove(b.t.Context(), c, parley.Identity{External: external}); err != nil {
+	known, err := b.Store.Prove(b.t.Context(), c, parley.Identity{External: external})
+	if err != nil {
 		b.t.Fatal(err)
 	}
+	return known.ID
 }
 
 // rests waits until the tab is told no more for a moment, and returns how much it was

@@ -119,6 +119,11 @@ func testOperatorAccess(t *testing.T, s *suite) {
 			}
 		}
 	}
+	removed := b.staff("ivan", parley.Scopes()...)
+	removed.do(call{method: http.MethodGet, path: "/operator/me"}).is(http.StatusOK)
+	if err := s.Store.RemoveOperator(t.Context(), b.settings().ID, "ivan"); err != nil {
+		t.Fatal(err)
+	}
 	with := func(change func(*browser)) *browser {
 		who := *grace
 		change(&who)
@@ -143,11 +148,18 @@ func testOperatorAccess(t *testing.T, s *suite) {
 		unknown("public key in its header", with(func(who *browser) { who.key, who.token = b.key, "" })),
 		unknown("visitor's token", token(owner.token)),
 		unknown("revoked key", revoked),
+		unknown("removed operator's key", removed),
 		unknown("cut key", token(grace.token[:len(grace.token)-1])),
 		unknown("key of the other kind", token(strings.Replace(grace.token, "sk_live_", "sk_test_", 1))),
 		{"other site", with(func(b *browser) { b.origin = "https://shop.example" }), nil, every, http.StatusForbidden, "origin_refused"},
 		{"operator who is another", grace, map[string]string{api.OperatorHeader: "heidi"}, every, http.StatusForbidden, "operator_unknown"},
 		{"operator who is nobody", b.staff("", parley.Scopes()...), map[string]string{api.OperatorHeader: "nobody"}, every, http.StatusForbidden, "operator_unknown"},
+	}
+	if err := s.Store.PutOperator(t.Context(), s.project(t, nil).settings().ID, parley.Operator{ID: "judy", Name: "Judy"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, who := range map[string]string{"operator who was removed": "ivan", "another project's operator": "judy"} {
+		denied = append(denied, stranger{name, denied[len(denied)-1].who, map[string]string{api.OperatorHeader: who}, every, http.StatusForbidden, "operator_unknown"})
 	}
 	for _, has := range parley.Scopes() {
 		who := with(func(*browser) {})
