@@ -162,3 +162,29 @@ func TestQuestionOfAWait(t *testing.T) {
 		}
 	})
 }
+
+// TestWaysAreFollowed: each way that a project has set follows its sessions, and once
+// more where it reminds; and a follower's name says which it is.
+func TestWaysAreFollowed(t *testing.T) {
+	for _, test := range []struct {
+		settings parley.NotifySettings
+		want     string
+	}{
+		{parley.NotifySettings{}, "[]"},
+		{parley.NotifySettings{RemindMinutes: 5}, "[]"},
+		{parley.NotifySettings{Slack: "s"}, "[notify/slack]"},
+		{parley.NotifySettings{Email: []string{"a@shop.example"}}, "[notify/email]"},
+		{parley.NotifySettings{Slack: "s", Email: []string{"a@shop.example"}, RemindMinutes: 1}, "[notify/slack remind/slack notify/email remind/email]"},
+	} {
+		if got := fmt.Sprint(test.settings.Followers()); got != test.want {
+			t.Errorf("followers of %+v are %s, want %s", test.settings, got, test.want)
+		}
+	}
+	for name, want := range map[parley.Follower]string{"notify/slack": "slack false true", "remind/email": "email true true",
+		"notify/fax": "fax false false", "review": " false false", "hook/slack": "slack false false"} {
+		w, reminds, ok := parley.WayOf(name)
+		if got := fmt.Sprint(w, " ", reminds, ok); got != want {
+			t.Errorf("WayOf(%s) = %s, want %s", name, got, want)
+		}
+	}
+}
