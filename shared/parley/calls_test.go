@@ -148,6 +148,11 @@ var reading = map[string]call{
 		_, err := s.OpenRun(ctx, h.contact, h.session.ID, "m1")
 		return err
 	},
+	"context of a run": func(ctx context.Context, h helped, s *parley.Store) error {
+		c := h.asked()
+		_, err := s.ReadRun(ctx, c.Ref, c.First.Seq)
+		return err
+	},
 	"token": func(ctx context.Context, h helped, s *parley.Store) error { return s.CheckVisitor(ctx, h.contact) },
 	"abouts": func(ctx context.Context, h helped, s *parley.Store) error {
 		_, err := s.Abouts(ctx, []*parley.Session{h.session})
