@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/shared/parley"
+	"parley/shared/parleytest"
 	"parley/shared/table"
 )
 
@@ -255,4 +256,25 @@ func TestRequestIsChecked(t *testing.T) {
 // object is a JSON object of so many bytes.
 func object(bytes int) json.RawMessage {
 	return json.RawMessage(`{"a":"` + strings.Repeat("x", bytes-len(`{"a":""}`)) + `"}`)
+}
+
+// TestOperatorsAreBounded: an operator has an id of few letters and a name of one line.
+func TestOperatorsAreBounded(t *testing.T) {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	onBolt(t, func(s scene) {
+		for name, test := range map[string]struct {
+			operator parley.Operator
+			code     string
+		}{
+			"all there may be": {parley.Operator{ID: parley.OperatorID(x(parley.MaxOperatorIDBytes)), Name: x(parley.MaxNameBytes)}, ""},
+			"a longer id":      {parley.Operator{ID: parley.OperatorID(x(parley.MaxOperatorIDBytes + 1)), Name: "x"}, "invalid_field"},
+			"a longer name":    {parley.Operator{ID: "x", Name: x(parley.MaxNameBytes + 1)}, "too_large"},
+			"no id":            {parley.Operator{Name: "x"}, "invalid_field"},
+			"no name":          {parley.Operator{ID: "x", Name: " "}, "invalid_field"},
+			"a name no UTF-8":  {parley.Operator{ID: "x", Name: "\xff"}, "invalid_field"},
+			"of two lines":     {parley.Operator{ID: "x", Name: "a\nb"}, "invalid_field"},
+		} {
+			s.want(name, s.store.PutOperator(context.Background(), parleytest.Project, test.operator), test.code)
+		}
+	})
 }

@@ -12,13 +12,13 @@ import (
 // TestLongestOfAChannel: what people and agents write is as long as the channel's widget
 // shows.
 func TestLongestOfAChannel(t *testing.T) {
-	for channel, want := range map[parley.Channel][2]int{
-		parley.ChannelNative:  {parley.MaxMessageBytes, 128 << 10},
-		parley.ChannelHissuno: {4096, 128 << 10},
-		parley.ChannelChatHub: {parley.ChannelChatHub.MaxMessageBytes(), 20_000},
+	for channel, want := range map[parley.Channel][3]int{
+		parley.ChannelNative:  {parley.MaxMessageBytes, 128 << 10, 0},
+		parley.ChannelHissuno: {4096, 128 << 10, 0},
+		parley.ChannelChatHub: {parley.ChannelChatHub.MaxMessageBytes(), 20_000, 30_000},
 	} {
-		if got := [2]int{channel.MaxHumanBytes(), channel.MaxReplyBytes()}; got != want {
-			t.Errorf("%s: a person's message has %d bytes and a reply %d, want %v", channel, got[0], got[1], want)
+		if got := [3]int{channel.MaxHumanBytes(), channel.MaxReplyBytes(), channel.MaxJSONBytes()}; got != want {
+			t.Errorf("%s: the longest of a person's, of a reply and in JSON are %v, want %v", channel, got, want)
 		}
 	}
 	onBolt(t, func(s scene) {
