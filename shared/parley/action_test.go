@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,5 +124,105 @@ func TestActionsAndModesAreFew(t *testing.T) {
 		if err := put(change); says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 			t.Errorf("PutProject = %v, want %q", err, says)
 		}
+	}
+}
+
+// TestActionSaysItsName: what people read of an action is its name, or else its id; and
+// its address takes values as one segment of the path each.
+func TestActionSaysItsName(t *testing.T) {
+	a := order()
+	if got := a.Label(); got != "Find an order" {
+		t.Errorf("label = %q", got)
+	}
+	a.Name = ""
+	if got := a.Label(); got != "find_order" {
+		t.Errorf("label without a name = %q", got)
+	}
+	got := parley.FillPath("https://h.example/{shop}/orders/{order}", func(name string) string { return "a/" + name })
+	if want := "https://h.example/a%2Fshop/orders/a%2Forder"; got != want {
+		t.Errorf("FillPath = %q, want %q", got, want)
+	}
+}
+
+// TestOverridesAreOpened: of what a browser brings along, a run gets what an action
+// leaves open, wherever in the request it stands.
+func TestOverridesAreOpened(t *testing.T) {
+	onBolt(t, func(s scene) {
+		p := generous()
+		a := order()
+		a.Values = nil
+		a.URL = "https://api.example.com/{shop}/{shut}/{order}"
+		for _, name := range []string{"shop", "shut"} {
+			for _, in := range []parley.ActionPlace{parley.InHeader, parley.InQuery, parley.InPath, parley.InBody} {
+				v := parley.ActionValue{In: in, Name: name, Open: name == "shop"}
+				if in == parley.InPath {
+					v.Value = json.RawMessage(`"main"`)
+				}
+				a.Values = append(a.Values, v)
+			}
+		}
+		p.Actions = []parley.Action{a}
+		parleytest.Put(s, s.store, p)
+		texts := map[string]string{"shop": "a", "shut": "b", "other": "c"}
+		values := map[string]json.RawMessage{"shop": json.RawMessage(`[1]`), "shut": json.RawMessage(`2`), "other": json.RawMessage(`3`)}
+		r := say("m", "")
+		r.Extras.Overrides = parley.Overrides{Headers: texts, Query: texts, Path: texts, Body: values}
+		sent := s.send(r)
+		got, err := s.store.Extras(t.Context(), sent.Ref, "m")
+		if err != nil {
+			s.Fatal(err)
+		}
+		one := map[string]string{"shop": "a"}
+		want := parley.Overrides{Headers: one, Query: one, Path: one, Body: map[string]json.RawMessage{"shop": json.RawMessage(`[1]`)}}
+		if a, b := fmt.Sprintf("%s", got.Overrides), fmt.Sprintf("%s", want); a != b {
+			s.Errorf("opened are %s, want %s", a, b)
+		}
+	})
+}
+
+// TestOverridesAreBounded: what is brought along for a contact can be sent, or is refused.
+func TestOverridesAreBounded(t *testing.T) {
+	long := strings.Repeat("n", parley.MaxActionNameBytes+1)
+	onBolt(t, func(s scene) {
+		for name, test := range map[string]struct {
+			brought parley.Overrides
+			code    string
+		}{
+			"a header":              {parley.Overrides{Headers: map[string]string{"X-A": "b"}}, ""},
+			"the longest name":      {parley.Overrides{Query: map[string]string{long[1:]: "b"}}, ""},
+			"a longer name":         {parley.Overrides{Query: map[string]string{long: "b"}}, "invalid_field"},
+			"a longer name in body": {parley.Overrides{Body: map[string]json.RawMessage{long: json.RawMessage("1")}}, "invalid_field"},
+			"the longest in body":   {parley.Overrides{Body: map[string]json.RawMessage{long[1:]: json.RawMessage("1")}}, ""},
+			"no JSON":               {parley.Overrides{Body: map[string]json.RawMessage{"a": json.RawMessage("{")}}, "invalid_field"},
+			"no UTF-8":              {parley.Overrides{Query: map[string]string{"a": "\xff"}}, "invalid_field"},
+			"a header of two lines": {parley.Overrides{Headers: map[string]string{"X-A": "b\nc"}}, "invalid_field"},
+			"more than may be":      {parley.Overrides{Query: map[string]string{"a": strings.Repeat("x", parley.MaxOverridesBytes)}}, "too_large"},
+		} {
+			_, _, err := s.store.Vouch(t.Context(), s.operator(), parley.Identity{External: "ann", Overrides: &test.brought})
+			s.want(name, err, test.code)
+		}
+	})
+}
+
+// TestCallsOf: a log's calls are known by what it says of each last, and of one that was
+// begun and not ended nobody knows more.
+func TestCallsOf(t *testing.T) {
+	call := func(id, result, failed string, form *parley.Form) parley.LogEntry {
+		c := &parley.ActionCall{ID: id, Error: failed, Form: form}
+		if result != "" {
+			c.Result = json.RawMessage(result)
+		}
+		return parley.LogEntry{Kind: parley.LogCall, Call: c}
+	}
+	calls := parley.CallsOf([]parley.LogEntry{
+		call("1", "", "", nil), {Kind: parley.LogText, Text: "wait"}, call("2", "", "", nil), call("1", "7", "", nil),
+		call("3", "", "no answer", nil), call("4", "", "", &parley.Form{}), {Kind: parley.LogEnd}})
+	var got []string
+	for _, c := range calls {
+		got = append(got, fmt.Sprintf("%s result %s error %.11s form %v", c.ID, c.Result, c.Error, c.Form != nil))
+	}
+	want := []string{"1 result 7 error  form false", "2 result  error Interrupted form false", "3 result  error no answer form false", "4 result  error  form true"}
+	if !slices.Equal(got, want) {
+		t.Errorf("calls are\n%q, want\n%q", got, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/shared/parley"
+	"parley/shared/parleytest"
 	"parley/shared/table"
 )
 
@@ -186,5 +187,94 @@ func TestRefusedUploadIsGivenBack(t *testing.T) {
 		s.want("another's", grant(s.from("198.51.100.1")), "")
 		s.want("a third's", grant(s.from("198.51.100.1")), "")
 		s.want("the day's fourth", grant(s.from("198.51.100.1")), "uploads_limit")
+	})
+}
+
+// TestRefsAreBounded: what a client says of its attachments is as long as it may be and
+// no longer.
+func TestRefsAreBounded(t *testing.T) {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	onBolt(t, func(s scene) {
+		for name, test := range map[string]struct {
+			ref  parley.Ref
+			code string
+		}{
+			"all there may be": {parley.Ref{ID: x(parley.MaxIDBytes), Name: x(parley.MaxNameBytes), Type: x(parley.MaxIDBytes), Size: 1}, ""},
+			"nothing":          {parley.Ref{}, ""},
+			"a longer id":      {parley.Ref{ID: x(parley.MaxIDBytes + 1)}, "too_large"},
+			"a longer name":    {parley.Ref{Name: x(parley.MaxNameBytes + 1)}, "too_large"},
+			"a longer type":    {parley.Ref{Type: x(parley.MaxIDBytes + 1)}, "too_large"},
+			"no UTF-8":         {parley.Ref{Name: "\xff"}, "invalid_field"},
+			"less than none":   {parley.Ref{Size: -1}, "invalid_field"},
+		} {
+			r := say(parley.EntryID(name), "")
+			r.Refs = map[parley.FileID]parley.Ref{"f": test.ref}
+			_, err := s.store.Send(context.Background(), s.visitor, r)
+			s.want(name, err, test.code)
+		}
+	})
+}
+
+// TestRequestIsChecked: a message asks for one thing.
+func TestRequestIsChecked(t *testing.T) {
+	onBolt(t, func(s scene) {
+		id := s.turn("m").ID
+		for name, test := range map[string]struct {
+			change func(r *parley.SendRequest)
+			code   string
+		}{
+			"a wish of its own":            {func(r *parley.SendRequest) { r.IfBusy = "hurry" }, "invalid_field"},
+			"the longest language":         {func(r *parley.SendRequest) { r.Language = strings.Repeat("x", parley.MaxLanguageBytes) }, ""},
+			"a longer language":            {func(r *parley.SendRequest) { r.Language = strings.Repeat("x", parley.MaxLanguageBytes+1) }, "too_large"},
+			"begins nothing":               {func(r *parley.SendRequest) { r.Begins, r.Session = true, "" }, "invalid_field"},
+			"begins what has begun":        {func(r *parley.SendRequest) { r.Begins, r.Begun = true, true }, "invalid_field"},
+			"begins by a retry":            {func(r *parley.SendRequest) { r.Begins, r.Retry, r.Content = true, "m", "" }, "invalid_field"},
+			"begins under a bad id":        {func(r *parley.SendRequest) { r.Begins, r.Session = true, "a\x00" }, "invalid_field"},
+			"a retry that says something":  {func(r *parley.SendRequest) { r.Retry = "m" }, "invalid_field"},
+			"a retry with a file":          {func(r *parley.SendRequest) { r.Retry, r.Content, r.Attachments = "m", "", []parley.FileID{"f"} }, "invalid_field"},
+			"a retry of no session's":      {func(r *parley.SendRequest) { r.Retry, r.Content, r.Session = "m", "", "" }, "invalid_field"},
+			"nothing":                      {func(r *parley.SendRequest) { r.Content = "" }, "invalid_field"},
+			"left for as long as may be":   {func(r *parley.SendRequest) { r.Leave = parley.MaxLeave }, ""},
+			"left for longer":              {func(r *parley.SendRequest) { r.Leave = parley.MaxLeave + 1 }, "invalid_field"},
+			"left for less than no time":   {func(r *parley.SendRequest) { r.Leave = -1 }, "invalid_field"},
+			"the longest data":             {func(r *parley.SendRequest) { r.Data = object(parley.MaxDataBytes) }, ""},
+			"longer data":                  {func(r *parley.SendRequest) { r.Data = object(parley.MaxDataBytes + 1) }, "too_large"},
+			"data that are no object":      {func(r *parley.SendRequest) { r.Data = json.RawMessage(`[]`) }, "invalid_field"},
+			"a longer title of the page":   {func(r *parley.SendRequest) { r.Page.Title = strings.Repeat("x", parley.MaxPageBytes+1) }, "too_large"},
+			"a longer address of the page": {func(r *parley.SendRequest) { r.Page.URL = strings.Repeat("x", parley.MaxPageBytes+1) }, "too_large"},
+			"a long page":                  {func(r *parley.SendRequest) { r.Page.URL = strings.Repeat("x", parley.MaxPageBytes) }, ""},
+		} {
+			r := say(parley.EntryID("of "+name), id)
+			test.change(&r)
+			_, err := s.store.Send(context.Background(), s.visitor, r)
+			s.want(name, err, test.code)
+			await(time.Second)
+		}
+	})
+}
+
+// object is a JSON object of so many bytes.
+func object(bytes int) json.RawMessage {
+	return json.RawMessage(`{"a":"` + strings.Repeat("x", bytes-len(`{"a":""}`)) + `"}`)
+}
+
+// TestOperatorsAreBounded: an operator has an id of few letters and a name of one line.
+func TestOperatorsAreBounded(t *testing.T) {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	onBolt(t, func(s scene) {
+		for name, test := range map[string]struct {
+			operator parley.Operator
+			code     string
+		}{
+			"all there may be": {parley.Operator{ID: parley.OperatorID(x(parley.MaxOperatorIDBytes)), Name: x(parley.MaxNameBytes)}, ""},
+			"a longer id":      {parley.Operator{ID: parley.OperatorID(x(parley.MaxOperatorIDBytes + 1)), Name: "x"}, "invalid_field"},
+			"a longer name":    {parley.Operator{ID: "x", Name: x(parley.MaxNameBytes + 1)}, "too_large"},
+			"no id":            {parley.Operator{Name: "x"}, "invalid_field"},
+			"no name":          {parley.Operator{ID: "x", Name: " "}, "invalid_field"},
+			"a name no UTF-8":  {parley.Operator{ID: "x", Name: "\xff"}, "invalid_field"},
+			"of two lines":     {parley.Operator{ID: "x", Name: "a\nb"}, "invalid_field"},
+		} {
+			s.want(name, s.store.PutOperator(context.Background(), parleytest.Project, test.operator), test.code)
+		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -401,4 +402,25 @@ func TestRefusedVisitorOfANetwork(t *testing.T) {
 		refuse() // it takes one out of the table, which the process keeps
 		s.unchanged("another too many", func() { refuse(); refuse() })
 	})
+}
+
+// TestBudgetsByDefault: a bound that a project does not set is the documented one, and
+// one that it sets is its own.
+func TestBudgetsByDefault(t *testing.T) {
+	want := parley.Budgets{VisitorTokens: 200_000, AddressTokens: 1_000_000, ProjectTokens: 20_000_000,
+		MessagesPerMinute: 30, IdentifyPerHour: 600, UploadsPerHour: 60,
+		VisitorMessages: 1000, AddressMessages: 10_000, ProjectMessages: 200_000,
+		VisitorBytes: 4 << 20, AddressBytes: 32 << 20, ProjectBytes: 1 << 30,
+		AddressUploads: 1000, AddressUploadBytes: 1 << 30, CallsPerMinute: 600}
+	if got := (parley.Budgets{}).WithDefaults(); got != want {
+		t.Errorf("defaults are %+v, want %+v", got, want)
+	}
+	var own parley.Budgets
+	fields := reflect.ValueOf(&own).Elem()
+	for i := range fields.NumField() {
+		fields.Field(i).SetInt(int64(i + 1))
+	}
+	if got := own.WithDefaults(); got != own {
+		t.Errorf("a project's own are %+v, want %+v", got, own)
+	}
 }

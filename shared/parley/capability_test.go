@@ -199,6 +199,9 @@ func TestBegin(t *testing.T) {
 		if err != nil || session.ID != "chosen" || session.Seq != 0 || session.Owner.External != "their id" || session.Channel != parley.ChannelOpenCX {
 			s.Fatalf("begin = %+v, %v", session, err)
 		}
+		if _, spent := s.outcome(session.ID); spent != 0 {
+			s.Errorf("an empty session cost %d tokens", spent)
+		}
 		s.unchanged("beginning again", func() {
 			if again, err := begin(c, request); err != nil || again.Created != session.Created {
 				s.Errorf("begin again = %+v, %v", again, err)

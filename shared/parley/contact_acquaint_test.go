@@ -2,9 +2,11 @@ package parley_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -334,5 +336,82 @@ func TestGuessableExternalID(t *testing.T) {
 		}
 		_, _, err := s.store.SessionsMatching(context.Background(), stranger, parley.PageRequest{}, parley.SessionFilter{External: "42"})
 		s.want("who is blocked", err, "blocked")
+	})
+}
+
+// TestKeepable: of what a signature says beside an id, what cannot be kept is cut or
+// left out.
+func TestKeepable(t *testing.T) {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	for name, test := range map[string]struct{ said, want parley.Identity }{
+		"all can be kept": {parley.Identity{External: "ann", Email: x(254), Name: x(parley.MaxNameBytes), Picture: x(parley.MaxPageBytes)},
+			parley.Identity{External: "ann", Email: x(254), Name: x(parley.MaxNameBytes), Picture: x(parley.MaxPageBytes)}},
+		"all is too long": {parley.Identity{External: "ann", Email: x(255), Name: x(parley.MaxNameBytes + 1), Picture: x(parley.MaxPageBytes + 1)},
+			parley.Identity{External: "ann", Name: x(parley.MaxNameBytes)}},
+		"blanks for an address": {parley.Identity{External: "ann", Email: " "}, parley.Identity{External: "ann"}},
+	} {
+		if got := test.said.Keepable(); fmt.Sprint(got) != fmt.Sprint(test.want) {
+			t.Errorf("%s: kept is %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+// TestAcquaintIsChecked: who says who they are is turned away for what cannot be kept,
+// and where a project wants a signature for having none.
+func TestAcquaintIsChecked(t *testing.T) {
+	onBolt(t, func(s scene) {
+		acquaint := func(i parley.Identity, proven bool) error {
+			_, err := s.store.Acquaint(context.Background(), parley.AcquaintRequest{Project: parleytest.Project, Channel: parley.ChannelOpenCX, Identity: i, Proven: proven})
+			return err
+		}
+		long := strings.Repeat("x", parley.MaxNameBytes+1)
+		s.want("a name", acquaint(parley.Identity{Name: long[1:]}, false), "")
+		s.want("a longer name", acquaint(parley.Identity{Name: long}, false), "too_large")
+		s.want("metadata", acquaint(parley.Identity{Metadata: map[string]string{"a": strings.Repeat("x", parley.MaxMetadataBytes+1)}}, false), "too_large")
+		s.want("a signature for nobody", acquaint(parley.Identity{Name: "x"}, true), "invalid_field")
+		for name, i := range map[string]parley.Identity{
+			"context":   {External: "ann", Context: json.RawMessage(`[]`)},
+			"overrides": {External: "ann", Overrides: &parley.Overrides{Body: map[string]json.RawMessage{"a": json.RawMessage("{")}}},
+			"an id":     {External: "a\x00"},
+		} {
+			s.want(name, acquaint(i, true), "invalid_field")
+		}
+		p := generous()
+		p.TokenRequired = true
+		parleytest.Put(s, s.store, p)
+		s.store = s.over(s.table)
+		s.want("without a signature", acquaint(parley.Identity{External: "bob"}, false), "identity_required")
+		s.want("with one", acquaint(parley.Identity{External: "bob"}, true), "")
+	})
+}
+
+// TestVouchedWordsReplace: what somebody vouches for replaces what was known, as far as
+// it says anything.
+func TestVouchedWordsReplace(t *testing.T) {
+	onBolt(t, func(s scene) {
+		vouch := func(i parley.Identity) parley.Contact {
+			s.Helper()
+			known, _, err := s.store.Vouch(context.Background(), s.operator(), i)
+			if err != nil {
+				s.Fatal(err)
+			}
+			if known, err = s.store.VouchedContact(context.Background(), s.operator(), known.ID); err != nil {
+				s.Fatal(err)
+			}
+			return known
+		}
+		first := vouch(parley.Identity{External: "ann", Email: "ann@example.com", Name: "Ann", Picture: "https://shop.example/a.png",
+			Metadata: map[string]string{"plan": "gold"}, Context: json.RawMessage(`{"a":1}`), Overrides: &parley.Overrides{Headers: map[string]string{"X-A": "1"}}})
+		if first.Metadata["plan"] != "gold" || string(first.Context) != `{"a":1}` || first.Overrides.Headers["X-A"] != "1" || first.Picture == "" || first.Formerly != "" {
+			s.Errorf("first it is %+v", first)
+		}
+		silent := vouch(parley.Identity{External: "ann"})
+		if fmt.Sprint(silent) != fmt.Sprint(first) {
+			s.Errorf("who is said nothing new of is %+v, want %+v", silent, first)
+		}
+		other := vouch(parley.Identity{External: "ann", Email: "anna@example.com", Metadata: map[string]string{"team": "a"}, Context: json.RawMessage(`{}`), Overrides: &parley.Overrides{}})
+		if other.Metadata["team"] != "a" || len(other.Metadata) != 1 || string(other.Context) != `{}` || !other.Overrides.Empty() || other.Email != "anna@example.com" || other.Formerly != "ann@example.com" || other.Name != "Ann" {
+			s.Errorf("said anew it is %+v", other)
+		}
 	})
 }

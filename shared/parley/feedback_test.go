@@ -159,3 +159,29 @@ func TestRecent(t *testing.T) {
 		}
 	})
 }
+
+// TestFeedbackIsBounded: a visitor says what it thinks within bounds, field by field.
+func TestFeedbackIsBounded(t *testing.T) {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	onBolt(t, func(s scene) {
+		c := s.bare()
+		for name, test := range map[string]struct {
+			given parley.Feedback
+			code  string
+		}{
+			"all there may be":   {parley.Feedback{Score: parley.MaxScore, Comment: x(parley.MaxFeedbackBytes), Topic: x(parley.MaxNameBytes), Trigger: x(parley.MaxNameBytes), Source: x(parley.MaxNameBytes)}, ""},
+			"the least score":    {parley.Feedback{Score: parley.MinScore}, ""},
+			"a lesser score":     {parley.Feedback{Score: parley.MinScore - 1}, "invalid_field"},
+			"a greater score":    {parley.Feedback{Score: parley.MaxScore + 1}, "invalid_field"},
+			"a longer comment":   {parley.Feedback{Score: 3, Comment: x(parley.MaxFeedbackBytes + 1)}, "too_large"},
+			"a longer topic":     {parley.Feedback{Score: 3, Topic: x(parley.MaxNameBytes + 1)}, "too_large"},
+			"a longer trigger":   {parley.Feedback{Score: 3, Trigger: x(parley.MaxNameBytes + 1)}, "too_large"},
+			"a longer source":    {parley.Feedback{Score: 3, Source: x(parley.MaxNameBytes + 1)}, "too_large"},
+			"a comment no UTF-8": {parley.Feedback{Score: 3, Comment: "\xff"}, "invalid_field"},
+			"a session of none":  {parley.Feedback{Score: 3, Session: "nobodys"}, "not_found"},
+		} {
+			_, err := s.store.GiveFeedback(context.Background(), c, test.given)
+			s.want(name, err, test.code)
+		}
+	})
+}

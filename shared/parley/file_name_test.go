@@ -67,6 +67,7 @@ func TestFileNames(t *testing.T) {
 		{"setup.e\u200dxe", "text/plain", refused},
 		{"setup.ln\u212a", "text/plain", refused}, // the Kelvin sign
 		{"setup.exe:notes.txt", "text/plain", refused},
+		{"setup.exe .:notes.txt", "text/plain", refused},
 		{"setup.exe::$DATA", "text/plain", refused},
 		{"invoice\u202efdp.exe", "application/pdf", refused},
 		{"invoice\u202eexe.pdf", "application/pdf", refused},

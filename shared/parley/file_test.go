@@ -449,3 +449,166 @@ func testLooseFile(s scene) {
 	_, err = upload()
 	s.want("where visitors have to be signed in", err, "identity_required")
 }
+
+// TestLazyUpload: a file whose client says nothing when it is there is looked at when it
+// is used first, and may be smaller than was announced.
+func TestLazyUpload(t *testing.T) {
+	const most = 20
+	for name, test := range map[string]struct {
+		file string // "" is not sent
+		code string
+		link string
+	}{
+		"as large as may be": {words(most), "", ""},
+		"smaller":            {"x", "", ""},
+		"larger":             {words(most + 1), "upload_refused", "not_found"},
+		"not there":          {"", "attachment_incomplete", "not_found"},
+		"something else":     {png[:most], "upload_refused", "not_found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBolt(t, func(s scene) {
+				ctx := context.Background()
+				sends := func() parley.FileID {
+					g, err := s.store.GrantPut(ctx, s.visitor, "a.txt", "text/plain", most)
+					if err != nil {
+						s.Fatal(err)
+					}
+					if test.file != "" {
+						if err := s.bucket.Put(ctx, "quarantine/demo/"+string(g.File.ID), "text/plain", []byte(test.file)); err != nil {
+							s.Fatal(err)
+						}
+					}
+					return g.File.ID
+				}
+				linked := sends()
+				_, err := s.link(linked)
+				s.want("its link", err, test.link)
+				attached := sends()
+				sent, err := s.attach("m1", s.visitor, attached)
+				s.want("its message", err, test.code)
+				if test.code != "" {
+					return
+				}
+				if a := sent.Message.Parts[0].Attachment; a == nil || a.Size != int64(len(test.file)) {
+					s.Errorf("attached is %+v, want %d bytes", a, len(test.file))
+				}
+			})
+		})
+	}
+}
+
+// TestFileIsLinkedWhenItIsReady: an announced file leads nowhere before it was completed.
+func TestFileIsLinkedWhenItIsReady(t *testing.T) {
+	onBolt(t, func(s scene) {
+		g := s.grant("a.txt", "text/plain", len(text))
+		s.put(g, text)
+		_, err := s.link(g.File.ID)
+		s.want("before", err, "not_found")
+		s.want("complete", s.complete(g.File.ID), "")
+		_, err = s.link(g.File.ID)
+		s.want("afterwards", err, "")
+	})
+}
+
+// away is a bucket that cannot be reached.
+type away struct{ *parleytest.Bucket }
+
+var errAway = errors.New("no route to the bucket")
+
+func (away) GrantUpload(context.Context, string, string, int64, int64, time.Duration) (parley.UploadGrant, error) {
+	return parley.UploadGrant{}, errAway
+}
+
+func (away) GrantPut(context.Context, string, string, time.Duration) (parley.UploadGrant, error) {
+	return parley.UploadGrant{}, errAway
+}
+
+func (away) Put(context.Context, string, string, []byte) error { return errAway }
+
+func (away) Inspect(context.Context, string) (parley.Object, error) { return parley.Object{}, errAway }
+
+func (away) Link(context.Context, string, time.Duration) (string, error) { return "", errAway }
+
+func (away) Delete(context.Context, ...string) error { return errAway }
+
+// uncopied is one in which nothing can be copied.
+type uncopied struct{ *parleytest.Bucket }
+
+func (uncopied) Copy(context.Context, string, string, string, string, string) error { return errAway }
+
+// TestBucketIsAway: what the bucket could not do is said to be unavailable, and can be
+// asked for again.
+func TestBucketIsAway(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		ready := s.upload("ready.txt")
+		waiting := s.grant("waiting.txt", "text/plain", len(text))
+		s.put(waiting, text)
+		without := parleytest.Store(s, parley.Config{Table: s.table, Bucket: away{s.bucket}})
+		for name, call := range map[string]func() error{
+			"grant": func() error {
+				_, err := without.GrantUpload(ctx, s.visitor, "a.txt", "text/plain", 1)
+				return err
+			},
+			"grant of a put": func() error {
+				_, err := without.GrantPut(ctx, s.visitor, "a.txt", "text/plain", 1)
+				return err
+			},
+			"put": func() error {
+				_, err := without.PutUpload(ctx, s.visitor, "", "a.txt", "text/plain", []byte(text))
+				return err
+			},
+			"complete": func() error {
+				_, err := without.CompleteUpload(ctx, s.visitor, waiting.File.ID)
+				return err
+			},
+			"copy": func() error {
+				_, err := parleytest.Store(s, parley.Config{Table: s.table, Bucket: uncopied{s.bucket}}).CompleteUpload(ctx, s.visitor, waiting.File.ID)
+				return err
+			},
+			"link": func() error {
+				_, err := without.FileLink(ctx, ready, without.FileSecret("demo", ready))
+				return err
+			},
+		} {
+			if err := call(); !is(err, parley.ErrUnavailable) || !is(err, errAway) {
+				s.Errorf("%s = %v, want %v because of %v", name, err, parley.ErrUnavailable, errAway)
+			}
+		}
+		s.want("complete again", s.complete(waiting.File.ID), "")
+	})
+}
+
+// TestFileOfAMessage: a client's own words of a file come back to it, and a file of an
+// operator's is sent by operators once.
+func TestFileOfAMessage(t *testing.T) {
+	onBolt(t, func(s scene) {
+		file := s.upload("a.txt")
+		r := say("m1", "")
+		r.Attachments = []parley.FileID{file}
+		r.Refs = map[parley.FileID]parley.Ref{file: {ID: "own", Name: "mine.txt", Type: "text/plain", Size: 3}}
+		sent := s.send(r)
+		if a := sent.Message.Parts[0].Attachment; a == nil || a.Ref == nil || *a.Ref != r.Refs[file] {
+			s.Errorf("attached is %+v", a)
+		}
+		f, err := s.store.PutUpload(context.Background(), operatorNamed("ola"), "", "b.txt", "text/plain", []byte(text))
+		if err != nil {
+			s.Fatal(err)
+		}
+		reply := parley.ReplyRequest{ID: "r1", Session: sent.Session.ID, Attachments: []parley.FileID{f.ID}}
+		got := s.replies(reply)
+		if len(got.Message.Parts) != 1 || got.Message.Parts[0].Attachment == nil || got.Message.Parts[0].Attachment.Name != "b.txt" {
+			s.Errorf("replied with %+v", got.Message.Parts)
+		}
+		address := func(a parley.Attachment) string { return "https://files.example/" + a.Name }
+		if got := got.Message.Written(address); got != "b.txt: https://files.example/b.txt" {
+			s.Errorf("written as %q", got)
+		}
+		if got := sent.Message.Written(address); got != "question m1\na.txt: https://files.example/a.txt" {
+			s.Errorf("written as %q", got)
+		}
+		reply.ID = "r2"
+		_, err = s.store.Reply(context.Background(), operatorNamed("ola"), ola.Author(), reply)
+		s.want("the same file again", err, "attachment_unknown")
+	})
+}

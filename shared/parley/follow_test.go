@@ -751,3 +751,48 @@ func holdUnits(s scene) {
 		s.reply(s.send(say(parley.EntryID(fmt.Sprint("n", want)), d.way.Session)).Claim, "reply")
 	}
 }
+
+// TestReachOfAReply: whoever reaches a mark knows which reply is still to be told, and
+// whether somebody has the lease.
+func TestReachOfAReply(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		sent := s.send(say("m1", ""))
+		d := s.pusher(sent.Session.ID)
+		reach := func() *parley.Hold {
+			s.Helper()
+			h, err := s.store.Reach(ctx, d.way)
+			if err != nil {
+				s.Fatal(err)
+			}
+			return h
+		}
+		h := reach()
+		if !h.Writes("m1") || h.Writes("other") || !h.Free() || h.Note() != "" || len(h.Entries()) != 1 {
+			s.Errorf("before the reply it writes: %v, another: %v, free: %v, note %q, %d entries", h.Writes("m1"), h.Writes("other"), h.Free(), h.Note(), len(h.Entries()))
+		}
+		if taken, err := h.Take(ctx, "told"); !taken || err != nil {
+			s.Fatalf("taken: %v, %v", taken, err)
+		}
+		if h := reach(); h.Free() || h.Note() != "told" {
+			s.Errorf("with a lease it is free: %v, note %q", h.Free(), h.Note())
+		}
+		if upto, note, free, err := s.store.Followed(ctx, d.way); err != nil || free || note != "told" || upto != 0 {
+			s.Errorf("followed up to %d, note %q, free: %v, %v", upto, note, free, err)
+		}
+		s.reply(sent.Claim, "hi")
+		if h := reach(); h.Writes("m1") {
+			s.Error("a reply that is stored is still written")
+		}
+		all := func(_ context.Context, w parley.Stretch) (parley.Seq, error) {
+			return w.Entries[len(w.Entries)-1].Seq, nil
+		}
+		s.want("follow", h.Follow(ctx, all), "")
+		if h := reach(); len(h.Entries()) != 0 || !h.Free() {
+			s.Errorf("in the end there are %d entries, free: %v", len(h.Entries()), h.Free())
+		}
+		if upto, _, free, err := s.store.Followed(ctx, d.way); err != nil || !free || upto != s.session(sent.Session.ID).Seq {
+			s.Errorf("in the end followed up to %d, free: %v, %v", upto, free, err)
+		}
+	})
+}

@@ -19,6 +19,8 @@ func TestQuietUntil(t *testing.T) {
 	}{
 		{"", "", "", "2026-01-01T00:00:00Z", ""},
 		{"12:00", "12:00", "", "2026-01-01T12:00:00Z", ""},
+		{"", "08:00", "", "2026-01-01T07:00:00Z", ""},
+		{"22:00", "", "", "2026-01-01T23:00:00Z", ""},
 		{"22:00", "08:00", "", "2026-01-01T21:59:59Z", ""},
 		{"22:00", "08:00", "", "2026-01-01T22:00:00Z", "2026-01-02T08:00:00Z"},
 		{"22:00", "08:00", "", "2026-01-31T23:30:00Z", "2026-02-01T08:00:00Z"},
@@ -160,5 +162,55 @@ func TestQuestionOfAWait(t *testing.T) {
 		if err != nil || w.Question != "Is anybody there?" {
 			s.Errorf("ReadWait = %q, %v", w.Question, err)
 		}
+	})
+}
+
+// TestWaysAreFollowed: each way that a project has set follows its sessions, and once
+// more where it reminds; and a follower's name says which it is.
+func TestWaysAreFollowed(t *testing.T) {
+	for _, test := range []struct {
+		settings parley.NotifySettings
+		want     string
+	}{
+		{parley.NotifySettings{}, "[]"},
+		{parley.NotifySettings{RemindMinutes: 5}, "[]"},
+		{parley.NotifySettings{Slack: "s"}, "[notify/slack]"},
+		{parley.NotifySettings{Email: []string{"a@shop.example"}}, "[notify/email]"},
+		{parley.NotifySettings{Slack: "s", Email: []string{"a@shop.example"}, RemindMinutes: 1}, "[notify/slack remind/slack notify/email remind/email]"},
+	} {
+		if got := fmt.Sprint(test.settings.Followers()); got != test.want {
+			t.Errorf("followers of %+v are %s, want %s", test.settings, got, test.want)
+		}
+	}
+	for name, want := range map[parley.Follower]string{"notify/slack": "slack false true", "remind/email": "email true true",
+		"notify/fax": "fax false false", "review": " false false", "hook/slack": "slack false false"} {
+		w, reminds, ok := parley.WayOf(name)
+		if got := fmt.Sprint(w, " ", reminds, ok); got != want {
+			t.Errorf("WayOf(%s) = %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestToldIsOfAWait: what people were told is of one wait and one way, and of a session
+// that is gone nothing is kept.
+func TestToldIsOfAWait(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		id := s.turn("m1").ID
+		told := parley.Told{Wait: 7, Times: 2, At: 5, Failed: 1}
+		s.want("put", s.store.PutTold(ctx, parleytest.Project, id, parley.WaySlack, told), "")
+		for _, test := range []struct {
+			way  parley.Way
+			wait int64
+			want parley.Told
+		}{{parley.WaySlack, 7, told}, {parley.WaySlack, 8, parley.Told{Wait: 8}}, {parley.WayEmail, 7, parley.Told{Wait: 7}}} {
+			if got, err := s.store.Told(ctx, parleytest.Project, id, test.way, test.wait); err != nil || got != test.want {
+				s.Errorf("told by %s of wait %d: %+v, %v, want %+v", test.way, test.wait, got, err, test.want)
+			}
+		}
+		s.want("erase", s.store.Erase(ctx, s.visitor, id), "")
+		s.unchanged("told of what is gone", func() {
+			s.want("it", s.store.PutTold(ctx, parleytest.Project, id, parley.WaySlack, told), "")
+		})
 	})
 }

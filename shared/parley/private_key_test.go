@@ -234,3 +234,44 @@ func TestOperators(t *testing.T) {
 		s.hire(parley.Operator{ID: "7", Name: "Seven"})
 	})
 }
+
+// TestPrivateKeysAreChecked: a key has a name of one line and scopes that there are.
+func TestPrivateKeysAreChecked(t *testing.T) {
+	read := []parley.Scope{parley.ScopeRead}
+	onBolt(t, func(s scene) {
+		for name, test := range map[string]struct {
+			key  parley.PrivateKey
+			code string
+		}{
+			"the longest name":  {parley.PrivateKey{Name: strings.Repeat("x", parley.MaxKeyNameBytes), Scopes: read}, ""},
+			"a longer name":     {parley.PrivateKey{Name: strings.Repeat("x", parley.MaxKeyNameBytes+1), Scopes: read}, "too_large"},
+			"no name":           {parley.PrivateKey{Name: " ", Scopes: read}, "invalid_field"},
+			"two lines":         {parley.PrivateKey{Name: "a\nb", Scopes: read}, "invalid_field"},
+			"no UTF-8":          {parley.PrivateKey{Name: "\xff", Scopes: read}, "invalid_field"},
+			"no scope":          {parley.PrivateKey{Name: "a"}, "invalid_field"},
+			"a scope of no use": {parley.PrivateKey{Name: "a", Scopes: []parley.Scope{parley.ScopeRead, "root"}}, "invalid_field"},
+			"a bad operator":    {parley.PrivateKey{Name: "a", Scopes: read, Operator: "a\x00"}, "invalid_field"},
+		} {
+			_, _, err := s.store.AddPrivateKey(context.Background(), "demo", test.key)
+			s.want(name, err, test.code)
+		}
+	})
+}
+
+// TestPrivateKeyByAnother: a key gives what it has, if it may make keys at all.
+func TestPrivateKeyByAnother(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for name, test := range map[string]struct {
+			has, gives []parley.Scope
+			code       string
+		}{
+			"what it has":            {[]parley.Scope{parley.ScopeManage, parley.ScopeRead}, []parley.Scope{parley.ScopeRead}, ""},
+			"more than it has":       {[]parley.Scope{parley.ScopeManage, parley.ScopeRead}, []parley.Scope{parley.ScopeRead, parley.ScopeReply}, "scope_missing"},
+			"without managing":       {[]parley.Scope{parley.ScopeRead}, []parley.Scope{parley.ScopeRead}, "scope_missing"},
+			"a scope that is no one": {[]parley.Scope{parley.ScopeManage}, []parley.Scope{"root"}, "invalid_field"},
+		} {
+			_, _, err := s.store.AddPrivateKeyBy(context.Background(), parley.PrivateKey{Project: "demo", Scopes: test.has}, parley.PrivateKey{Name: name, Scopes: test.gives})
+			s.want(name, err, test.code)
+		}
+	})
+}

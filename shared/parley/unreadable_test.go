@@ -2,6 +2,8 @@ package parley_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"sync"
 	"testing"
 	"time"
@@ -12,21 +14,25 @@ import (
 )
 
 // faulty is a table of which one read, counted from 1, fails or brings items whose
-// data are damaged.
+// data are damaged, or one write fails.
 type faulty struct {
 	table.Table
 	nth     int
 	damages bool
+	writes  bool // it counts writes, not reads
 
 	mu      sync.Mutex
-	reads   int
+	calls   int
 	damaged bool // it brought one
 }
 
 func (f *faulty) read(items []table.Item, err error) ([]table.Item, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.reads++; f.reads != f.nth || err != nil {
+	if f.writes || err != nil {
+		return items, err
+	}
+	if f.calls++; f.calls != f.nth {
 		return items, err
 	}
 	if !f.damages {
@@ -50,6 +56,19 @@ func (f *faulty) Query(ctx context.Context, q table.Query) (page table.Page, err
 	return page, err
 }
 
+func (f *faulty) Write(ctx context.Context, actions ...table.Action) error {
+	f.mu.Lock()
+	if f.writes {
+		f.calls++
+	}
+	fails := f.writes && f.calls == f.nth
+	f.mu.Unlock()
+	if fails {
+		return table.ErrUnavailable
+	}
+	return f.Table.Write(ctx, actions...)
+}
+
 // helped is what a scene of TestUnreadable has: a contact with two visitors, whose
 // session waits for a person, was reviewed and rated, and has a webhook that was
 // given up.
@@ -63,6 +82,24 @@ type helped struct {
 	secret  string // of a private key
 	file    parley.FileID
 	upto    parley.Seq
+	bare    parley.Caller    // who has said, had kept and opened something
+	opened  parley.SessionID // what it opened
+}
+
+// following is a follower of the session, of which nothing was followed yet.
+func (h helped) following() parley.Following {
+	return parley.Following{Project: parleytest.Project, Session: h.session.ID, Follower: parley.FollowerReview}
+}
+
+// m1 is the run of the session's first message.
+func (h helped) m1() parley.RunRef {
+	return parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"}
+}
+
+// asked is a run that the contact waits for, in a session of its own.
+func (h helped) asked() *parley.Claim {
+	h.Helper()
+	return parleytest.Send(h, h.store, h.contact, say(parley.EntryID(rand.Text()), "")).Claim
 }
 
 func (s scene) helped() helped {
@@ -104,6 +141,20 @@ func (s scene) helped() helped {
 		}
 	}
 	must(s.store.FailHook(ctx, parleytest.Project, parley.FailedHook{Session: h.session.ID, Hook: h.hook, Seq: h.upto, At: time.Now().UnixMilli()}))
+	h.bare, h.opened = s.bare(), "opened"
+	must(s.store.Introduce(ctx, h.bare, parley.Introduction{External: "bea"}))
+	_, err = s.store.Keep(ctx, h.bare, func(json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"a":"b"}`), nil })
+	must(err)
+	must(s.store.Track(ctx, h.bare, parley.Tracking{Language: "en"}))
+	h.opens(h.bare, h.opened, "hello")
+	tab := s.tab("t1=")
+	tab.Caller = h.bare
+	s.connect(tab)
+	console := s.console("c1=")
+	if console.Key, err = s.store.PrivateKeyOf(ctx, h.secret); err != nil {
+		s.Fatal(err)
+	}
+	s.connect(console)
 	return h
 }
 
@@ -116,225 +167,33 @@ func (s scene) sessionOf(c parley.Caller, id parley.SessionID) *parley.Session {
 	return got
 }
 
-// reading are calls that read, by name. Each can be made again after it failed.
-var reading = map[string]func(h helped, s *parley.Store) error{
-	"transcript": func(h helped, s *parley.Store) error {
-		_, _, _, err := s.Transcript(context.Background(), h.contact, h.session.ID, parley.PageRequest{Limit: 10})
-		return err
-	},
-	"news": func(h helped, s *parley.Store) error {
-		_, err := s.Since(context.Background(), h.contact, h.session.ID, 0)
-		return err
-	},
-	"full transcript": func(h helped, s *parley.Store) error {
-		_, err := s.FullTranscript(context.Background(), h.contact, h.session.ID, 1e6)
-		return err
-	},
-	"sessions": func(h helped, s *parley.Store) error {
-		_, _, err := s.Sessions(context.Background(), h.contact, parley.PageRequest{Limit: 10})
-		return err
-	},
-	"sessions with metadata": func(h helped, s *parley.Store) error {
-		_, _, err := s.SessionsMatching(context.Background(), h.contact, parley.PageRequest{Limit: 10},
-			parley.SessionFilter{Metadata: map[string]string{"plan": "gold"}})
-		return err
-	},
-	"inbox": func(h helped, s *parley.Store) error {
-		_, _, err := s.Inbox(context.Background(), h.operator(), parley.InboxRequest{PageRequest: parley.PageRequest{Limit: 10}})
-		return err
-	},
-	"session of the inbox": func(h helped, s *parley.Store) error {
-		_, err := s.ReadSession(context.Background(), h.operator(), h.session.ID, parley.PageRequest{Limit: 10})
-		return err
-	},
-	"by number": func(h helped, s *parley.Store) error {
-		_, err := s.ByNumber(context.Background(), h.operator(), h.session.ID.Number())
-		return err
-	},
-	"ratings": func(h helped, s *parley.Store) error {
-		_, _, err := s.Ratings(context.Background(), h.operator(), parley.PageRequest{Limit: 10})
-		return err
-	},
-	"rating": func(h helped, s *parley.Store) error {
-		_, err := s.Rating(context.Background(), h.contact, h.session.ID)
-		return err
-	},
-	"totals": func(h helped, s *parley.Store) error {
-		_, err := s.Totals(context.Background(), parleytest.Project, time.Now())
-		return err
-	},
-	"figures": func(h helped, s *parley.Store) error {
-		_, err := s.Figures(context.Background(), h.operator(), time.Now(), time.Now())
-		return err
-	},
-	"reviews": func(h helped, s *parley.Store) error {
-		_, err := s.Reviews(context.Background(), h.operator(), h.session.ID)
-		return err
-	},
-	"what was said": func(h helped, s *parley.Store) error {
-		_, err := s.Said(context.Background(), parleytest.Project, h.session.ID, h.upto, 10)
-		return err
-	},
-	"marks": func(h helped, s *parley.Store) error {
-		_, err := s.Marks(context.Background(), h.contact, h.session.ID)
-		return err
-	},
-	"operators": func(h helped, s *parley.Store) error {
-		_, err := s.Operators(context.Background(), parleytest.Project)
-		return err
-	},
-	"operator": func(h helped, s *parley.Store) error {
-		_, err := s.PeekOperator(context.Background(), parleytest.Project, "op")
-		return err
-	},
-	"private keys": func(h helped, s *parley.Store) error {
-		_, err := s.PrivateKeys(context.Background(), parleytest.Project)
-		return err
-	},
-	"private key": func(h helped, s *parley.Store) error {
-		_, err := s.PrivateKeyOf(context.Background(), h.secret)
-		return err
-	},
-	"sweep": func(h helped, s *parley.Store) error {
-		swept, err := s.Sweep(context.Background(), parley.SweepHelp{Revive: nothingToRevive,
-			Wake: func(context.Context, parley.Following) error { return nil }})
-		if swept.Failed > 0 { // and is done again
-			err = parley.ErrUnavailable
-		}
-		return err
-	},
-	"mail that is due": func(h helped, s *parley.Store) error {
-		h.session.Unmet = 1
-		_, err := s.MailDue(context.Background(), parley.Stretch{Session: h.session, Entries: []parley.Entry{
-			{Seq: h.upto, Author: human("Ola"), Text: "Here I am."}}})
-		return err
-	},
-	"link of a file": func(h helped, s *parley.Store) error {
-		_, err := s.FileLink(context.Background(), h.file, s.FileSecret(parleytest.Project, h.file))
-		return err
-	},
-	"settings": func(h helped, s *parley.Store) error {
-		_, err := s.Settings(context.Background(), parleytest.Project)
-		return err
-	},
-	"webhooks that were given up": func(h helped, s *parley.Store) error {
-		_, _, err := s.FailedHooks(context.Background(), h.operator(), h.hook, parley.PageRequest{Limit: 10})
-		return err
-	},
-	"state of a webhook": func(h helped, s *parley.Store) error {
-		_, err := s.HookState(context.Background(), parleytest.Project, h.session.ID, h.hook)
-		return err
-	},
-	"contact": func(h helped, s *parley.Store) error {
-		_, err := s.ContactOf(context.Background(), h.contact)
-		return err
-	},
-	"vouched": func(h helped, s *parley.Store) error {
-		_, err := s.Vouched(context.Background(), h.session)
-		return err
-	},
-	"told": func(h helped, s *parley.Store) error {
-		_, err := s.Told(context.Background(), parleytest.Project, h.session.ID, parley.WaySlack, 1)
-		return err
-	},
-	"log of a run": func(h helped, s *parley.Store) error {
-		_, err := s.ReadLog(context.Background(), parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"}, 0, true)
-		return err
-	},
-	"place of a run": func(h helped, s *parley.Store) error {
-		_, _, err := s.RunPlace(context.Background(), parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"})
-		return err
-	},
-	"outcome": func(h helped, s *parley.Store) error {
-		_, err := s.Outcome(context.Background(), parley.RunRef{Project: parleytest.Project, Session: h.session.ID, Run: "m1"}, 0)
-		return err
-	},
-	"run": func(h helped, s *parley.Store) error {
-		_, err := s.OpenRun(context.Background(), h.contact, h.session.ID, "m1")
-		return err
-	},
-	"token": func(h helped, s *parley.Store) error { return s.CheckVisitor(context.Background(), h.contact) },
-}
-
-// dataless are calls that read items whose data they have no use for.
-var dataless = map[string]bool{"full transcript": true, "state of a webhook": true}
-
-// changing are calls that write after they have read.
-var changing = map[string]func(h helped, s *parley.Store) error{
-	"block": func(h helped, s *parley.Store) error {
-		return s.BlockContact(context.Background(), parleytest.Project, h.id, true)
-	},
-	"send": func(h helped, s *parley.Store) error {
-		r := say("m9", h.session.ID)
-		r.Attachments = []parley.FileID{h.file}
-		_, err := s.Send(context.Background(), h.contact, r)
-		return err
-	},
-	"vote": func(h helped, s *parley.Store) error {
-		_, err := s.Vote(context.Background(), h.contact, h.session.ID, h.answer, parley.VoteUp)
-		return err
-	},
-	"reply": func(h helped, s *parley.Store) error {
-		_, err := s.Reply(context.Background(), h.operator(), human("Ola"), parley.ReplyRequest{ID: "r1", Session: h.session.ID, Content: "Here I am."})
-		return err
-	},
-	"hand back": func(h helped, s *parley.Store) error {
-		return s.HandBack(context.Background(), h.operator(), h.session.ID, human("Ola"))
-	},
-	"archive": func(h helped, s *parley.Store) error {
-		return s.Archive(context.Background(), h.operator(), h.session.ID, true)
-	},
-	"resolve": func(h helped, s *parley.Store) error {
-		return s.Resolve(context.Background(), h.contact, h.session.ID, human("me"))
-	},
-	"attributes": func(h helped, s *parley.Store) error {
-		return s.SetAttributes(context.Background(), h.operator(), h.session.ID, map[string]string{"plan": "gold"})
-	},
-	"mark": func(h helped, s *parley.Store) error {
-		_, err := s.MoveMark(context.Background(), h.contact, h.session.ID, parley.MarkSeen, h.upto)
-		return err
-	},
-	"link of a mail": func(h helped, s *parley.Store) error {
-		_, err := s.PutLink(context.Background(), h.session, h.upto)
-		return err
-	},
-	"replay": func(h helped, s *parley.Store) error {
-		return s.ReplayHook(context.Background(), h.operator(), h.hook, h.session.ID, h.upto)
-	},
-	"rate": func(h helped, s *parley.Store) error {
-		_, err := s.Rate(context.Background(), h.contact, h.session.ID, 2, "")
-		return err
-	},
-	"remove an operator": func(h helped, s *parley.Store) error {
-		return s.RemoveOperator(context.Background(), parleytest.Project, "op")
-	},
-}
-
 // TestUnreadable: a call of which a read fails says that, whichever read it is, and
 // so does one that meets a damaged item: what could not be read is not taken for
 // what is not there.
 func TestUnreadable(t *testing.T) {
 	for _, kind := range []struct {
 		name    string
-		calls   map[string]func(helped, *parley.Store) error
+		calls   map[string]call
 		damages bool
-	}{{"reading", reading, false}, {"changing", changing, false}, {"damaged", reading, true}} {
-		t.Run(kind.name, func(t *testing.T) {
-			for name, call := range kind.calls {
-				if kind.damages && dataless[name] {
-					continue
-				}
+	}{{"reading", reading, false}, {"changing", changing, false}, {"damaged", reading, true}, {"damaged before a change", changing, true}} {
+		for name, do := range kind.calls {
+			if kind.damages && undamaged[name] {
+				continue
+			}
+			t.Run(kind.name+"/"+name, func(t *testing.T) {
 				onBolt(t, func(s scene) {
 					h := s.helped()
 					for n := 1; ; n++ {
 						tbl := &faulty{Table: s.table, nth: n, damages: kind.damages}
-						err := call(h, s.over(tbl))
+						err := do(context.Background(), h, s.over(tbl))
 						switch {
-						case tbl.reads < n: // all is well
+						case tbl.calls < n: // all is well
 							s.want(name, err, "")
-							if n == 1 {
+							if n == 1 && kind.name == "reading" {
 								s.Errorf("%s reads nothing", name)
 							}
+							return
+						case err == nil && !kind.damages && done.reads[name] == n:
 							return
 						case kind.damages && tbl.damaged && (err == nil || is(err, parley.ErrNotFound)):
 							s.Errorf("%s with damage in read %d = %v", name, n, err)
@@ -343,7 +202,36 @@ func TestUnreadable(t *testing.T) {
 						}
 					}
 				})
-			}
+			})
+		}
+	}
+}
+
+// TestUnwritable: a call of which a write fails says that, whichever write it is, and
+// can be made again: what was not stored is not taken for what was.
+func TestUnwritable(t *testing.T) {
+	for name, do := range changing {
+		t.Run(name, func(t *testing.T) {
+			onBolt(t, func(s scene) {
+				h := s.helped()
+				for n := 1; ; n++ {
+					tbl := &faulty{Table: s.table, nth: n, writes: true}
+					err := do(context.Background(), h, s.over(tbl))
+					if tbl.calls < n { // all is well
+						s.want(name, err, "")
+						if n == 1 {
+							s.Errorf("%s writes nothing", name)
+						}
+						return
+					}
+					if err == nil && done.writes[name] == n {
+						return
+					}
+					if !is(err, parley.ErrUnavailable) {
+						s.Errorf("%s without write %d = %v, want %v", name, n, err, parley.ErrUnavailable)
+					}
+				}
+			})
 		})
 	}
 }

@@ -436,3 +436,31 @@ func TestKept(t *testing.T) {
 		s.want("a native visitor's", err, "not_found")
 	})
 }
+
+// TestPageSince: a visitor is on a page since it came there, however often it says so.
+func TestPageSince(t *testing.T) {
+	onBolt(t, func(s scene) {
+		c := s.bare()
+		at := func(page string) int64 {
+			s.Helper()
+			before := s.profile(c).Tracking
+			s.want("track", s.store.Track(context.Background(), c, parley.Tracking{Page: json.RawMessage(`{"url":"https://shop.example/` + page + `"}`)}), "")
+			got := s.profile(c).Tracking
+			if moved := got.Where() != before.Where(); moved != (got.Updated == time.Now().UnixMilli()) {
+				s.Errorf("on %s it was updated at %d, moved: %v", page, got.Updated, moved)
+			}
+			return got.Since
+		}
+		for _, page := range []string{"a", "b", "a"} {
+			await(time.Minute)
+			now := time.Now().UnixMilli()
+			if got := at(page); got != now {
+				s.Errorf("on %s since %d, want %d", page, got, now)
+			}
+			await(time.Minute)
+			if got := at(page); got != now {
+				s.Errorf("still on %s since %d, want %d", page, got, now)
+			}
+		}
+	})
+}
