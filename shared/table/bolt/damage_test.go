@@ -9,8 +9,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -235,6 +238,17 @@ func TestWrongContents(t *testing.T) {
 			b := tx.Bucket([]byte("expiry"))
 			return b.Delete(first(b))
 		},
+		"an item of no index that cannot be read": func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte("items")).Put(bolt.ItemKey(table.Key{PK: "p", SK: "t"}), []byte{0xFF})
+		},
+		"an entry in the place of another": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(table.Owner))
+			return errors.Join(b.Delete(first(b)), b.Put([]byte("x"), nil))
+		},
+		"a time to live in the place of another": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("expiry"))
+			return errors.Join(b.Delete(first(b)), b.Put([]byte("x"), nil))
+		},
 		"an entry of no item":  func(tx *bbolt.Tx) error { return tx.Bucket([]byte(table.Work)).Put([]byte("x"), nil) },
 		"a bucket that is not": func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("expiry")) },
 	} {
@@ -260,6 +274,103 @@ func TestWrongContents(t *testing.T) {
 		if change == nil && err != nil || change != nil && (!errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path)) {
 			t.Errorf("%s: New = %v", name, err)
 		}
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+		if err != nil {
+			t.Fatalf("%s: the file stays locked: %v", name, err)
+		}
+		db.Close()
+	}
+}
+
+// overwrite writes something else over the bytes that begin so, wherever a file has them.
+func overwrite(t *testing.T, path string, old, new []byte) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found := 0
+	for at := 0; ; found++ {
+		next := bytes.Index(content[at:], old)
+		if next < 0 {
+			break
+		}
+		if _, err := f.WriteAt(new, int64(at+next)); err != nil {
+			t.Fatal(err)
+		}
+		at += next + len(old)
+	}
+	if found == 0 {
+		t.Fatalf("the file has no %q", old)
+	}
+}
+
+// TestUnreadableWhileOpen: whoever comes by an item, or a change, that cannot be read
+// is told so with the file's path, and so is who looks for what is over.
+func TestUnreadableWhileOpen(t *testing.T) {
+	it := item("p", "s")
+	it[table.ExpiresAt] = time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Unix() // a minute after a bubble's beginning
+	key, stored := bolt.ItemKey(it.Key()), bolt.AppendItem(nil, it)
+	ofItem := func(t *testing.T, path string) {
+		overwrite(t, path, slices.Concat(key, stored), append(bytes.Clone(key), 0xFF))
+	}
+	ofChange := func(t *testing.T, path string) { // it has no old item
+		overwrite(t, path, slices.Concat([]byte{0}, stored), []byte{0, 0xFF})
+	}
+	ofExpiry := func(t *testing.T, path string) {
+		at := bolt.AppendTime(nil, it.Int(table.ExpiresAt))
+		overwrite(t, path, slices.Concat(at, key), append(bytes.Clone(at), 0xFF))
+	}
+	sleeps := func(context.Context, *bolt.Table) error { time.Sleep(2 * time.Minute); return nil }
+	for _, test := range []struct {
+		name   string
+		damage func(t *testing.T, path string)
+		do     func(ctx context.Context, tbl *bolt.Table) error
+	}{
+		{"get", ofItem, func(ctx context.Context, tbl *bolt.Table) error { _, err := tbl.Get(ctx, true, it.Key()); return err }},
+		{"query", ofItem, func(ctx context.Context, tbl *bolt.Table) error {
+			_, err := tbl.Query(ctx, table.Query{Partition: "p", Limit: 1})
+			return err
+		}},
+		{"write", ofItem, func(ctx context.Context, tbl *bolt.Table) error { return tbl.Write(ctx, table.Delete(it.Key())) }},
+		{"changes", ofChange, func(ctx context.Context, tbl *bolt.Table) error { _, err := tbl.Changes(ctx, 0, 1); return err }},
+		{"follow", ofChange, func(ctx context.Context, tbl *bolt.Table) error {
+			return tbl.Follow(ctx, func(context.Context, bolt.Record, func()) error { return nil })
+		}},
+		{"the sweep of an item", ofItem, sleeps},
+		{"the sweep of a time to live", ofExpiry, sleeps},
+		{"the sweep of a change", ofChange, sleeps},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "table")
+				var told []error
+				for _, damaged := range []func(error){func(err error) { told = append(told, err) }, nil} {
+					os.Remove(path)
+					tbl, err := bolt.New(bolt.Config{Path: path, NoSync: true, Damaged: damaged})
+					if err != nil {
+						t.Fatal(err)
+					}
+					write(t, tbl, table.Put(it))
+					test.damage(t, path)
+					if err := test.do(t.Context(), tbl); err != nil && (!errors.Is(err, table.ErrUnavailable) || !errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path)) {
+						t.Errorf("%s = %v, want one that says that %s is damaged", test.name, err, path)
+					}
+					if _, err := tbl.Get(t.Context(), true, table.Key{PK: "p", SK: "other"}); !errors.Is(err, boltfile.ErrDamaged) {
+						t.Errorf("Get of another = %v, want %v", err, boltfile.ErrDamaged)
+					}
+					tbl.Close()
+				}
+				if len(told) != 1 || !strings.Contains(told[0].Error(), path) {
+					t.Errorf("told %v, want the damage of %s once", told, path)
+				}
+			})
+		})
 	}
 }
 
