@@ -404,3 +404,129 @@ func TestChangesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// asBucket makes an entry of an open file one that bbolt refuses to write over: it
+// marks the key, wherever a page of its own has it, as that of a bucket.
+func asBucket(t *testing.T, path string, key []byte) {
+	t.Helper()
+	const leaf, pageHeader, element = 2, 16, 16 // as in boltfile
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	order, found := binary.NativeEndian, 0
+	for page := 0; page < len(content); page += pageSize {
+		if order.Uint16(content[page+8:]) != leaf {
+			continue
+		}
+		for n := range int(order.Uint16(content[page+10:])) {
+			at := page + pageHeader + n*element
+			from, length := at+int(order.Uint32(content[at+4:])), int(order.Uint32(content[at+8:]))
+			if !bytes.Equal(content[from:from+length], key) {
+				continue
+			}
+			found++
+			if _, err := f.WriteAt(order.AppendUint32(nil, 1), int64(at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Fatalf("no page of the file has the key %.20q", key)
+	}
+}
+
+// TestStepThatTheFileRefuses: where the file does not take one step of a write, or of
+// the sweep, nothing of it is stored, and whoever waits for it is told so.
+func TestStepThatTheFileRefuses(t *testing.T) {
+	if os.Getpagesize() != pageSize {
+		t.Skip("damages pages of 4096 bytes")
+	}
+	// Its keys are long, so that no bucket is small enough to be within another's page.
+	it := item(strings.Repeat("p", 600), strings.Repeat("s", 600))
+	it["op"], it["os"], it["wp"], it["ws"] = "o", "1", "w", "1"
+	it[table.ExpiresAt] = time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Unix() // a minute after a bubble's beginning
+	changed := it.Clone()
+	changed["os"] = "2"
+	number := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	expiry := append(bolt.AppendTime(nil, it.Int(table.ExpiresAt)), bolt.ItemKey(it.Key())...)
+	writing := func(a table.Action) func(ctx context.Context, tbl *bolt.Table) error {
+		return func(ctx context.Context, tbl *bolt.Table) error { return tbl.Write(ctx, a) }
+	}
+	for name, test := range map[string]struct {
+		key []byte
+		do  func(ctx context.Context, tbl *bolt.Table) error
+	}{
+		"a put's item":          {bolt.ItemKey(it.Key()), writing(table.Put(changed))},
+		"a deletion's owner":    {bolt.EntryKey(table.Owner, it), writing(table.Delete(it.Key()))},
+		"a deletion's work":     {bolt.EntryKey(table.Work, it), writing(table.Delete(it.Key()))},
+		"a deletion's expiry":   {expiry, writing(table.Delete(it.Key()))},
+		"the change of a write": {number(2), writing(table.Delete(it.Key()))},
+		"the sweep": {expiry, func(context.Context, *bolt.Table) error {
+			time.Sleep(2 * time.Minute)
+			return table.ErrNotDone
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "table")
+				tbl := open(t, path)
+				write(t, tbl, table.Put(it))
+				if err := tbl.Close(); err != nil {
+					t.Fatal(err)
+				}
+				db, err := bbolt.Open(path, 0o600, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(db.Update(func(tx *bbolt.Tx) error { // a change where the next one is to be
+					b := tx.Bucket([]byte("changes"))
+					return b.Put(number(2), b.Get(number(1)))
+				}), db.Close()); err != nil {
+					t.Fatal(err)
+				}
+				tbl = open(t, path)
+				asBucket(t, path, test.key)
+				if err := test.do(t.Context(), tbl); !errors.Is(err, table.ErrNotDone) {
+					t.Errorf("%s = %v, want %v", name, err, table.ErrNotDone)
+				}
+				for _, x := range []table.Index{table.Owner, table.Work} {
+					partition, sort := x.Keys()
+					page, err := tbl.Query(t.Context(), table.Query{Index: x, Partition: it.String(partition), Limit: 10})
+					if err != nil || len(page.Items) != 1 || page.Items[0].String(sort) != "1" {
+						t.Errorf("the index %s has %v, %v, want what was there before", x, page.Items, err)
+					}
+				}
+				if name != "a put's item" {
+					write(t, tbl, table.Check(it.Key(), table.Exists()))
+				}
+			})
+		})
+	}
+}
+
+// TestDoneThatIsNotRemoved: Follow tells of what it could not remove, which comes again.
+func TestDoneThatIsNotRemoved(t *testing.T) {
+	if os.Getpagesize() != pageSize {
+		t.Skip("damages pages of 4096 bytes")
+	}
+	path := filepath.Join(t.TempDir(), "table")
+	tbl := open(t, path)
+	it := item("p", "s")
+	it["text"] = strings.Repeat("text ", 1000)
+	write(t, tbl, table.Put(it))
+	stop := errors.New("stop")
+	err := tbl.Follow(t.Context(), func(_ context.Context, r bolt.Record, done func()) error {
+		asBucket(t, path, binary.BigEndian.AppendUint64(nil, r.Seq))
+		done()
+		return stop
+	})
+	if !errors.Is(err, stop) || !errors.Is(err, table.ErrNotDone) {
+		t.Errorf("Follow = %v, want %v and %v", err, stop, table.ErrNotDone)
+	}
+}

@@ -86,6 +86,29 @@ func TestRestartKeepsItemsIndexesAndFeed(t *testing.T) {
 	}
 }
 
+// TestPartitionsOfAnyLength: whatever the length of its name, a partition is read to its
+// end and no further.
+func TestPartitionsOfAnyLength(t *testing.T) {
+	const longest = 70
+	tbl := open(t, filepath.Join(t.TempDir(), "table"))
+	for n := 1; n <= longest; n++ {
+		it := item(strings.Repeat("p", n), "s")
+		it["op"], it["os"] = strings.Repeat("o", n), "1"
+		write(t, tbl, table.Put(it))
+	}
+	for n := 1; n <= longest; n++ {
+		for x, letter := range map[table.Index]string{table.Primary: "p", table.Owner: "o"} {
+			for _, descending := range []bool{false, true} {
+				q := table.Query{Index: x, Partition: strings.Repeat(letter, n), Limit: 10, Descending: descending}
+				page, err := tbl.Query(context.Background(), q)
+				if err != nil || len(page.Items) != 1 || len(page.Items[0].String(table.PK)) != n || page.Next != nil {
+					t.Errorf("%+v finds %v, %v", q, page, err)
+				}
+			}
+		}
+	}
+}
+
 func TestClosedTable(t *testing.T) {
 	ctx := context.Background()
 	tbl := open(t, filepath.Join(t.TempDir(), "table"))
