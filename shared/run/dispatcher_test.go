@@ -1,9 +1,11 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +78,52 @@ func TestDispatcher(t *testing.T) {
 			t.Error("an engine without an agent was made")
 		}
 	})
+}
+
+// TestDefaults: what Config says of its zero values.
+func TestDefaults(t *testing.T) {
+	e := newEngine(t, parleytest.Store(t, parley.Config{}), agenttest.New(agenttest.Always()))
+	ms := time.Millisecond
+	for name, test := range map[string]struct{ got, want time.Duration }{
+		"Flush of the first text": {e.Flush(0), 200 * ms}, "Flush within a second": {e.Flush(time.Second - 1), 200 * ms}, "Flush later": {e.Flush(time.Second), 400 * ms},
+		"Beat": {e.Beat, 2000 * ms}, "Lease": {e.Lease, parley.Lease}, "PollMin": {e.PollMin, 100 * ms}, "PollMax": {e.PollMax, 500 * ms}, "MaxRun": {e.MaxRun, 100_000 * ms},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s is %v, want %v", name, test.got, test.want)
+		}
+	}
+	own, err := run.NewDispatcher(run.Config{Store: e.Store, Respond: e.Config.Respond, Flush: func(time.Duration) time.Duration { return 1 },
+		Beat: 2, Lease: 3, PollMin: 4, PollMax: 5, MaxRun: 6})
+	if err != nil || own.Flush(0) != 1 || own.Beat != 2 || own.Lease != 3 || own.PollMin != 4 || own.PollMax != 5 || own.MaxRun != 6 {
+		t.Errorf("what is set becomes %+v, %v", own, err)
+	}
+}
+
+// TestAskIsLogged: a responder that cannot be reached is an entry of the log, and where
+// there is no run nobody is asked.
+func TestAskIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	var asked []parley.RunRef
+	var fails error
+	d, err := run.NewDispatcher(run.Config{Store: parleytest.Store(t, parley.Config{}), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Respond: func(_ context.Context, ref parley.RunRef) error {
+			asked = append(asked, ref)
+			return fails
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := parley.RunRef{Project: "demo", Session: "s", Run: "r"}
+	d.Ask(t.Context(), parley.RunRef{Project: "demo"})
+	d.Ask(t.Context(), ref)
+	if len(asked) != 1 || asked[0] != ref || log.Len() > 0 {
+		t.Errorf("asked for %v, logged %s", asked, &log)
+	}
+	fails = errors.New("throttled")
+	d.Ask(t.Context(), ref)
+	if len(asked) != 2 || !strings.Contains(log.String(), "responder not reached") || !strings.Contains(log.String(), "throttled") {
+		t.Errorf("asked for %v, logged %s", asked, &log)
+	}
 }
 
 var errGone = errors.New("gone")

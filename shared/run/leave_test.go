@@ -3,6 +3,10 @@ package run_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +17,7 @@ import (
 	"parley/shared/parleytest"
 	"parley/shared/run"
 	"parley/shared/table"
+	"parley/shared/table/fault"
 	"parley/shared/table/meter"
 )
 
@@ -65,6 +70,87 @@ func TestRunIsLeftToReader(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestResponderWhoCannotWait: a responder whose time is up while it leaves a run to a
+// reader, or that cannot read the log, says so and has taken nothing.
+func TestResponderWhoCannotWait(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		send := func(id parley.EntryID) parley.RunRef {
+			return parleytest.Send(s, s.store, s.visitor, parley.SendRequest{ID: id, Channel: parley.ChannelHissuno, Content: string(id), Leave: time.Second}).Ref
+		}
+		ref := send("late")
+		ctx, cancel := context.WithTimeout(s.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := s.engine.Respond(ctx, ref); err != context.DeadlineExceeded {
+			s.Errorf("Respond = %v, want %v", err, context.DeadlineExceeded)
+		}
+		refs := []parley.RunRef{ref}
+		for call := 1; call <= 2; call++ { // at its coming, and when it has waited
+			refs = append(refs, send(parley.EntryID(fmt.Sprint("unreadable ", call))))
+			p := fault.NewNetwork(fault.NetworkConfig{Table: s.table}).Process(fault.Config{Plan: map[int]fault.Kind{call: fault.Unreadable}})
+			_, e := s.process(p)
+			if err := e.Respond(s.Context(), refs[call]); !errors.Is(err, parley.ErrUnavailable) {
+				s.Errorf("Respond that cannot read at call %d = %v", call, err)
+			}
+		}
+		s.calls()
+		for _, ref := range refs {
+			log, err := s.store.ReadLog(s.Context(), ref, 0, true)
+			if err != nil || len(log) != 1 {
+				s.Errorf("the log of %s is %+v, %v", ref.Run, log, err)
+			}
+		}
+	})
+}
+
+// TestLosersGiveBack: of two responders who are asked for a run at once one generates
+// it, and the other keeps none of the tokens that it has set aside.
+func TestLosersGiveBack(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		const each = 4000 // what a run sets aside
+		p := busySettings()
+		p.Budgets.ProjectTokens = 3 * each
+		parleytest.Put(s, s.store, p)
+		s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: "a reply"}, agenttest.Step{Result: &agent.Result{Usage: agent.Usage{Input: each}}}))
+		_, e := s.process(distant{s.table})
+		for _, id := range []parley.EntryID{"first", "second"} {
+			q := question(string(id), "")
+			q.Claim = false
+			ref := parleytest.Send(s, s.store, s.visitor, q).Ref
+			var both sync.WaitGroup
+			for range 2 {
+				both.Go(func() {
+					if err := e.Respond(s.Context(), ref); err != nil {
+						s.Errorf("respond to %s: %v", id, err)
+					}
+				})
+			}
+			both.Wait()
+		}
+		if got := s.askVia(e, question("third", "")); got.err != nil || got.end.Status != parley.StatusDone {
+			s.Errorf("the third of three: %+v, %v", got.end, got.err)
+		}
+		s.calls("first", "second", "third")
+	})
+}
+
+// TestSpentForResponders: what is spent is spent for a run that a responder takes, too.
+func TestSpentForResponders(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		p := busySettings()
+		p.Budgets.ProjectTokens = 1
+		parleytest.Put(s, s.store, p)
+		ref := s.neverAsked(question(plainly, ""))
+		if err := s.engine.Respond(s.Context(), ref); err != nil {
+			s.Fatal(err)
+		}
+		out, err := s.store.Outcome(s.Context(), ref, 1)
+		if err != nil || out.Status != parley.StatusFailed || !strings.Contains(out.Text, "limit") {
+			s.Errorf("the outcome is %+v, %v", out, err)
+		}
+		s.calls()
+	})
 }
 
 // distant is a table at the other end of a network, so that calls of one wave overlap.

@@ -176,6 +176,18 @@ func TestARepliesCallsAreStored(t *testing.T) {
 	})
 }
 
+// TestACallIsMadeAtOnce: an action does not wait for the runner's next beat.
+func TestACallIsMadeAtOnce(t *testing.T) {
+	inShop(t, func(s *shop) {
+		s.says[find] = []agenttest.Step{{Delay: 300 * time.Millisecond}, calling("find_order", `{"order":"7"}`), calling("find_order", `{"order":"8"}`), {Delta: "It is sent."}}
+		began := time.Now()
+		got := s.ask(s.engine, question(find, ""))
+		if took := time.Since(began); got.err != nil || len(s.asked) != 2 || took > 400*time.Millisecond {
+			s.Errorf("told %+v after %v, the host was asked %d times", got, took, len(s.asked))
+		}
+	})
+}
+
 func TestABeatGoesOnWhileAToolRuns(t *testing.T) {
 	inShop(t, func(s *shop) {
 		s.says[find] = []agenttest.Step{calling("find_order", `{"order":"7"}`), {Delta: "It is sent."}}

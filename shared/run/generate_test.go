@@ -1,0 +1,153 @@
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/shared/agent"
+	"parley/shared/agent/agenttest"
+	"parley/shared/parley"
+	"parley/shared/parleytest"
+	"parley/shared/run"
+	"parley/shared/table"
+)
+
+// failing is a table of which transactions fail for a while.
+type failing struct {
+	table.Table
+	from, until time.Time
+	err         error
+}
+
+func (f failing) Write(ctx context.Context, actions ...table.Action) error {
+	if now := time.Now(); len(actions) > 1 && !now.Before(f.from) && now.Before(f.until) {
+		return f.err
+	}
+	return f.Table.Write(ctx, actions...)
+}
+
+// TestEndOutlivesAnOutage: a reply that is written while the table takes no end of it is
+// stored as soon as it does, and where that takes too long, what was said by then is.
+func TestEndOutlivesAnOutage(t *testing.T) {
+	for name, test := range map[string]struct {
+		outage time.Duration
+		err    error
+		status parley.RunStatus
+	}{
+		"short":                {5 * time.Second, table.ErrNotDone, parley.StatusDone},
+		"short, nobody knows":  {5 * time.Second, table.ErrUnknown, parley.StatusDone},
+		"longer than anything": {time.Minute, table.ErrNotDone, parley.StatusIncomplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStageOfBolt(t, func(s stage) {
+				began := time.Now()
+				outage := failing{s.table, began.Add(9500 * time.Millisecond), began.Add(9500*time.Millisecond + test.outage), test.err}
+				_, e := s.process(outage)
+				got := s.askVia(e, question(slowly, ""))
+				if got.err != nil || got.end == nil || got.end.Status != test.status || got.end.Entry.Text != got.text || !strings.HasPrefix(answer(slowly), got.text) {
+					s.Fatalf("told %q, %+v, %v", got.text, got.end, got.err)
+				}
+				if over := time.Since(outage.until); over < 0 || over > parley.Lease+time.Second {
+					s.Errorf("it ends %v after the outage", over)
+				}
+				if (got.text == answer(slowly)) != (test.status == parley.StatusDone) {
+					s.Errorf("%s: told %q", got.end.Status, got.text)
+				}
+				s.calls(slowly)
+				s.quiet(got.sent.Session.ID)
+			})
+		})
+	}
+}
+
+// TestUnexpectedErrorIsLogged: a reply that cannot be stored for a reason that nobody
+// expects is an error in the log, once.
+func TestUnexpectedErrorIsLogged(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		var log bytes.Buffer
+		odd := errors.New("odd")
+		store := parleytest.Store(t, parley.Config{Table: failing{s.table, time.Now().Add(time.Second), time.Now().Add(time.Hour), odd}})
+		e, err := run.New(run.Config{Store: store, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Agent: func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return counted{s}, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.askVia(e, question(plainly, "")); !errors.Is(got.err, odd) {
+			t.Errorf("told %+v", got)
+		}
+		if got := log.String(); strings.Count(got, "level=ERROR msg=run ") != 1 || !strings.Contains(got, "odd") {
+			t.Errorf("logged %s", got)
+		}
+	})
+}
+
+// TestTimeToStore: a model that falls silent is left in time for what it said to be
+// stored before the process ends, and no later than a reply may take.
+func TestTimeToStore(t *testing.T) {
+	for name, test := range map[string]struct{ deadline, maxRun, took time.Duration }{
+		"the process's time": {20 * time.Second, 0, 18 * time.Second},
+		"the reply's time":   {20 * time.Second, 5 * time.Second, 5 * time.Second},
+		"no deadline":        {0, 0, 100 * time.Second},
+	} {
+		for said, status := range map[string]parley.RunStatus{"Half": parley.StatusIncomplete, "": parley.StatusFailed} {
+			t.Run(name+" after "+said, func(t *testing.T) {
+				onStageOfBolt(t, func(s stage) {
+					s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: said}, agenttest.Step{Delay: time.Hour}))
+					config := s.engine.Config
+					config.MaxRun = test.maxRun
+					config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return s.script, nil }
+					e, err := run.New(config)
+					if err != nil {
+						t.Fatal(err)
+					}
+					ctx := s.Context()
+					if test.deadline > 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, test.deadline)
+						defer cancel()
+					}
+					began := time.Now()
+					text, end, _, err := ask(ctx, e, s.visitor, question("m", ""))
+					if took := time.Since(began); err != nil || end == nil || end.Status != status || end.Entry.Text != text || took != test.took {
+						t.Errorf("after %v told %q, %+v, %v, want it to end as %s after %v", took, text, end, err, status, test.took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSentencesForSilentEnds: where a model says how its reply ends and nothing else, the
+// visitor reads a sentence of the project's.
+func TestSentencesForSilentEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		step agenttest.Step
+		key  string
+	}{
+		"handover":           {agenttest.Step{Result: &agent.Result{Handover: true}}, parley.TextHandingOver},
+		"handover by a call": {calling("call_us", `{}`), parley.TextHandingOver},
+		"goodbye":            {agenttest.Step{Result: &agent.Result{Goodbye: true}}, parley.TextGoodbye},
+		"solved":             {agenttest.Step{Result: &agent.Result{LikelyResolved: true}}, parley.TextSolved},
+		"more than one":      {agenttest.Step{Result: &agent.Result{Goodbye: true, LikelyResolved: true}}, parley.TextGoodbye},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inShop(t, func(s *shop) {
+				s.says["m"] = []agenttest.Step{test.step}
+				p, err := s.store.Project(s.Context(), parleytest.Project)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := p.Say(test.key, "")
+				got := s.ask(s.engine, question("m", ""))
+				if got.err != nil || got.text != want || want == "" || got.end.Status != parley.StatusDone || got.end.Entry.Text != want || got.end.Entry.Author.Kind != parley.AuthorAI {
+					t.Errorf("told %q, %+v, %v, want %q", got.text, got.end, got.err, want)
+				}
+			})
+		})
+	}
+}
