@@ -70,25 +70,35 @@ func TestExtrasAreToldAgain(t *testing.T) {
 // TestModelIsToldAllOrNotAsked: whichever read of a responder fails, the model is told what
 // came along with the message and what is known of who sent it, or it is not asked.
 func TestModelIsToldAllOrNotAsked(t *testing.T) {
+	for _, many := range []int{1, 6} { // one after another
+		modelIsToldAll(t, many)
+	}
+}
+
+func modelIsToldAll(t *testing.T, many int) {
 	for call, more := 1, true; more && !t.Failed(); call++ {
 		onStageOfBolt(t, func(s stage) {
 			s.visitor = parleytest.Contact(s, s.store, s.visitor, "ann")
 			q := question("m", "")
 			q.Claim, q.Extras = false, parley.Extras{Prompt: "The cart is empty.", Context: []byte(`{"cart":0}`)}
 			ref := parleytest.Send(s, s.store, s.visitor, q).Ref
-			p := fault.NewNetwork(fault.NetworkConfig{Table: s.table}).Process(fault.Config{Plan: map[int]fault.Kind{call: fault.Unreadable}})
+			plan := map[int]fault.Kind{}
+			for n := range many {
+				plan[call+n] = fault.Unreadable
+			}
+			p := fault.NewNetwork(fault.NetworkConfig{Table: s.table}).Process(fault.Config{Plan: plan})
 			_, e := s.process(p)
 			err := e.Respond(s.Context(), ref)
 			more = p.Calls() >= call
 			asked := s.script.Record()
 			if err != nil && (!errors.Is(err, parley.ErrUnavailable) || len(asked) > 0) {
-				s.Errorf("call %d unreadable: Respond = %v, and the model was asked %+v", call, err, asked)
+				s.Errorf("calls from %d on unreadable: Respond = %v, and the model was asked %+v", call, err, asked)
 			}
 			if err != nil {
 				return
 			}
 			if len(asked) != 1 || asked[0].Conversation.Context != `{"cart":0}` || asked[0].Conversation.Turns[0].Text != "m\n\n(The page adds: The cart is empty.)" {
-				s.Errorf("call %d unreadable: the model is asked %+v", call, asked)
+				s.Errorf("calls from %d on unreadable: the model is asked %+v", call, asked)
 			}
 			s.quiet(ref.Session)
 		})

@@ -83,7 +83,91 @@ func TestUnexpectedErrorIsLogged(t *testing.T) {
 		if got := log.String(); strings.Count(got, "level=ERROR msg=run ") != 1 || !strings.Contains(got, "odd") {
 			t.Errorf("logged %s", got)
 		}
+		log.Reset()
+		if err := e.Respond(s.Context(), s.neverAsked(question("second", ""))); !errors.Is(err, odd) {
+			t.Errorf("Respond = %v, want %v", err, odd)
+		}
+		e.Ask(s.Context(), s.neverAsked(question("third", "")))
+		time.Sleep(time.Minute)
+		if got := log.String(); strings.Count(got, "level=ERROR msg=run ") != 2 || strings.Count(got, "level=ERROR msg=respond ") != 1 {
+			t.Errorf("logged %s", got)
+		}
 	})
+}
+
+// TestAnsweredRunIsNoError: nothing is wrong where a run that was asked for is answered.
+func TestAnsweredRunIsNoError(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		var log bytes.Buffer
+		config := s.engine.Config
+		config.Log, config.Respond = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), nil
+		config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return counted{s}, nil }
+		e, err := run.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Ask(s.Context(), s.neverAsked(question(plainly, "")))
+		time.Sleep(time.Minute)
+		if s.calls(plainly); log.Len() > 0 {
+			t.Errorf("logged %s", &log)
+		}
+	})
+}
+
+// TestAgentThatCannotBeMade: the visitor reads an apology where there is no agent to ask.
+func TestAgentThatCannotBeMade(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		config := s.engine.Config
+		config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+			return nil, errors.New("no such model")
+		}
+		e, err := run.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := s.store.Project(s.Context(), parleytest.Project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.askVia(e, question("m", ""))
+		if got.err != nil || got.end.Status != parley.StatusFailed || got.text != p.Say(parley.TextApology, "") || got.end.Entry.Reason != "no such model" {
+			t.Errorf("told %q, %+v, %v", got.text, got.end, got.err)
+		}
+	})
+}
+
+// TestUnexpectedErrorIsTold: so is whoever comes by a run that has died and cannot end it.
+func TestUnexpectedErrorIsTold(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		odd := errors.New("odd")
+		dead := s.dies(question(slowly, ""), 2)
+		q := question(plainly, dead.Session)
+		q.Claim = false
+		queued := parleytest.Send(s, s.store, s.visitor, q).Ref
+		time.Sleep(parley.Lease)
+		_, e := s.process(failing{s.table, time.Now(), time.Now().Add(time.Hour), odd})
+		for name, do := range map[string]func() error{
+			"a reader of it":         func() error { return e.Stream(s.Context(), dead, 0, nil, func(run.Event) error { return nil }) },
+			"a reader who waits":     func() error { return e.Stream(s.Context(), queued, 0, nil, func(run.Event) error { return nil }) },
+			"a responder":            func() error { return e.Respond(s.Context(), dead) },
+			"who looks after it":     func() error { return e.Revive(s.Context(), dead) },
+			"who reads its session":  func() error { return s.reviveIn(e, dead.Session) },
+			"who reads it elsewhere": func() error { _, _, err := e.Wait(s.Context(), dead, time.Minute, run.Stay{}); return err },
+		} {
+			if err := do(); !errors.Is(err, odd) {
+				s.Errorf("%s is told %v, want %v", name, err, odd)
+			}
+		}
+	})
+}
+
+func (s stage) reviveIn(e *run.Engine, id parley.SessionID) error {
+	session, err := s.store.Session(s.Context(), s.visitor, id)
+	if err != nil {
+		return err
+	}
+	_, err = e.ReviveIn(s.Context(), session)
+	return err
 }
 
 // TestTimeToStore: a model that falls silent is left in time for what it said to be

@@ -72,6 +72,70 @@ func TestRunIsLeftToReader(t *testing.T) {
 	}
 }
 
+// TestRunIsLeftToResponder: a reader leaves a run to the responder that was asked for it,
+// and takes it when none has come for a moment; one who has little time left asks again.
+func TestRunIsLeftToResponder(t *testing.T) {
+	for name, test := range map[string]struct {
+		comes    time.Duration // the responder; 0 is never
+		deadline time.Duration // of the reader; 0 is none
+		began    time.Duration // 0 is not by the reader
+		asked    bool
+	}{
+		"it comes":          {300 * time.Millisecond, 0, 0, false},
+		"it does not":       {0, 0, 500 * time.Millisecond, false},
+		"enough time":       {0, 31 * time.Second, 500 * time.Millisecond, false},
+		"hardly enough":     {0, 30*time.Second + time.Millisecond, 500 * time.Millisecond, false},
+		"not enough":        {0, 30 * time.Second, 0, true},
+		"too little by far": {0, 10 * time.Second, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStageOfBolt(t, func(s stage) {
+				ref := s.neverAsked(question(plainly, ""))
+				sent := time.Now()
+				var began time.Duration // by the reader
+				var asked []parley.RunRef
+				config := s.engine.Config
+				config.Respond = func(_ context.Context, ref parley.RunRef) error {
+					asked = append(asked, ref)
+					return nil
+				}
+				config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+					began = time.Since(sent)
+					return s.script, nil
+				}
+				reader, err := run.New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if test.comes > 0 {
+					time.AfterFunc(test.comes, func() {
+						if err := s.engine.Respond(context.Background(), ref); err != nil {
+							s.Error(err)
+						}
+					})
+				}
+				ctx := s.Context()
+				if test.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.deadline)
+					defer cancel()
+				}
+				err = reader.Stream(ctx, ref, 0, nil, func(run.Event) error { return nil })
+				if test.asked != (err == context.DeadlineExceeded) || err != nil && !test.asked {
+					s.Errorf("Stream = %v", err)
+				}
+				// It polls: the first that finds a silence of PollMax.
+				if late := began - test.began; (began == 0) != (test.began == 0) || late < 0 || late > reader.PollMax {
+					s.Errorf("the reader began after %v, want %v", began, test.began)
+				}
+				if len(asked) > 0 != test.asked || test.asked && asked[0] != ref {
+					s.Errorf("the reader asked for %v", asked)
+				}
+			})
+		})
+	}
+}
+
 // TestResponderWhoCannotWait: a responder whose time is up while it leaves a run to a
 // reader, or that cannot read the log, says so and has taken nothing.
 func TestResponderWhoCannotWait(t *testing.T) {

@@ -84,6 +84,29 @@ func TestReplyLine(t *testing.T) {
 	}
 }
 
+// TestFailureLevels: a failure that somebody has to mend is an error in the log, and any
+// other a warning.
+func TestFailureLevels(t *testing.T) {
+	for err, level := range map[error]string{agent.ErrProvider: "ERROR", agent.ErrCut: "WARN", agent.ErrThrottled: "WARN"} {
+		onStageOfBolt(t, func(s stage) {
+			var log bytes.Buffer
+			config := s.engine.Config
+			config.Log = slog.New(slog.NewTextHandler(&log, nil))
+			config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+				return agenttest.New(agenttest.Always(agenttest.Step{Err: fmt.Errorf("call: %w", err)})), nil
+			}
+			e, engineErr := run.New(config)
+			if engineErr != nil {
+				t.Fatal(engineErr)
+			}
+			s.askVia(e, question("m", ""))
+			if got := log.String(); strings.Count(got, "level="+level+" msg=\"reply failed\"") != 1 || strings.Count(got, "reply failed") != 1 {
+				t.Errorf("of %v is logged %s", err, got)
+			}
+		})
+	}
+}
+
 // TestBudgetLine: a reply that a budget did not let begin counts as such.
 func TestBudgetLine(t *testing.T) {
 	store := parleytest.Store(t, parley.Config{})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"parley/shared/boltfile"
 	"parley/shared/table"
@@ -240,6 +241,10 @@ func TestWrongContents(t *testing.T) {
 		},
 		"an item of no index that cannot be read": func(tx *bbolt.Tx) error {
 			return tx.Bucket([]byte("items")).Put(bolt.ItemKey(table.Key{PK: "p", SK: "t"}), []byte{0xFF})
+		},
+		"a bucket among the items": func(tx *bbolt.Tx) error {
+			_, err := tx.Bucket([]byte("items")).CreateBucket(bolt.ItemKey(table.Key{PK: "p", SK: "t"}))
+			return err
 		},
 		"an entry in the place of another": func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte(table.Owner))
@@ -469,7 +474,7 @@ func TestStepThatTheFileRefuses(t *testing.T) {
 		"the change of a write": {number(2), writing(table.Delete(it.Key()))},
 		"the sweep": {expiry, func(context.Context, *bolt.Table) error {
 			time.Sleep(2 * time.Minute)
-			return table.ErrNotDone
+			return errors.Join(table.ErrNotDone, berrors.ErrIncompatibleValue) // which it tells nobody
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -492,8 +497,8 @@ func TestStepThatTheFileRefuses(t *testing.T) {
 				}
 				tbl = open(t, path)
 				asBucket(t, path, test.key)
-				if err := test.do(t.Context(), tbl); !errors.Is(err, table.ErrNotDone) {
-					t.Errorf("%s = %v, want %v", name, err, table.ErrNotDone)
+				if err := test.do(t.Context(), tbl); !errors.Is(err, table.ErrNotDone) || !errors.Is(err, berrors.ErrIncompatibleValue) {
+					t.Errorf("%s = %v, want %v and %v", name, err, table.ErrNotDone, berrors.ErrIncompatibleValue)
 				}
 				for _, x := range []table.Index{table.Owner, table.Work} {
 					partition, sort := x.Keys()
@@ -510,23 +515,29 @@ func TestStepThatTheFileRefuses(t *testing.T) {
 	}
 }
 
-// TestDoneThatIsNotRemoved: Follow tells of what it could not remove, which comes again.
+// TestDoneThatIsNotRemoved: Follow ends with the error of a removal that failed, be it
+// while it goes on or at its end.
 func TestDoneThatIsNotRemoved(t *testing.T) {
 	if os.Getpagesize() != pageSize {
 		t.Skip("damages pages of 4096 bytes")
 	}
-	path := filepath.Join(t.TempDir(), "table")
-	tbl := open(t, path)
-	it := item("p", "s")
-	it["text"] = strings.Repeat("text ", 1000)
-	write(t, tbl, table.Put(it))
-	stop := errors.New("stop")
-	err := tbl.Follow(t.Context(), func(_ context.Context, r bolt.Record, done func()) error {
-		asBucket(t, path, binary.BigEndian.AppendUint64(nil, r.Seq))
-		done()
-		return stop
-	})
-	if !errors.Is(err, stop) || !errors.Is(err, table.ErrNotDone) {
-		t.Errorf("Follow = %v, want %v and %v", err, stop, table.ErrNotDone)
+	for _, end := range []error{nil, errors.New("reader failed")} {
+		synctest.Test(t, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "table")
+			tbl := open(t, path)
+			it := item("p", "s")
+			it["text"] = strings.Repeat("text ", 1000)
+			write(t, tbl, table.Put(it))
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			err := tbl.Follow(ctx, func(_ context.Context, r bolt.Record, done func()) error {
+				asBucket(t, path, binary.BigEndian.AppendUint64(nil, r.Seq))
+				done()
+				return end
+			})
+			if !errors.Is(err, table.ErrNotDone) || end != nil && !errors.Is(err, end) || ctx.Err() != nil {
+				t.Errorf("Follow of a reader who returns %v = %v, want %v", end, err, table.ErrNotDone)
+			}
+		})
 	}
 }

@@ -107,6 +107,11 @@ func TestBrokenItem(t *testing.T) {
 			}
 		}
 	}
+	stored := bolt.AppendItem(nil, table.Item{"pk": "p", "sk": "s", "z": true})
+	stored[len(stored)-1] = 'x'
+	if got, _, err := bolt.DecodeItem(stored); err == nil {
+		t.Errorf("a value of no type = %v", got)
+	}
 	if got, _, err := bolt.DecodeItem(append([]byte{1}, bytes.Repeat([]byte{0xFF}, 11)...)); err == nil {
 		t.Errorf("an item of too many attributes = %v", got)
 	}
