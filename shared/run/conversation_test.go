@@ -193,30 +193,38 @@ func TestWhatAgentsSee(t *testing.T) {
 	}
 }
 
-// TestEarlierCallsAreTold: what came of calls before is told as it stands, and what
-// stands in a note is not.
-func TestEarlierCallsAreTold(t *testing.T) {
-	inShop(t, func(s *shop) {
-		s.says["call"] = []agenttest.Step{calling("refund", `{"order":"7"}`), {Delta: "Please send it."}}
-		got := s.ask(s.engine, question("call", ""))
-		if got.err != nil {
-			t.Fatal(got.err)
-		}
-		var call *parley.ActionCall
-		for _, part := range got.end.Entry.Parts {
-			if part.Action != nil {
-				call = part.Action
-			}
-		}
-		form := parley.FormRequest{Session: got.sent.Session.ID, Message: got.end.Entry.ID, Call: call.ID, Arguments: []byte(`{"order":"7"}`)}
-		if _, err := s.store.SubmitForm(s.Context(), s.visitor, form); err != nil { // and its process dies
-			t.Fatal(err)
-		}
-		s.says["and now"] = agenttest.Say("I do not know.")
-		s.ask(s.engine, question("and now", got.sent.Session.ID))
-		want := agent.Outcome{Text: "The visitor has sent the form; what came of it is not known.", Failed: true}
-		if earlier := s.script.Record()[1].Conversation.Earlier; len(earlier) != 1 || earlier[0].Outcome != want || earlier[0].ID != call.ID {
-			t.Errorf("the next turn is told of %+v", earlier)
-		}
-	})
+// TestEarlierFormsAreTold: what came of a form that was sent is told as far as it is known.
+func TestEarlierFormsAreTold(t *testing.T) {
+	for name, test := range map[string]struct {
+		send func(s *shop, form parley.FormRequest) error
+		want agent.Outcome
+	}{
+		"it was carried out": {func(s *shop, form parley.FormRequest) error {
+			_, err := s.engine.Submit(s.Context(), s.visitor, form)
+			return err
+		}, agent.Outcome{Text: `{"status":200,"body":{"state":"sent"}}`}},
+		"its process has died": {func(s *shop, form parley.FormRequest) error {
+			_, err := s.store.SubmitForm(s.Context(), s.visitor, form)
+			return err
+		}, agent.Outcome{Text: "The visitor has sent the form; what came of it is not known.", Failed: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inShop(t, func(s *shop) {
+				s.says["call"] = []agenttest.Step{calling("refund", `{"order":"7"}`)}
+				got := s.ask(s.engine, question("call", ""))
+				if got.err != nil {
+					t.Fatal(got.err)
+				}
+				form := parley.FormRequest{Session: got.sent.Session.ID, Message: got.end.Entry.ID, Call: got.end.Entry.Parts[0].Action.ID, Arguments: []byte(`{"order":"7"}`)}
+				if err := test.send(s, form); err != nil {
+					t.Fatal(err)
+				}
+				s.says["and now"] = agenttest.Say("All right.")
+				s.ask(s.engine, question("and now", form.Session))
+				if earlier := s.script.Record()[1].Conversation.Earlier; len(earlier) != 1 || earlier[0].Outcome != test.want || earlier[0].ID != form.Call {
+					t.Errorf("the next turn is told of %+v, want %+v", earlier, test.want)
+				}
+			})
+		})
+	}
 }

@@ -205,6 +205,26 @@ func TestReaderWaitsForTheTable(t *testing.T) {
 	})
 }
 
+// TestWaitOfWhoLeaves: the time that a reader may wait is over without an error; that it
+// has left is one.
+func TestWaitOfWhoLeaves(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		ref := s.begun()
+		ctx, cancel := context.WithCancel(s.Context())
+		time.AfterFunc(200*time.Millisecond, cancel)
+		if text, end, err := s.engine.Wait(ctx, ref, time.Second, run.Stay{}); err != context.Canceled || end != nil || text == "" {
+			s.Errorf("Wait of who leaves = %q, %+v, %v", text, end, err)
+		}
+		if text, end, err := s.engine.Wait(s.Context(), ref, 200*time.Millisecond, run.Stay{}); err != nil || end != nil || text == "" {
+			s.Errorf("Wait for a moment = %q, %+v, %v", text, end, err)
+		}
+		if text, end, err := s.engine.Wait(s.Context(), ref, time.Minute, run.Stay{}); err != nil || end == nil || text != answer(plainly) {
+			s.Errorf("Wait = %q, %+v, %v", text, end, err)
+		}
+		time.Sleep(time.Minute) // its runner has to settle what it spent
+	})
+}
+
 // TestTextWithItsEnd: of a text that was stored together with the run's end a reader is
 // told so, wherever it reads, and of no other.
 func TestTextWithItsEnd(t *testing.T) {
@@ -229,6 +249,15 @@ func TestTextWithItsEnd(t *testing.T) {
 			if len(with) != 3 || with[0] != "" || with[1] != "" || with[2] != parley.StatusDone {
 				t.Errorf("the texts come with %q, of a runner's reader %v", with, c != nil)
 			}
+		}
+		time.Sleep(25 * time.Hour) // the log expires
+		if err := e.Stream(s.Context(), sent.Ref, 0, nil, func(ev run.Event) error {
+			if ev.Text != "" && (ev.Text != "One, two, three." || ev.With != parley.StatusDone) {
+				t.Errorf("what is stored comes as %+v", ev)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -127,6 +127,9 @@ func TestCancelAsksForTheNext(t *testing.T) {
 				if stopped, err := cancel(d, s.Context(), s.visitor, first.Session); err != nil || stopped.Entry == nil || stopped.Entry.Run != first.Run {
 					t.Errorf("cancel = %+v, %v", stopped, err)
 				}
+				if _, err := cancel(d, s.Context(), s.visitor, "unknown"); !errors.Is(err, parley.ErrNotFound) {
+					t.Errorf("cancel of an unknown session = %v", err)
+				}
 				if len(asked) != 1 || asked[0] != next {
 					t.Errorf("asked for %v, want %v", asked, next)
 				}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"parley/shared/agent"
@@ -89,6 +90,7 @@ func TestUnexpectedErrorIsLogged(t *testing.T) {
 		}
 		e.Ask(s.Context(), s.neverAsked(question("third", "")))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if got := log.String(); strings.Count(got, "level=ERROR msg=run ") != 2 || strings.Count(got, "level=ERROR msg=respond ") != 1 {
 			t.Errorf("logged %s", got)
 		}
@@ -108,6 +110,7 @@ func TestAnsweredRunIsNoError(t *testing.T) {
 		}
 		e.Ask(s.Context(), s.neverAsked(question(plainly, "")))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if s.calls(plainly); log.Len() > 0 {
 			t.Errorf("logged %s", &log)
 		}

@@ -131,6 +131,7 @@ func TestRunIsLeftToResponder(t *testing.T) {
 				if len(asked) > 0 != test.asked || test.asked && asked[0] != ref {
 					s.Errorf("the reader asked for %v", asked)
 				}
+				time.Sleep(time.Minute) // the responder has to settle what it spent
 			})
 		})
 	}

@@ -125,6 +125,26 @@ func TestLiveEndsWithItsProcess(t *testing.T) {
 	})
 }
 
+// TestLiveIsToldNoWrongEnd: nor is it where the end cannot be stored, and whoever asked for
+// the run is told why.
+func TestLiveIsToldNoWrongEnd(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		odd := errors.New("odd")
+		ref := s.neverAsked(question(plainly, ""))
+		told := &page{began: time.Now(), t: s.T, ended: func() bool { return false }}
+		config := s.engine.Config
+		config.Store = parleytest.Store(t, parley.Config{Table: failing{s.table, time.Now(), time.Now().Add(time.Hour), odd}})
+		config.Live = func(parley.RunRef, *parley.Session) run.Live { return told }
+		e, err := run.New(config)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if err := e.Respond(s.Context(), ref); !errors.Is(err, odd) || len(told.told) < 2 {
+			s.Errorf("Respond = %v, want %v, and the page is told %q", err, odd, told.told)
+		}
+	})
+}
+
 // TestNoLive: a run of whose session no page is told is generated all the same.
 func TestNoLive(t *testing.T) {
 	onStageOfBolt(t, func(s stage) {
