@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,6 +208,26 @@ func TestTimeToStore(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLongEnd: what a model says last may be longer than an entry of the log.
+func TestLongEnd(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		long := strings.Repeat("ü", parley.MaxChunkBytes*3/4)
+		s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: "A"}, agenttest.Step{Delay: 50 * time.Millisecond, Delta: long}))
+		_, e := s.process(s.table)
+		got := s.askVia(e, question("m", ""))
+		s.wants("the sender", got, "A"+long, parley.StatusDone)
+		s.wants("a reader", s.read(got.sent.Ref, 0), "A"+long, parley.StatusDone)
+		log, err := s.store.ReadLog(s.Context(), got.sent.Ref, 0, true)
+		var lengths []int
+		for _, l := range log[1:] {
+			lengths = append(lengths, len(l.Text))
+		}
+		if want := []int{1, parley.MaxChunkBytes, parley.MaxChunkBytes / 2}; err != nil || !slices.Equal(lengths, want) {
+			t.Errorf("the log has texts of %d bytes, %v, want %d", lengths, err, want)
+		}
+	})
 }
 
 // TestSentencesForSilentEnds: where a model says how its reply ends and nothing else, the

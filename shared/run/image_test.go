@@ -48,6 +48,7 @@ func TestImageFilter(t *testing.T) {
 		"![](//x.example/i)":                                       "[](//x.example/i)",
 		"![a](https://shop.example/i.png)":                         "![a](https://shop.example/i.png)",
 		"![a](HTTPS://shop.example:8080/i.png)":                    "![a](HTTPS://shop.example:8080/i.png)",
+		`![a](i.png "a: b")`:                                       `![a](i.png "a: b")`,
 		"![a](https://shop.example 't')":                           "![a](https://shop.example 't')",
 		"![a](https://img0.shop.example/i.png)":                    "![a](https://img0.shop.example/i.png)",
 		"![a](/~ann/i.png) ![b](~ann/i.png)":                       "![a](/~ann/i.png) ![b](~ann/i.png)",

@@ -200,6 +200,29 @@ func TestLosersGiveBack(t *testing.T) {
 	})
 }
 
+// TestRefusedMessageGivesBack: a message that gets no reply keeps none of the tokens that
+// were set aside for one.
+func TestRefusedMessageGivesBack(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		p := busySettings()
+		p.Budgets.ProjectTokens = 2 * 4000 // what two runs set aside
+		parleytest.Put(s, s.store, p)
+		first, claim, err := s.engine.Send(s.Context(), s.visitor, question(slowly, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if got := s.ask(asking("refused", first.Session.ID, parley.BusyRefuse)); parley.Code(got.err) != "busy" {
+				t.Errorf("a refused message is told %+v, %v", got.end, got.err)
+			}
+		}
+		s.wants("another", s.ask(question(plainly, "")), answer(plainly), parley.StatusDone)
+		if err := s.engine.Stream(s.Context(), first.Ref, 0, claim, func(run.Event) error { return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestSpentForResponders: what is spent is spent for a run that a responder takes, too.
 func TestSpentForResponders(t *testing.T) {
 	onStageOfBolt(t, func(s stage) {

@@ -32,6 +32,7 @@ func TestReplyLine(t *testing.T) {
 	}{
 		"done":            {[]agenttest.Step{{Delay: 2 * second, Delta: "It costs "}, {Delay: 3 * second, Delta: "nothing."}, {Result: usage}}, "done", nil, 2000.0},
 		"at once":         {[]agenttest.Step{{Delta: "Nothing."}, {Result: usage}}, "done", nil, 0.0},
+		"uncounted":       {[]agenttest.Step{{Delta: "Nothing."}}, "done", nil, 0.0},
 		"incomplete":      {[]agenttest.Step{{Delay: second, Delta: "It costs "}, {Delay: second, Err: fmt.Errorf("secret: %w", agent.ErrCut)}}, "incomplete", "cut", 1000.0},
 		"throttled":       {failing(agent.ErrThrottled), "failed", "throttled", nil},
 		"timeout":         {failing(agent.ErrTimeout), "failed", "timeout", nil},
@@ -70,6 +71,9 @@ func TestReplyLine(t *testing.T) {
 				l := got[0]
 				if l["project"] != string(parleytest.Project) || l["channel"] != "native" || l["status"] != test.status || l["failure"] != test.failure || !near(l["firstTextMs"], test.first) {
 					t.Errorf("line %v, want %s with failure %v and text after %v", l, test.status, test.failure, test.first)
+				}
+				if name == "uncounted" && (l["inputTokens"] != 0.0 || l["outputTokens"] != 0.0) {
+					t.Errorf("line %v", l)
 				}
 				if name == "done" && (l["inputTokens"] != 120.0 || l["outputTokens"] != 40.0 || !near(l["replyMs"], 5000.0)) {
 					t.Errorf("line %v", l)
