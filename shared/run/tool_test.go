@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -346,6 +347,43 @@ func TestACallThatIsNotLogged(t *testing.T) {
 		}
 		if calls := s.script.Calls(); calls != 2 || len(s.asked) != 1 {
 			s.Errorf("the model was asked %d times and the host %d", calls, len(s.asked))
+		}
+	})
+}
+
+// hastyAgent is a model that leaves its first call of an action after a moment.
+type hastyAgent struct {
+	s      *shop
+	called *int
+}
+
+func (a hastyAgent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
+	time.Sleep(2 * time.Second)
+	if *a.called++; *a.called == 1 {
+		hasty, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_, err := c.Use(hasty, agent.Call{ID: "x", Tool: "find_order", Arguments: json.RawMessage(`{"order":"7"}`)})
+		if !errors.Is(err, context.DeadlineExceeded) || len(a.s.asked) > 0 {
+			a.s.Errorf("a call that was left before it was noted = %v, and the host was asked %v", err, a.s.asked)
+		}
+		return agent.Result{}, err
+	}
+	return agent.Result{}, emit("It is sent.")
+}
+
+// TestACallThatIsLeft: nor is one that the model leaves before it is noted.
+func TestACallThatIsLeft(t *testing.T) {
+	inShop(t, func(s *shop) {
+		config, now := s.engine.Config, time.Now()
+		config.Store = parleytest.Store(t, parley.Config{Table: closed{s.table, now.Add(time.Second), now.Add(8 * time.Second)}})
+		called := 0
+		config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return hastyAgent{s, &called}, nil }
+		e, err := run.New(config)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if got := s.ask(e, question("m", "")); got.err != nil || got.text != "It is sent." || called != 2 || len(s.asked) != 0 {
+			s.Errorf("told %+v, the model was asked %d times and the host %d", got, called, len(s.asked))
 		}
 	})
 }
