@@ -83,6 +83,15 @@ func TestDispatcher(t *testing.T) {
 	})
 }
 
+// TestSendToNoProject: who writes to a project that is not there is told so.
+func TestSendToNoProject(t *testing.T) {
+	e := newEngine(t, parleytest.Store(t, parley.Config{}), agenttest.New(agenttest.Always()))
+	sent, claim, err := e.Send(t.Context(), parley.Caller{Project: "unknown"}, parleytest.Say("m", "", "Hello?"))
+	if !errors.Is(err, parley.ErrNotFound) || claim != nil || sent.Session != nil {
+		t.Errorf("Send = %+v, %+v, %v", sent, claim, err)
+	}
+}
+
 // TestDefaults: what Config says of its zero values.
 func TestDefaults(t *testing.T) {
 	e := newEngine(t, parleytest.Store(t, parley.Config{}), agenttest.New(agenttest.Always()))
