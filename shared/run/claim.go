@@ -92,12 +92,9 @@ func (e *Engine) claimRun(ctx context.Context, ref parley.RunRef, log []parley.L
 	w := logWriter{engine: e, ref: ref, epoch: claim.Epoch, next: len(log)}
 	err = w.append(ctx, parley.LogEntry{Kind: parley.LogClaim})
 	<-completed
-	if err != nil {
+	if err != nil { // somebody else has claimed it or ended it, or nobody knows
 		claim.reservation.Release(0)
-		if errors.Is(err, errFenced) || errors.As(err, new(*endedError)) {
-			return nil, nil
-		}
-		return nil, err
+		return nil, nil
 	}
 	claim.Next = w.next
 	return claim, nil

@@ -1,9 +1,11 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +71,9 @@ func TestDispatcher(t *testing.T) {
 		if err := engine.Respond(t.Context(), parley.RunRef{Project: "demo", Run: "unknown"}); !errors.Is(err, parley.ErrNotFound) {
 			t.Errorf("the response to an unknown run is %v", err)
 		}
+		if err := d.Revive(t.Context(), parley.RunRef{Project: "demo", Run: "unknown"}); !errors.Is(err, parley.ErrNotFound) {
+			t.Errorf("the revival of an unknown run is %v", err)
+		}
 		if _, err := run.NewDispatcher(run.Config{Store: store}); err == nil {
 			t.Error("a dispatcher without a responder was made")
 		}
@@ -76,6 +81,131 @@ func TestDispatcher(t *testing.T) {
 			t.Error("an engine without an agent was made")
 		}
 	})
+}
+
+// TestSendToNoProject: who writes to a project that is not there is told so.
+func TestSendToNoProject(t *testing.T) {
+	e := newEngine(t, parleytest.Store(t, parley.Config{}), agenttest.New(agenttest.Always()))
+	sent, claim, err := e.Send(t.Context(), parley.Caller{Project: "unknown"}, parleytest.Say("m", "", "Hello?"))
+	if !errors.Is(err, parley.ErrNotFound) || claim != nil || sent.Session != nil {
+		t.Errorf("Send = %+v, %+v, %v", sent, claim, err)
+	}
+}
+
+// TestDefaults: what Config says of its zero values.
+func TestDefaults(t *testing.T) {
+	e := newEngine(t, parleytest.Store(t, parley.Config{}), agenttest.New(agenttest.Always()))
+	ms := time.Millisecond
+	for name, test := range map[string]struct{ got, want time.Duration }{
+		"Flush of the first text": {e.Flush(0), 200 * ms}, "Flush within a second": {e.Flush(time.Second - 1), 200 * ms}, "Flush later": {e.Flush(time.Second), 400 * ms},
+		"Beat": {e.Beat, 2000 * ms}, "Lease": {e.Lease, parley.Lease}, "PollMin": {e.PollMin, 100 * ms}, "PollMax": {e.PollMax, 500 * ms}, "MaxRun": {e.MaxRun, 100_000 * ms},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s is %v, want %v", name, test.got, test.want)
+		}
+	}
+	own, err := run.NewDispatcher(run.Config{Store: e.Store, Respond: e.Config.Respond, Flush: func(time.Duration) time.Duration { return 1 },
+		Beat: 2, Lease: 3, PollMin: 4, PollMax: 5, MaxRun: 6})
+	if err != nil || own.Flush(0) != 1 || own.Beat != 2 || own.Lease != 3 || own.PollMin != 4 || own.PollMax != 5 || own.MaxRun != 6 {
+		t.Errorf("what is set becomes %+v, %v", own, err)
+	}
+}
+
+// TestCancelAsksForTheNext: whoever cancels a run asks for the one whose turn it then is.
+func TestCancelAsksForTheNext(t *testing.T) {
+	for name, cancel := range map[string]func(*run.Dispatcher, context.Context, parley.Caller, parley.SessionID) (parley.Stopped, error){
+		"one": func(d *run.Dispatcher, ctx context.Context, c parley.Caller, id parley.SessionID) (parley.Stopped, error) {
+			return d.Cancel(ctx, c, id, slowly)
+		},
+		"the active one": (*run.Dispatcher).CancelActive,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStageOfBolt(t, func(s stage) {
+				first := s.neverAsked(question(slowly, ""))
+				q := question(plainly, first.Session)
+				q.Claim = false
+				next := parleytest.Send(s, s.store, s.visitor, q).Ref
+				var asked []parley.RunRef
+				d, err := run.NewDispatcher(run.Config{Store: s.store, Respond: func(_ context.Context, ref parley.RunRef) error {
+					asked = append(asked, ref)
+					return nil
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if stopped, err := cancel(d, s.Context(), s.visitor, first.Session); err != nil || stopped.Entry == nil || stopped.Entry.Run != first.Run {
+					t.Errorf("cancel = %+v, %v", stopped, err)
+				}
+				if _, err := cancel(d, s.Context(), s.visitor, "unknown"); !errors.Is(err, parley.ErrNotFound) {
+					t.Errorf("cancel of an unknown session = %v", err)
+				}
+				if len(asked) != 1 || asked[0] != next {
+					t.Errorf("asked for %v, want %v", asked, next)
+				}
+			})
+		})
+	}
+}
+
+// TestReviveIn: who reads sessions has a run revived that was silent for a lease, and only
+// such a one.
+func TestReviveIn(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		var asked []parley.RunRef
+		config := s.engine.Config
+		config.Respond = func(_ context.Context, ref parley.RunRef) error {
+			asked = append(asked, ref)
+			return nil
+		}
+		d, err := run.NewDispatcher(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		revive := func(what string, ref parley.RunRef, want bool) {
+			t.Helper()
+			asked = nil
+			session, err := s.store.Session(s.Context(), s.visitor, ref.Session)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if revived, err := d.ReviveIn(s.Context(), session); err != nil || revived != want || len(asked) > 0 != want || want && asked[0] != ref {
+				t.Errorf("%s: ReviveIn = %v, %v, and asked for %v", what, revived, err, asked)
+			}
+		}
+		over := s.ask(question(plainly, "")).sent.Ref
+		revive("it is over", over, false)
+		ref := s.dies(question(slowly, over.Session), 0)
+		revive("it began just now", ref, false)
+		time.Sleep(parley.Lease)
+		revive("it is silent", ref, true)
+	})
+}
+
+// TestAskIsLogged: a responder that cannot be reached is an entry of the log, and where
+// there is no run nobody is asked.
+func TestAskIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	var asked []parley.RunRef
+	var fails error
+	d, err := run.NewDispatcher(run.Config{Store: parleytest.Store(t, parley.Config{}), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Respond: func(_ context.Context, ref parley.RunRef) error {
+			asked = append(asked, ref)
+			return fails
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := parley.RunRef{Project: "demo", Session: "s", Run: "r"}
+	d.Ask(t.Context(), parley.RunRef{Project: "demo"})
+	d.Ask(t.Context(), ref)
+	if len(asked) != 1 || asked[0] != ref || log.Len() > 0 {
+		t.Errorf("asked for %v, logged %s", asked, &log)
+	}
+	fails = errors.New("throttled")
+	d.Ask(t.Context(), ref)
+	if len(asked) != 2 || !strings.Contains(log.String(), "responder not reached") || !strings.Contains(log.String(), "throttled") {
+		t.Errorf("asked for %v, logged %s", asked, &log)
+	}
 }
 
 var errGone = errors.New("gone")

@@ -1,6 +1,8 @@
 package run_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -36,6 +38,52 @@ func TestAFormIsAReply(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFormLeavesTimeToStore: the action of a form is left early enough for its result to
+// be stored, and the same form again carries out nothing.
+func TestFormLeavesTimeToStore(t *testing.T) {
+	inShop(t, func(s *shop) {
+		s.says["refund"] = []agenttest.Step{calling("refund", `{"order":"7"}`)}
+		got := s.ask(s.engine, question("refund", ""))
+		if got.err != nil {
+			s.Fatal(got.err)
+		}
+		form := parley.FormRequest{Session: got.sent.Session.ID, Message: got.end.Entry.ID, Call: got.end.Entry.Parts[0].Action.ID, Arguments: []byte(`{"order":"7"}`)}
+		s.host = func(ctx context.Context, _ parley.ActionRequest) (parley.ActionResult, error) {
+			<-ctx.Done()
+			return parley.ActionResult{}, ctx.Err()
+		}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(s.Context(), 10*time.Second)
+		defer cancel()
+		for range 2 {
+			sent, err := s.engine.Submit(ctx, s.visitor, form)
+			if err != nil || sent.Call.Error != "No answer in time; nobody knows whether it was done." || time.Since(began) != 7*time.Second || len(s.asked) != 1 {
+				s.Errorf("Submit = %+v, %v after %v and %d requests", sent.Call, err, time.Since(began), len(s.asked))
+			}
+		}
+		form.Call = "none"
+		if _, err := s.engine.Submit(ctx, s.visitor, form); !errors.Is(err, parley.ErrNotFound) {
+			s.Errorf("Submit of no form = %v", err)
+		}
+	})
+}
+
+// TestFormsWithoutActions: a host that carries out no actions says so of a form.
+func TestFormsWithoutActions(t *testing.T) {
+	inShop(t, func(s *shop) {
+		s.says["refund"] = []agenttest.Step{calling("refund", `{"order":"7"}`)}
+		got := s.ask(s.engine, question("refund", ""))
+		if got.err != nil {
+			s.Fatal(got.err)
+		}
+		sent, err := newEngine(t, s.store, s.script).Submit(s.Context(), s.visitor, parley.FormRequest{Session: got.sent.Session.ID, Message: got.end.Entry.ID,
+			Call: got.end.Entry.Parts[0].Action.ID, Arguments: []byte(`{"order":"7"}`)})
+		if err != nil || sent.Call.Error != "Not sent: actions are not carried out here." || len(s.asked) != 0 {
+			s.Errorf("Submit = %+v, %v", sent.Call, err)
+		}
+	})
 }
 
 // TestPagesOfOpenCXTellPeopleAlone: what such a page says of its session is not told

@@ -235,11 +235,8 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 		e.Sources = append(e.Sources, parley.Source{Title: source.Title, URL: source.URL})
 	}
 	if e.Text == "" && replyErr == nil && !asksForm(e.Calls) {
-		said, err := r.sentenceFor(ctx, e)
-		if err != nil {
-			return err
-		}
-		e.Text, e.Unflushed = said, said
+		e.Text = r.sentenceFor(e)
+		e.Unflushed = e.Text
 	}
 	switch {
 	case replyErr != nil && e.Text == "":
@@ -256,24 +253,20 @@ func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) e
 
 // sentenceFor returns what the visitor reads of a reply of which the agent only said
 // how it ends, "" if it did not say even that.
-func (r *runner) sentenceFor(ctx context.Context, e parley.End) (string, error) {
-	var key string
+func (r *runner) sentenceFor(e parley.End) string {
 	switch {
 	case e.Handover:
-		key = parley.TextHandingOver
+		return r.say(parley.TextHandingOver)
 	case e.Goodbye:
-		key = parley.TextGoodbye
+		return r.say(parley.TextGoodbye)
 	case e.LikelyResolved:
-		key = parley.TextSolved
-	default:
-		return "", nil
+		return r.say(parley.TextSolved)
 	}
-	p, err := r.store.Project(ctx, r.ref.Project)
-	if err != nil {
-		return "", err
-	}
-	return p.Say(key, r.claim.Session.Language), nil
+	return ""
 }
+
+// say returns one of the project's own sentences in the language of the session.
+func (r *runner) say(key string) string { return r.tools.project.Say(key, r.claim.Session.Language) }
 
 func asksForm(calls []parley.ActionCall) bool {
 	return slices.ContainsFunc(calls, func(c parley.ActionCall) bool { return c.Form != nil })
@@ -284,17 +277,10 @@ var errEmpty = errors.New("the agent said nothing")
 // fail ends a run without any text of the agent, with one of the project's own
 // sentences.
 func (r *runner) fail(ctx context.Context, text string, reason error) error {
-	p, err := r.store.Project(ctx, r.ref.Project)
-	if err != nil {
-		return err
-	}
 	r.logFailure(ctx, reason)
-	said := p.Say(text, r.claim.Session.Language)
-	e := parley.End{Status: parley.StatusFailed, System: true, Text: said, Unflushed: said, Reason: reason.Error()}
-	if r.tools != nil {
-		e.Calls, e.Handover, e.HandoverReason = r.tools.calls, r.tools.handover != "", r.tools.handover
-	}
-	return r.finish(ctx, e)
+	said := r.say(text)
+	return r.finish(ctx, parley.End{Status: parley.StatusFailed, System: true, Text: said, Unflushed: said, Reason: reason.Error(),
+		Calls: r.tools.calls, Handover: r.tools.handover != "", HandoverReason: r.tools.handover})
 }
 
 // logFailure logs why a reply failed. It is an error where the provider refused,

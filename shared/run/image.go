@@ -147,7 +147,7 @@ func (f *imageFilter) judge(text string, final bool) verdict {
 	text = strings.TrimLeftFunc(text, func(r rune) bool {
 		return r != utf8.RuneError && (r == '>' || r == '<' || unicode.IsSpace(r) || unicode.In(r, unicode.Z, unicode.C))
 	})
-	if !final && !utf8.FullRuneInString(text) {
+	if !final && !cut && !utf8.FullRuneInString(text) {
 		return undecided
 	}
 	if v := f.address(text, final && !cut); v != undecided || !cut {

@@ -48,6 +48,8 @@ func TestImageFilter(t *testing.T) {
 		"![](//x.example/i)":                                       "[](//x.example/i)",
 		"![a](https://shop.example/i.png)":                         "![a](https://shop.example/i.png)",
 		"![a](HTTPS://shop.example:8080/i.png)":                    "![a](HTTPS://shop.example:8080/i.png)",
+		`![a](i.png "a: b")`:                                       `![a](i.png "a: b")`,
+		"![a](https://shop.example 't')":                           "![a](https://shop.example 't')",
 		"![a](https://img0.shop.example/i.png)":                    "![a](https://img0.shop.example/i.png)",
 		"![a](/~ann/i.png) ![b](~ann/i.png)":                       "![a](/~ann/i.png) ![b](~ann/i.png)",
 		"![a](https://shop.example.evil.example/)":                 "[a](https://shop.example.evil.example/)",
@@ -82,6 +84,70 @@ func TestImageFilter(t *testing.T) {
 				t.Errorf("filter(%q, %q) = %q, want %q", text[:at], text[at:], got, want)
 			}
 		}
+	}
+}
+
+// TestImageFilterHoldsLittle: of a text that goes on only what may still become a foreign
+// image is held back.
+func TestImageFilterHoldsLittle(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain":                            "plain",
+		"plain!":                           "plain",
+		"plain! ":                          "plain! ",
+		"a [b]":                            "a [b",
+		"a [b] ":                           "a [b] ",
+		"![":                               "",
+		"![a":                              "",
+		"![a]":                             "",
+		"![a] b":                           "![a] b",
+		"![a](":                            "",
+		"![a](/":                           "",
+		"![a](/i":                          "![a](/i",
+		"![a](i":                           "",
+		"![a](i/":                          "![a](i/",
+		"![a](i.png)":                      "![a](i.png)",
+		"![a](htt":                         "",
+		"![a](https://x.example":           "",
+		"![a](https://x.example/":          "[a](https://x.example/",
+		"![a](https://shop.example":        "",
+		"![a](https://shop.example:80":     "",
+		"![a](https://shop.example:80/":    "![a](https://shop.example:80/",
+		"![a](\u00a0":                      "",
+		"![a](\xc2":                        "",
+		"![a](data:":                       "[a](data:",
+		"[b]:":                             "[b",
+		"[b]: /i":                          "[b]: /i",
+		"[b]: https://x.example/":          "[b]\\: https://x.example/",
+		"![" + strings.Repeat("a", 299):    "",
+		"![" + strings.Repeat("a", 300):    "![" + strings.Repeat("a", 300),
+		"![a](" + strings.Repeat(" ", 300): "",
+		"![a](" + strings.Repeat(" ", 301): "[a](" + strings.Repeat(" ", 301),
+		"![a](https://" + strings.Repeat("x", 292):                  "",
+		"![a](https://" + strings.Repeat("x", 293):                  "[a](https://" + strings.Repeat("x", 293),
+		"![a](" + strings.Repeat(" ", 280) + "https://shop.example": "",
+	} {
+		var b strings.Builder
+		f := run.NewImageFilter(func(host string) bool { return host == "shop.example" }, func(delta string) error {
+			b.WriteString(delta)
+			return nil
+		})
+		if err := f.Write(text); err != nil || b.String() != want {
+			t.Errorf("of %q so far %q is passed on, %v, want %q", text, b.String(), err, want)
+		}
+	}
+}
+
+// TestImageFilterStops: the error of who takes the text is what who gives it is told.
+func TestImageFilterStops(t *testing.T) {
+	f := run.NewImageFilter(func(string) bool { return false }, func(string) error { return errGone })
+	if err := f.Write("![a]("); err != nil {
+		t.Errorf("Write of what is held = %v", err)
+	}
+	if err := f.Close(); err != errGone {
+		t.Errorf("Close = %v, want %v", err, errGone)
+	}
+	if err := f.Write("text"); err != errGone {
+		t.Errorf("Write = %v, want %v", err, errGone)
 	}
 }
 

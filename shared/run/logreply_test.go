@@ -32,6 +32,7 @@ func TestReplyLine(t *testing.T) {
 	}{
 		"done":            {[]agenttest.Step{{Delay: 2 * second, Delta: "It costs "}, {Delay: 3 * second, Delta: "nothing."}, {Result: usage}}, "done", nil, 2000.0},
 		"at once":         {[]agenttest.Step{{Delta: "Nothing."}, {Result: usage}}, "done", nil, 0.0},
+		"uncounted":       {[]agenttest.Step{{Delta: "Nothing."}}, "done", nil, 0.0},
 		"incomplete":      {[]agenttest.Step{{Delay: second, Delta: "It costs "}, {Delay: second, Err: fmt.Errorf("secret: %w", agent.ErrCut)}}, "incomplete", "cut", 1000.0},
 		"throttled":       {failing(agent.ErrThrottled), "failed", "throttled", nil},
 		"timeout":         {failing(agent.ErrTimeout), "failed", "timeout", nil},
@@ -71,6 +72,9 @@ func TestReplyLine(t *testing.T) {
 				if l["project"] != string(parleytest.Project) || l["channel"] != "native" || l["status"] != test.status || l["failure"] != test.failure || !near(l["firstTextMs"], test.first) {
 					t.Errorf("line %v, want %s with failure %v and text after %v", l, test.status, test.failure, test.first)
 				}
+				if name == "uncounted" && (l["inputTokens"] != 0.0 || l["outputTokens"] != 0.0) {
+					t.Errorf("line %v", l)
+				}
 				if name == "done" && (l["inputTokens"] != 120.0 || l["outputTokens"] != 40.0 || !near(l["replyMs"], 5000.0)) {
 					t.Errorf("line %v", l)
 				}
@@ -80,6 +84,29 @@ func TestReplyLine(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// TestFailureLevels: a failure that somebody has to mend is an error in the log, and any
+// other a warning.
+func TestFailureLevels(t *testing.T) {
+	for err, level := range map[error]string{agent.ErrProvider: "ERROR", agent.ErrCut: "WARN", agent.ErrThrottled: "WARN"} {
+		onStageOfBolt(t, func(s stage) {
+			var log bytes.Buffer
+			config := s.engine.Config
+			config.Log = slog.New(slog.NewTextHandler(&log, nil))
+			config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+				return agenttest.New(agenttest.Always(agenttest.Step{Err: fmt.Errorf("call: %w", err)})), nil
+			}
+			e, engineErr := run.New(config)
+			if engineErr != nil {
+				t.Fatal(engineErr)
+			}
+			s.askVia(e, question("m", ""))
+			if got := log.String(); strings.Count(got, "level="+level+" msg=\"reply failed\"") != 1 || strings.Count(got, "reply failed") != 1 {
+				t.Errorf("of %v is logged %s", err, got)
+			}
 		})
 	}
 }

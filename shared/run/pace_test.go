@@ -480,6 +480,39 @@ func TestCutStream(t *testing.T) {
 	})
 }
 
+// TestRhythm: the pieces of a flush come in the model's rhythm, so much quicker or slower
+// that the next flush follows in it, and slower by no more than one can hardly see.
+func TestRhythm(t *testing.T) {
+	ms := time.Millisecond
+	for name, test := range map[string]struct {
+		steps []agenttest.Step
+		want  string
+	}{
+		"a hasty one": {[]agenttest.Step{{Delta: "A"}, {Delay: 50 * ms, Delta: "b"}, {Delay: 40 * ms, Delta: "c"}, {Delay: 109 * ms, Delta: "d"}, {Delay: time.Second}},
+			"0s A, 200ms b, 239ms c, 346ms d, 1.199s "},
+		"two pieces":  {[]agenttest.Step{{Delta: "A"}, {Delay: 50 * ms, Delta: "b"}, {Delay: 130 * ms, Delta: "c"}, {Delay: time.Second}}, "0s A, 200ms b, 310ms c, 1.18s "},
+		"an even one": {[]agenttest.Step{{Delta: "A"}, {Delay: 90 * ms, Delta: "b"}, {Delay: 90 * ms, Delta: "c"}, {Delay: time.Second}}, "0s A, 200ms b, 303ms c, 1.18s "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPacing(t, 0, test.steps)
+				if got := p.said(time.Now(), p.read(0, p.claim, 0)); got != test.want {
+					t.Errorf("said %q, want %q", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// said is what a reader was shown, and when, in whole milliseconds.
+func (p *pacing) said(since time.Time, all []shown) string {
+	var said []string
+	for _, s := range all {
+		said = append(said, fmt.Sprint((s.at.Sub(since)+time.Microsecond).Truncate(time.Millisecond), " ", s.Text))
+	}
+	return strings.Join(said, ", ")
+}
+
 // TestLetters: of a single letter nothing is kept back, and letters that come together
 // are one piece.
 func TestLetters(t *testing.T) {
@@ -487,12 +520,7 @@ func TestLetters(t *testing.T) {
 		ms := time.Millisecond
 		p := newPacing(t, 0, []agenttest.Step{{Delta: "A"}, {Delay: 60 * ms, Delta: "b"}, {Delay: 10 * ms, Delta: "c"}, {Delay: 80 * ms, Delta: "d"},
 			{Delay: time.Second, Delta: "e"}, {Delay: time.Second}})
-		spoken := time.Now()
-		var said []string
-		for _, s := range p.read(0, p.claim, 0) {
-			said = append(said, fmt.Sprint(s.at.Sub(spoken).Truncate(ms), " ", s.Text))
-		}
-		if got, want := strings.Join(said, ", "), "0s A, 200ms bc, 303ms d, 1.15s e, 2.15s "; got != want {
+		if got, want := p.said(time.Now(), p.read(0, p.claim, 0)), "0s A, 200ms bc, 303ms d, 1.15s e, 2.15s "; got != want {
 			t.Errorf("said %q, want %q", got, want)
 		}
 	})

@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -176,6 +177,18 @@ func TestARepliesCallsAreStored(t *testing.T) {
 	})
 }
 
+// TestACallIsMadeAtOnce: an action does not wait for the runner's next beat.
+func TestACallIsMadeAtOnce(t *testing.T) {
+	inShop(t, func(s *shop) {
+		s.says[find] = []agenttest.Step{{Delay: 300 * time.Millisecond}, calling("find_order", `{"order":"7"}`), calling("find_order", `{"order":"8"}`), {Delta: "It is sent."}}
+		began := time.Now()
+		got := s.ask(s.engine, question(find, ""))
+		if took := time.Since(began); got.err != nil || len(s.asked) != 2 || took > 400*time.Millisecond {
+			s.Errorf("told %+v after %v, the host was asked %d times", got, took, len(s.asked))
+		}
+	})
+}
+
 func TestABeatGoesOnWhileAToolRuns(t *testing.T) {
 	inShop(t, func(s *shop) {
 		s.says[find] = []agenttest.Step{calling("find_order", `{"order":"7"}`), {Delta: "It is sent."}}
@@ -267,6 +280,112 @@ func TestACallIsLeftWithItsRun(t *testing.T) {
 			})
 		})
 	}
+}
+
+// deafAgent is a model that goes on for 5 s whatever becomes of its run, and then calls an
+// action.
+type deafAgent struct{ called chan error }
+
+func (a deafAgent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
+	if err := emit("One moment."); err != nil {
+		return agent.Result{}, err
+	}
+	time.Sleep(5 * time.Second)
+	_, err := c.Use(context.WithoutCancel(ctx), agent.Call{ID: "x", Tool: "find_order", Arguments: json.RawMessage(`{"order":"7"}`)})
+	a.called <- err
+	return agent.Result{}, err
+}
+
+// TestNoCallAfterTheRun: what a model calls when its run is over is not carried out.
+func TestNoCallAfterTheRun(t *testing.T) {
+	inShop(t, func(s *shop) {
+		deaf := deafAgent{make(chan error, 1)}
+		config := s.engine.Config
+		config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return deaf, nil }
+		e, err := run.New(config)
+		if err != nil {
+			s.Fatal(err)
+		}
+		got := make(chan told, 1)
+		go func() { got <- s.ask(e, question("m", "")) }()
+		time.Sleep(2 * time.Second)
+		if _, err := e.Cancel(s.Context(), s.visitor, s.sessions()[0].ID, ""); err != nil {
+			s.Fatal(err)
+		}
+		if told := <-got; told.err != nil || told.end.Status != parley.StatusCancelled || told.text != "One moment." || len(told.end.Entry.Parts) != 0 {
+			s.Errorf("told %+v", told)
+		}
+		if err := <-deaf.called; err == nil || len(s.asked) != 0 {
+			s.Errorf("the call = %v, and the host was asked %d times", err, len(s.asked))
+		}
+	})
+}
+
+// closed is a table of which logs of runs take no entry for a while.
+type closed struct {
+	table.Table
+	from, until time.Time
+}
+
+func (c closed) Write(ctx context.Context, actions ...table.Action) error {
+	if now := time.Now(); len(actions) == 1 && strings.Contains(actions[0].Key.PK, "/run/") && !now.Before(c.from) && now.Before(c.until) {
+		return table.ErrNotDone
+	}
+	return c.Table.Write(ctx, actions...)
+}
+
+// TestACallThatIsNotLogged: where a call cannot be noted it is not made, and its runner
+// leaves the run, which somebody else then begins anew.
+func TestACallThatIsNotLogged(t *testing.T) {
+	inShop(t, func(s *shop) {
+		now := time.Now()
+		_, e := s.process(closed{s.table, now.Add(time.Second), now.Add(8 * time.Second)})
+		s.says["m"] = []agenttest.Step{{Delay: 2 * time.Second}, calling("find_order", `{"order":"7"}`), {Delta: "It is sent."}}
+		got := s.ask(e, question("m", ""))
+		if got.err != nil || got.end.Status != parley.StatusDone || got.text != "It is sent." || called(got.end.Entry) != findSent {
+			s.Errorf("told %+v, %+v", got, got.end)
+		}
+		if calls := s.script.Calls(); calls != 2 || len(s.asked) != 1 {
+			s.Errorf("the model was asked %d times and the host %d", calls, len(s.asked))
+		}
+	})
+}
+
+// hastyAgent is a model that leaves its first call of an action after a moment.
+type hastyAgent struct {
+	s      *shop
+	called *int
+}
+
+func (a hastyAgent) Reply(ctx context.Context, c agent.Conversation, emit func(string) error) (agent.Result, error) {
+	time.Sleep(2 * time.Second)
+	if *a.called++; *a.called == 1 {
+		hasty, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_, err := c.Use(hasty, agent.Call{ID: "x", Tool: "find_order", Arguments: json.RawMessage(`{"order":"7"}`)})
+		if !errors.Is(err, context.DeadlineExceeded) || len(a.s.asked) > 0 {
+			a.s.Errorf("a call that was left before it was noted = %v, and the host was asked %v", err, a.s.asked)
+		}
+		return agent.Result{}, err
+	}
+	return agent.Result{}, emit("It is sent.")
+}
+
+// TestACallThatIsLeft: nor is one that the model leaves before it is noted.
+func TestACallThatIsLeft(t *testing.T) {
+	inShop(t, func(s *shop) {
+		config, now := s.engine.Config, time.Now()
+		config.Store = parleytest.Store(t, parley.Config{Table: closed{s.table, now.Add(time.Second), now.Add(8 * time.Second)}})
+		called := 0
+		config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) { return hastyAgent{s, &called}, nil }
+		e, err := run.New(config)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if got := s.ask(e, question("m", "")); got.err != nil || got.text != "It is sent." || called != 2 || len(s.asked) != 0 {
+			s.Errorf("told %+v, the model was asked %d times and the host %d", got, called, len(s.asked))
+		}
+	})
 }
 
 // mortal is a table as a process sees it that dies at some moment.

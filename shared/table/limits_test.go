@@ -39,6 +39,12 @@ func TestLimits(t *testing.T) {
 		"bytes of an item": func(more int) error {
 			return table.CheckWrite([]table.Action{table.Put(of(t, "s", table.MaxItemBytes+more))})
 		},
+		"bytes of an updated item": func(more int) error {
+			up := table.Update(table.Key{PK: "p", SK: "s"})
+			up.Set = table.Item{"text": of(t, "s", table.MaxItemBytes+more)["text"]}
+			_, err := up.Apply(nil)
+			return err
+		},
 		"a query's lower bound": func(more int) error {
 			return query(func(q *table.Query) { q.From, q.To = key(table.MaxSKBytes+more), "" })
 		},
@@ -77,6 +83,22 @@ func TestNamesOfUpdates(t *testing.T) {
 			change(&up, attribute)
 			if err := table.CheckWrite([]table.Action{up}); (err == nil) != want {
 				t.Errorf("%s of the attribute %q: %v", name, attribute, err)
+			}
+		}
+	}
+}
+
+// TestNamesOfConditions: so does a condition.
+func TestNamesOfConditions(t *testing.T) {
+	for name, of := range map[string]func(attribute string) table.Condition{
+		"missing": table.Missing,
+		"at most": func(attribute string) table.Condition { return table.AtMost(attribute, 1) },
+		"equal":   func(attribute string) table.Condition { return table.Equal(attribute, "x") },
+		"either":  func(attribute string) table.Condition { return table.EqualOrMissing(attribute, "x") },
+	} {
+		for attribute, want := range map[string]bool{"a": true, "": false, "\xff": false} {
+			if err := table.CheckWrite([]table.Action{table.Check(table.Key{PK: "p", SK: "s"}, of(attribute))}); (err == nil) != want {
+				t.Errorf("%s, of the attribute %q: %v", name, attribute, err)
 			}
 		}
 	}

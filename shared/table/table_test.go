@@ -24,11 +24,25 @@ func TestSize(t *testing.T) {
 		{table.Item{"n": int64(123)}, 1 + 3},
 		{table.Item{"n": int64(1000)}, 1 + 2},
 		{table.Item{"n": int64(120)}, 1 + 3},
+		{table.Item{"n": int64(1e18)}, 1 + 2},
+		{table.Item{"n": int64(1e18) + 1}, 1 + 11},
+		{table.Item{"n": int64(1e18) - 1}, 1 + 10},
 		{table.Item{"n": int64(math.MaxInt64)}, 1 + 11},
 		{table.Item{"n": int64(math.MinInt64)}, 1 + 12},
 	} {
 		if got := test.item.Size(); got != test.want {
 			t.Errorf("Size of %v = %d, want %d", test.item, got, test.want)
+		}
+	}
+}
+
+// TestTypedAttributes: an attribute of another type counts as absent.
+func TestTypedAttributes(t *testing.T) {
+	i := table.Item{"text": "x", "n": int64(7), "yes": true, "no": false}
+	for name, want := range map[string]table.Item{"text": {"s": "x", "n": int64(0), "b": false}, "n": {"s": "", "n": int64(7), "b": false},
+		"yes": {"s": "", "n": int64(0), "b": true}, "no": {"s": "", "n": int64(0), "b": false}, "none": {"s": "", "n": int64(0), "b": false}} {
+		if got := (table.Item{"s": i.String(name), "n": i.Int(name), "b": i.Bool(name)}); !got.Equal(want) {
+			t.Errorf("%s is read as %v, want %v", name, got, want)
 		}
 	}
 }

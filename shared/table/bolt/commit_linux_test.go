@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"parley/shared/table"
 	"parley/shared/table/bolt"
@@ -28,6 +31,32 @@ func TestFailedCommit(t *testing.T) {
 	if err := tbl.Write(t.Context(), table.Put(item("p", "after"))); !errors.Is(err, table.ErrUnknown) || errors.Is(err, table.ErrNotDone) {
 		t.Errorf("Write that was not synced = %v, want %v", err, table.ErrUnknown)
 	}
+}
+
+// TestFailedSweepIsRepeated: what is over and could not be removed is tried again at
+// the next look, and not first when a table at rest would be looked at.
+func TestFailedSweepIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "table")
+		var looks atomic.Int64
+		tbl, err := bolt.New(bolt.Config{Path: path, Now: func() time.Time { looks.Add(1); return time.Now() }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tbl.Close()
+		it := item("p", "s")
+		it[table.ExpiresAt] = time.Now().Add(time.Minute).Unix()
+		write(t, tbl, table.Put(it))
+		replaceFile(t, path, "/dev/null")
+		time.Sleep(65 * time.Second)
+		synctest.Wait()
+		before := looks.Load()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if more := looks.Load() - before; more < 6 {
+			t.Errorf("a minute after a sweep that failed the time was asked for %d times, want each of 6 sweeps to", more)
+		}
+	})
 }
 
 // replaceFile makes this process's descriptor of a file one of another file.

@@ -9,10 +9,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"parley/shared/boltfile"
 	"parley/shared/table"
@@ -235,6 +239,21 @@ func TestWrongContents(t *testing.T) {
 			b := tx.Bucket([]byte("expiry"))
 			return b.Delete(first(b))
 		},
+		"an item of no index that cannot be read": func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte("items")).Put(bolt.ItemKey(table.Key{PK: "p", SK: "t"}), []byte{0xFF})
+		},
+		"a bucket among the items": func(tx *bbolt.Tx) error {
+			_, err := tx.Bucket([]byte("items")).CreateBucket(bolt.ItemKey(table.Key{PK: "p", SK: "t"}))
+			return err
+		},
+		"an entry in the place of another": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(table.Owner))
+			return errors.Join(b.Delete(first(b)), b.Put([]byte("x"), nil))
+		},
+		"a time to live in the place of another": func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte("expiry"))
+			return errors.Join(b.Delete(first(b)), b.Put([]byte("x"), nil))
+		},
 		"an entry of no item":  func(tx *bbolt.Tx) error { return tx.Bucket([]byte(table.Work)).Put([]byte("x"), nil) },
 		"a bucket that is not": func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("expiry")) },
 	} {
@@ -260,6 +279,103 @@ func TestWrongContents(t *testing.T) {
 		if change == nil && err != nil || change != nil && (!errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path)) {
 			t.Errorf("%s: New = %v", name, err)
 		}
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+		if err != nil {
+			t.Fatalf("%s: the file stays locked: %v", name, err)
+		}
+		db.Close()
+	}
+}
+
+// overwrite writes something else over the bytes that begin so, wherever a file has them.
+func overwrite(t *testing.T, path string, old, new []byte) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found := 0
+	for at := 0; ; found++ {
+		next := bytes.Index(content[at:], old)
+		if next < 0 {
+			break
+		}
+		if _, err := f.WriteAt(new, int64(at+next)); err != nil {
+			t.Fatal(err)
+		}
+		at += next + len(old)
+	}
+	if found == 0 {
+		t.Fatalf("the file has no %q", old)
+	}
+}
+
+// TestUnreadableWhileOpen: whoever comes by an item, or a change, that cannot be read
+// is told so with the file's path, and so is who looks for what is over.
+func TestUnreadableWhileOpen(t *testing.T) {
+	it := item("p", "s")
+	it[table.ExpiresAt] = time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Unix() // a minute after a bubble's beginning
+	key, stored := bolt.ItemKey(it.Key()), bolt.AppendItem(nil, it)
+	ofItem := func(t *testing.T, path string) {
+		overwrite(t, path, slices.Concat(key, stored), append(bytes.Clone(key), 0xFF))
+	}
+	ofChange := func(t *testing.T, path string) { // it has no old item
+		overwrite(t, path, slices.Concat([]byte{0}, stored), []byte{0, 0xFF})
+	}
+	ofExpiry := func(t *testing.T, path string) {
+		at := bolt.AppendTime(nil, it.Int(table.ExpiresAt))
+		overwrite(t, path, slices.Concat(at, key), append(bytes.Clone(at), 0xFF))
+	}
+	sleeps := func(context.Context, *bolt.Table) error { time.Sleep(2 * time.Minute); return nil }
+	for _, test := range []struct {
+		name   string
+		damage func(t *testing.T, path string)
+		do     func(ctx context.Context, tbl *bolt.Table) error
+	}{
+		{"get", ofItem, func(ctx context.Context, tbl *bolt.Table) error { _, err := tbl.Get(ctx, true, it.Key()); return err }},
+		{"query", ofItem, func(ctx context.Context, tbl *bolt.Table) error {
+			_, err := tbl.Query(ctx, table.Query{Partition: "p", Limit: 1})
+			return err
+		}},
+		{"write", ofItem, func(ctx context.Context, tbl *bolt.Table) error { return tbl.Write(ctx, table.Delete(it.Key())) }},
+		{"changes", ofChange, func(ctx context.Context, tbl *bolt.Table) error { _, err := tbl.Changes(ctx, 0, 1); return err }},
+		{"follow", ofChange, func(ctx context.Context, tbl *bolt.Table) error {
+			return tbl.Follow(ctx, func(context.Context, bolt.Record, func()) error { return nil })
+		}},
+		{"the sweep of an item", ofItem, sleeps},
+		{"the sweep of a time to live", ofExpiry, sleeps},
+		{"the sweep of a change", ofChange, sleeps},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "table")
+				var told []error
+				for _, damaged := range []func(error){func(err error) { told = append(told, err) }, nil} {
+					os.Remove(path)
+					tbl, err := bolt.New(bolt.Config{Path: path, NoSync: true, Damaged: damaged})
+					if err != nil {
+						t.Fatal(err)
+					}
+					write(t, tbl, table.Put(it))
+					test.damage(t, path)
+					if err := test.do(t.Context(), tbl); err != nil && (!errors.Is(err, table.ErrUnavailable) || !errors.Is(err, boltfile.ErrDamaged) || !strings.Contains(err.Error(), path)) {
+						t.Errorf("%s = %v, want one that says that %s is damaged", test.name, err, path)
+					}
+					if _, err := tbl.Get(t.Context(), true, table.Key{PK: "p", SK: "other"}); !errors.Is(err, boltfile.ErrDamaged) {
+						t.Errorf("Get of another = %v, want %v", err, boltfile.ErrDamaged)
+					}
+					tbl.Close()
+				}
+				if len(told) != 1 || !strings.Contains(told[0].Error(), path) {
+					t.Errorf("told %v, want the damage of %s once", told, path)
+				}
+			})
+		})
 	}
 }
 
@@ -291,5 +407,137 @@ func TestChangesAreBounded(t *testing.T) {
 		if got, err := tbl.Changes(context.Background(), 0, limit); err != nil || len(got) != want {
 			t.Errorf("at most %d: %d changes, %v", limit, len(got), err)
 		}
+	}
+}
+
+// asBucket makes an entry of an open file one that bbolt refuses to write over: it
+// marks the key, wherever a page of its own has it, as that of a bucket.
+func asBucket(t *testing.T, path string, key []byte) {
+	t.Helper()
+	const leaf, pageHeader, element = 2, 16, 16 // as in boltfile
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	order, found := binary.NativeEndian, 0
+	for page := 0; page < len(content); page += pageSize {
+		if order.Uint16(content[page+8:]) != leaf {
+			continue
+		}
+		for n := range int(order.Uint16(content[page+10:])) {
+			at := page + pageHeader + n*element
+			from, length := at+int(order.Uint32(content[at+4:])), int(order.Uint32(content[at+8:]))
+			if !bytes.Equal(content[from:from+length], key) {
+				continue
+			}
+			found++
+			if _, err := f.WriteAt(order.AppendUint32(nil, 1), int64(at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Fatalf("no page of the file has the key %.20q", key)
+	}
+}
+
+// TestStepThatTheFileRefuses: where the file does not take one step of a write, or of
+// the sweep, nothing of it is stored, and whoever waits for it is told so.
+func TestStepThatTheFileRefuses(t *testing.T) {
+	if os.Getpagesize() != pageSize {
+		t.Skip("damages pages of 4096 bytes")
+	}
+	// Its keys are long, so that no bucket is small enough to be within another's page.
+	it := item(strings.Repeat("p", 600), strings.Repeat("s", 600))
+	it["op"], it["os"], it["wp"], it["ws"] = "o", "1", "w", "1"
+	it[table.ExpiresAt] = time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Unix() // a minute after a bubble's beginning
+	changed := it.Clone()
+	changed["os"] = "2"
+	number := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	expiry := append(bolt.AppendTime(nil, it.Int(table.ExpiresAt)), bolt.ItemKey(it.Key())...)
+	writing := func(a table.Action) func(ctx context.Context, tbl *bolt.Table) error {
+		return func(ctx context.Context, tbl *bolt.Table) error { return tbl.Write(ctx, a) }
+	}
+	for name, test := range map[string]struct {
+		key []byte
+		do  func(ctx context.Context, tbl *bolt.Table) error
+	}{
+		"a put's item":          {bolt.ItemKey(it.Key()), writing(table.Put(changed))},
+		"a deletion's owner":    {bolt.EntryKey(table.Owner, it), writing(table.Delete(it.Key()))},
+		"a deletion's work":     {bolt.EntryKey(table.Work, it), writing(table.Delete(it.Key()))},
+		"a deletion's expiry":   {expiry, writing(table.Delete(it.Key()))},
+		"the change of a write": {number(2), writing(table.Delete(it.Key()))},
+		"the sweep": {expiry, func(context.Context, *bolt.Table) error {
+			time.Sleep(2 * time.Minute)
+			return errors.Join(table.ErrNotDone, berrors.ErrIncompatibleValue) // which it tells nobody
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "table")
+				tbl := open(t, path)
+				write(t, tbl, table.Put(it))
+				if err := tbl.Close(); err != nil {
+					t.Fatal(err)
+				}
+				db, err := bbolt.Open(path, 0o600, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(db.Update(func(tx *bbolt.Tx) error { // a change where the next one is to be
+					b := tx.Bucket([]byte("changes"))
+					return b.Put(number(2), b.Get(number(1)))
+				}), db.Close()); err != nil {
+					t.Fatal(err)
+				}
+				tbl = open(t, path)
+				asBucket(t, path, test.key)
+				if err := test.do(t.Context(), tbl); !errors.Is(err, table.ErrNotDone) || !errors.Is(err, berrors.ErrIncompatibleValue) {
+					t.Errorf("%s = %v, want %v and %v", name, err, table.ErrNotDone, berrors.ErrIncompatibleValue)
+				}
+				for _, x := range []table.Index{table.Owner, table.Work} {
+					partition, sort := x.Keys()
+					page, err := tbl.Query(t.Context(), table.Query{Index: x, Partition: it.String(partition), Limit: 10})
+					if err != nil || len(page.Items) != 1 || page.Items[0].String(sort) != "1" {
+						t.Errorf("the index %s has %v, %v, want what was there before", x, page.Items, err)
+					}
+				}
+				if name != "a put's item" {
+					write(t, tbl, table.Check(it.Key(), table.Exists()))
+				}
+			})
+		})
+	}
+}
+
+// TestDoneThatIsNotRemoved: Follow ends with the error of a removal that failed, be it
+// while it goes on or at its end.
+func TestDoneThatIsNotRemoved(t *testing.T) {
+	if os.Getpagesize() != pageSize {
+		t.Skip("damages pages of 4096 bytes")
+	}
+	for _, end := range []error{nil, errors.New("reader failed")} {
+		synctest.Test(t, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "table")
+			tbl := open(t, path)
+			it := item("p", "s")
+			it["text"] = strings.Repeat("text ", 1000)
+			write(t, tbl, table.Put(it))
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			err := tbl.Follow(ctx, func(_ context.Context, r bolt.Record, done func()) error {
+				asBucket(t, path, binary.BigEndian.AppendUint64(nil, r.Seq))
+				done()
+				return end
+			})
+			if !errors.Is(err, table.ErrNotDone) || end != nil && !errors.Is(err, end) || ctx.Err() != nil {
+				t.Errorf("Follow of a reader who returns %v = %v, want %v", end, err, table.ErrNotDone)
+			}
+		})
 	}
 }

@@ -44,6 +44,7 @@ func FuzzItemSurvivesStoring(f *testing.F) {
 func FuzzKeyOrder(f *testing.F) {
 	f.Add("p", "a", "a\x00", "q", "s")
 	f.Add("p", "\x00", "\x00\xff", "p\x00", "\x01")
+	f.Add("", "", "", "", "")
 	f.Fuzz(func(t *testing.T, partition, a, b, otherPartition, sk string) {
 		for _, s := range []string{partition, a, b, otherPartition, sk} {
 			if len(s) > table.MaxSKBytes {
@@ -92,5 +93,26 @@ func TestTimesSortAsNumbers(t *testing.T) {
 				t.Errorf("%d and %d compare as %d", a, b, got)
 			}
 		}
+	}
+}
+
+// TestBrokenItem: an item is read whole or not at all, and a number of more than 64
+// bits is none.
+func TestBrokenItem(t *testing.T) {
+	for _, last := range []any{"value", "", int64(-1 << 40), int64(0), true} {
+		stored := bolt.AppendItem(nil, table.Item{"pk": "p", "sk": "s", "z": last})
+		for n := range stored {
+			if got, rest, err := bolt.DecodeItem(stored[:n]); err == nil {
+				t.Errorf("the first %d of %d bytes = %v and the rest %x", n, len(stored), got, rest)
+			}
+		}
+	}
+	stored := bolt.AppendItem(nil, table.Item{"pk": "p", "sk": "s", "z": true})
+	stored[len(stored)-1] = 'x'
+	if got, _, err := bolt.DecodeItem(stored); err == nil {
+		t.Errorf("a value of no type = %v", got)
+	}
+	if got, _, err := bolt.DecodeItem(append([]byte{1}, bytes.Repeat([]byte{0xFF}, 11)...)); err == nil {
+		t.Errorf("an item of too many attributes = %v", got)
 	}
 }

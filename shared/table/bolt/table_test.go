@@ -3,8 +3,10 @@ package bolt_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -83,6 +85,52 @@ func TestRestartKeepsItemsIndexesAndFeed(t *testing.T) {
 	records, err := tbl.Changes(ctx, 0, 10)
 	if err != nil || len(records) != 2 || records[1].Seq <= records[0].Seq || !records[1].Old.Equal(want) {
 		t.Errorf("Changes after a restart = %v, %v, want the put and the deletion", records, err)
+	}
+}
+
+// TestPartitionsOfAnyLength: whatever the length of its name, a partition is read to its
+// end and no further.
+func TestPartitionsOfAnyLength(t *testing.T) {
+	const longest = 70
+	tbl := open(t, filepath.Join(t.TempDir(), "table"))
+	for n := 1; n <= longest; n++ {
+		it := item(strings.Repeat("p", n), "s")
+		it["op"], it["os"] = strings.Repeat("o", n), "1"
+		write(t, tbl, table.Put(it))
+	}
+	for n := 1; n <= longest; n++ {
+		for x, letter := range map[table.Index]string{table.Primary: "p", table.Owner: "o"} {
+			for _, descending := range []bool{false, true} {
+				q := table.Query{Index: x, Partition: strings.Repeat(letter, n), Limit: 10, Descending: descending}
+				page, err := tbl.Query(context.Background(), q)
+				if err != nil || len(page.Items) != 1 || len(page.Items[0].String(table.PK)) != n || page.Next != nil {
+					t.Errorf("%+v finds %v, %v", q, page, err)
+				}
+			}
+		}
+	}
+}
+
+// TestZeroBytesInBounds: sort keys of an index with zero bytes are bounds like any other.
+func TestZeroBytesInBounds(t *testing.T) {
+	tbl := open(t, filepath.Join(t.TempDir(), "table"))
+	sorts := []string{"a", "a\x00", "a\x00b", "a\x01", "b"}
+	for _, sort := range sorts {
+		it := item("p", "of "+sort)
+		it["op"], it["os"] = "o", sort
+		write(t, tbl, table.Put(it))
+	}
+	for from, low := range sorts {
+		for to, high := range sorts {
+			page, err := tbl.Query(context.Background(), table.Query{Index: table.Owner, Partition: "o", From: low, To: high, Limit: 10})
+			var got []string
+			for _, entry := range page.Items {
+				got = append(got, entry.String("os"))
+			}
+			if want := sorts[min(from, to+1) : to+1]; err != nil || !slices.Equal(got, want) {
+				t.Errorf("from %q to %q are %q, %v, want %q", low, high, got, err, want)
+			}
+		}
 	}
 }
 
@@ -185,18 +233,21 @@ func TestFeedIsTrimmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
 		tbl := open(t, filepath.Join(t.TempDir(), "table"))
-		write(t, tbl, table.Put(item("p", "old")))
+		const old = 450 // more than two batches
+		for n := range old {
+			write(t, tbl, table.Put(item("p", fmt.Sprint("old ", n))))
+		}
 		time.Sleep(23 * time.Hour)
 		write(t, tbl, table.Put(item("p", "new")))
-		records, err := tbl.Changes(ctx, 0, 10)
-		if err != nil || len(records) != 2 {
-			t.Fatalf("Changes within a day = %v, %v, want both", records, err)
+		records, err := tbl.Changes(ctx, 0, 1000)
+		if err != nil || len(records) != old+1 {
+			t.Fatalf("%d changes within a day, %v, want all", len(records), err)
 		}
-		time.Sleep(2 * time.Hour)
+		time.Sleep(2 * time.Hour) // one look finds them
 		synctest.Wait()
-		records, err = tbl.Changes(ctx, 0, 10)
-		if err != nil || len(records) != 1 || records[0].New.String(table.SK) != "new" || records[0].Seq != 2 {
-			t.Errorf("Changes after a day = %v, %v, want only number 2", records, err)
+		records, err = tbl.Changes(ctx, 0, 1000)
+		if err != nil || len(records) != 1 || records[0].New.String(table.SK) != "new" || records[0].Seq != old+1 {
+			t.Errorf("%d changes after a day, %v, want only the last", len(records), err)
 		}
 	})
 }
