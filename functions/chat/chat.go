@@ -43,7 +43,7 @@ func New(c Config) http.Handler {
 		api.Route{Pattern: "POST /chat", Handle: visitor.Handle(f.send)},
 		api.Route{Pattern: "GET /chat/{session}/runs/{run}", Handle: f.resume},
 		api.Route{Pattern: "POST /chat/{session}/cancel", Handle: visitor.Answer(f.cancel)},
-		api.Route{Pattern: "POST /chat/{session}/form", Handle: api.Within(run.FormTime, visitor.Answer(f.form))},
+		api.Route{Pattern: "POST /chat/{session}/form", Handle: api.Within(api.ChangeTime+run.FormTime, visitor.Answer(f.form))},
 		api.Route{Pattern: "POST /chat/{session}/typing", Handle: visitor.Answer(f.typing)},
 		api.Route{Pattern: "POST /chat/{session}/vote", Handle: visitor.Answer(f.vote)},
 	)

@@ -53,7 +53,7 @@ func New(c Config) http.Handler {
 			api.Route{Pattern: "POST " + base + "/chat/send", Handle: anybody.Handle(f.send)},
 			api.Route{Pattern: "POST " + base + "/chat/vote", Handle: anybody.Answer(f.vote)},
 			api.Route{Pattern: "POST " + base + "/checkpoint", Handle: contact.Answer(f.checkpoint)},
-			api.Route{Pattern: "POST " + base + "/action/execute", Handle: api.Within(run.FormTime, contact.Answer(f.execute))},
+			api.Route{Pattern: "POST " + base + "/action/execute", Handle: api.Within(api.ChangeTime+run.FormTime, contact.Answer(f.execute))},
 			api.Route{Pattern: "POST " + base + "/session/resolve", Handle: contact.Answer(f.resolve)},
 			api.Route{Pattern: "POST " + base + "/submit-csat", Handle: contact.Answer(f.rate)},
 			api.Route{Pattern: "POST " + base + "/upload", Handle: anybody.Handle(f.upload)},

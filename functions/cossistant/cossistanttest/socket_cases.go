@@ -299,6 +299,15 @@ func c48(t *testing.T, s *sockets) {
 	if f := desk.hears("typing"); f["author"] != nil || f["text"] != nil {
 		t.Errorf("the console hears %v", f)
 	}
+	c := parley.Caller{Project: b.project, Channel: parley.ChannelCossistant, Bare: true, Visitor: parley.VisitorID(b.visitor)}
+	if err := s.Store.Close(t.Context(), c, parley.SessionID(id)); err != nil {
+		t.Fatal(err)
+	}
+	b.say(typed(id, true, "I am back")) // which is a sign of the page
+	desk.hears("typing")
+	if session, err := s.Store.Session(t.Context(), b.staff(), parley.SessionID(id)); err != nil || session.Left != 0 {
+		t.Errorf("the page that types has left: %+v, %v", session, err)
+	}
 	b.post("/conversations/"+id+"/typing", object{"isTyping": true, "visitorPreview": "by call"}).ok()
 	if f := desk.hears("typing"); f["text"] != "by call" {
 		t.Errorf("the console hears %v", f)

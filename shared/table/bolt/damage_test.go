@@ -507,7 +507,7 @@ func TestStepThatTheFileRefuses(t *testing.T) {
 						t.Errorf("the index %s has %v, %v, want what was there before", x, page.Items, err)
 					}
 				}
-				if name != "a put's item" {
+				if name != "a put's item" && name != "the sweep" { // which tries again, perhaps in one commit with others' writes
 					write(t, tbl, table.Check(it.Key(), table.Exists()))
 				}
 			})

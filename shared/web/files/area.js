@@ -17,8 +17,12 @@ export class Area {
 
   get(name) {
     if (this.#memory.has(name)) return this.#memory.get(name);
-    const json = this.#storage?.getItem(this.#prefix + name);
-    return json == null ? undefined : JSON.parse(json);
+    try {
+      const json = this.#storage?.getItem(this.#prefix + name);
+      return json == null ? undefined : JSON.parse(json);
+    } catch {
+      return undefined; // refused by now, or not ours
+    }
   }
 
   /** Keeps a value; undefined removes it. */
