@@ -170,7 +170,8 @@ func sessionsOf(records []Record) []*session {
 }
 
 // merge makes the change one with the next of the same session. What says how the
-// session is now is the next one's, what says that something happened is either's.
+// session is now is the next one's, what says that something happened is either's: but
+// the end of a reply only until entries come after it.
 func (c *Change) merge(next Change) {
 	if next.Ended != "" || next.Upto > c.Upto {
 		c.Ended = next.Ended

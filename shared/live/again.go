@@ -60,6 +60,9 @@ func (t *teller) again(ctx context.Context, line parley.Line, told map[parley.Se
 	if speaker == nil {
 		return nil
 	}
+	if err := t.heard(ctx, news.Session); err != nil {
+		return err
+	}
 	var wrote time.Time
 	for _, e := range news.Entries {
 		if e.Author.Kind == parley.AuthorUser && e.Time().Before(line.Ended) {

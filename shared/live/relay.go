@@ -31,8 +31,6 @@ type relay struct {
 	run     parley.RunID
 	name    string // of its reply
 	text    strings.Builder
-	// mute says that the visitor may not be told of the reply.
-	mute bool
 	// hold is nil where it has to be read anew, held whether the lease is taken.
 	hold *parley.Hold
 	held bool
@@ -121,7 +119,7 @@ func (r *relay) take(ctx context.Context) bool {
 		r.hold = nil
 		delete(r.given, r.name) // that nothing was given only who has the lease knows
 		r.log(ctx, r.Store.Follow(ctx, r.Following, r.stretch))
-		if try > 1 && (!writes || try == takes || sleep(ctx, takePause) != nil) {
+		if r.mute || try > 1 && (!writes || try == takes || sleep(ctx, takePause) != nil) {
 			break
 		}
 	}

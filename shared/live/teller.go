@@ -42,6 +42,8 @@ type teller struct {
 	begun string
 	// taken is when the last piece of text was.
 	taken time.Time
+	// mute says that the visitor may not be told of anything, see heard.
+	mute bool
 }
 
 func (l *Live) teller(p parley.ProjectID, id parley.SessionID, s Speaker) teller {
@@ -110,12 +112,13 @@ func (t *teller) stretch(ctx context.Context, s parley.Stretch) (parley.Seq, err
 	if t.speaker = t.Speakers[s.Session.Channel]; t.speaker == nil {
 		return s.Entries[len(s.Entries)-1].Seq, nil
 	}
-	if err := t.heard(ctx, s.Session); err != nil {
-		return s.After, t.retried(err)
-	}
 	t.recall(*s.Note, s.Died)
 	defer func() { *s.Note = noteOf(t.given, t.told) }()
 	doubted := s.Died && t.doubt(s.Entries)
+	if err := t.heard(ctx, s.Session); err != nil {
+		t.mute = errors.Is(err, parley.ErrUnattended)
+		return s.After, t.retried(err)
+	}
 	if err := t.endBegun(ctx, s); err != nil {
 		return s.After, t.retried(err)
 	}

@@ -192,7 +192,7 @@ func (c Connection) check() error {
 	if c.Project == "" {
 		return invalid("connection", "a connection is to a project")
 	}
-	return cmp.Or(checkAnyID("session", string(c.Session)), checkText("language", c.Language, MaxLanguageBytes),
+	return cmp.Or(checkAnyID("session", string(c.Session)), checkLength("language", c.Language, MaxLanguageBytes),
 		checkPairs("metadata", c.Metadata))
 }
 

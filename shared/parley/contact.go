@@ -120,8 +120,8 @@ type Identified struct {
 // signs may have to solve a challenge; see letIn for the errors. An old token alone is renewed
 // for as long as the project says; a signed identity begins that time anew.
 func (s *Store) Identify(ctx context.Context, r IdentifyRequest) (Identified, error) {
-	if err := cmp.Or(checkText("name", r.Name, MaxNameBytes), checkText("name", r.Email, MaxNameBytes),
-		checkText("language", r.Language, MaxLanguageBytes), checkAbout(Page{}, r.Metadata)); err != nil {
+	if err := cmp.Or(checkLength("name", r.Name, MaxNameBytes), checkLength("name", r.Email, MaxNameBytes),
+		checkLength("language", r.Language, MaxLanguageBytes), checkAbout(Page{}, r.Metadata)); err != nil {
 		return Identified{}, err
 	}
 	p, err := s.Project(ctx, r.Caller.Project)

@@ -48,7 +48,7 @@ func (s *Store) Acquaint(ctx context.Context, r AcquaintRequest) (Identified, er
 		if r.Proven {
 			return Identified{}, r.Identity.check()
 		}
-		if err := cmp.Or(checkText("name", r.Identity.Name, MaxNameBytes), checkAbout(Page{}, r.Identity.Metadata)); err != nil {
+		if err := cmp.Or(checkLength("name", r.Identity.Name, MaxNameBytes), checkAbout(Page{}, r.Identity.Metadata)); err != nil {
 			return Identified{}, err
 		}
 		v, err := s.newVisitor(ctx, p, IdentifyRequest{Caller: c, Name: r.Identity.Name, Metadata: r.Identity.Metadata}, "", nil)

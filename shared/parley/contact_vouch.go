@@ -28,7 +28,7 @@ func (s *Store) VouchedContact(ctx context.Context, c Caller, id ContactID) (Con
 // if need be, and whether it was. What it says replaces what was known; who is blocked
 // has nothing changed. Errors: invalid_field, too_large.
 func (s *Store) Vouch(ctx context.Context, c Caller, i Identity) (known Contact, made bool, err error) {
-	if err := cmp.Or(c.operates(), i.check()); err != nil {
+	if err := cmp.Or(c.checkStaff(), i.check()); err != nil {
 		return known, false, err
 	}
 	p, err := s.Project(ctx, c.Project)

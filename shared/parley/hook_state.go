@@ -94,7 +94,7 @@ func (s *Store) UnfailHook(ctx context.Context, p ProjectID, id SessionID, h Hoo
 // first, and the cursor of the next page, "" at the end. A page may be short.
 // ErrNotFound, if the project has no such endpoint.
 func (s *Store) FailedHooks(ctx context.Context, c Caller, h HookID, r PageRequest) ([]FailedHook, string, error) {
-	if err := cmp.Or(c.operates(), r.check()); err != nil {
+	if err := cmp.Or(c.checkStaff(), r.check()); err != nil {
 		return nil, "", err
 	}
 	now, err := s.Settings(ctx, c.Project) // past the cache: it may be new

@@ -253,11 +253,8 @@ func (s *Store) line(ctx context.Context, p ProjectID, id SessionID, consistent 
 // Hears reports whether a session's visitor may be told what happens in it: whoever is
 // blocked may not. Half a read unit.
 func (s *Store) Hears(ctx context.Context, session *Session) (bool, error) {
-	items, err := s.table.Get(ctx, false, visitorKey(session.Project, session.Owner.Visitor))
-	if err != nil {
-		return false, unavailable(err)
-	}
-	return !isBlocked(items[0]), nil
+	item, err := s.get(ctx, false, visitorKey(session.Project, session.Owner.Visitor))
+	return err == nil && !isBlocked(item), err
 }
 
 // NoteHeard says up to when the client got what it was given on the connection that a

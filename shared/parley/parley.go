@@ -123,7 +123,6 @@ func New(c Config) (*Store, error) {
 	if c.NewID == nil {
 		c.NewID = randomID
 	}
-
 	if c.DerivePrevious == nil {
 		c.DerivePrevious = func(string, ...string) []byte { return nil }
 	}

@@ -132,7 +132,7 @@ func (p *Project) checkAgents() error {
 	modes := make([]string, len(p.Modes))
 	for i, m := range p.Modes {
 		modes[i] = m.ID
-		if err := checkTexts("modes", sized{m.Name, MaxNameBytes}, sized{m.Slug, MaxNameBytes}, sized{m.Instructions, MaxInstructionsBytes}); err != nil {
+		if err := checkSettingTexts("modes", sized{m.Name, MaxNameBytes}, sized{m.Slug, MaxNameBytes}, sized{m.Instructions, MaxInstructionsBytes}); err != nil {
 			return err
 		}
 	}
@@ -146,7 +146,7 @@ func isWebAddress(text string) bool {
 }
 
 func (a AgentSettings) check() error {
-	if err := checkTexts("agents", sized{a.Name, MaxNameBytes}, sized{a.Picture, MaxPageBytes}, sized{a.Model, MaxPageBytes},
+	if err := checkSettingTexts("agents", sized{a.Name, MaxNameBytes}, sized{a.Picture, MaxPageBytes}, sized{a.Model, MaxPageBytes},
 		sized{a.ArticlesURL, MaxPageBytes}, sized{a.Instructions, MaxInstructionsBytes}); err != nil {
 		return err
 	}
@@ -167,7 +167,9 @@ type sized struct {
 	most int
 }
 
-func checkTexts(field string, texts ...sized) error {
+// checkSettingTexts checks texts of a project's settings. They are few, and may be full of
+// what has to be escaped.
+func checkSettingTexts(field string, texts ...sized) error {
 	for _, t := range texts {
 		if len(t.text) > t.most {
 			return tooLarge(field, t.most)
@@ -184,12 +186,12 @@ func (p *Project) checkWords() error {
 		return invalid("texts", "a project has at most %d texts", MaxTexts)
 	}
 	for key, text := range p.Texts {
-		if err := checkTexts("texts", sized{key, MaxIDBytes}, sized{text, MaxTextBytes}); err != nil {
+		if err := checkSettingTexts("texts", sized{key, MaxIDBytes}, sized{text, MaxTextBytes}); err != nil {
 			return err
 		}
 	}
-	if err := cmp.Or(checkTexts("name", sized{p.Name, MaxNameBytes}), checkTexts("greeting", sized{p.Greeting, MaxTextBytes}),
-		checkTexts("language", sized{p.Language, MaxLanguageBytes})); err != nil {
+	if err := cmp.Or(checkSettingTexts("name", sized{p.Name, MaxNameBytes}), checkSettingTexts("greeting", sized{p.Greeting, MaxTextBytes}),
+		checkSettingTexts("language", sized{p.Language, MaxLanguageBytes})); err != nil {
 		return err
 	}
 	if !slices.Contains([]CSATPolicy{"", CSATOff, "on_close", "not_after_idle", "skip_if_rated"}, p.CSAT) {

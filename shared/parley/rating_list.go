@@ -17,7 +17,7 @@ type Rated struct {
 // Ratings returns the project's ratings, the newest first, and the cursor of the
 // next page, "" at the end.
 func (s *Store) Ratings(ctx context.Context, c Caller, r PageRequest) ([]Rated, string, error) {
-	if err := cmp.Or(c.operates(), r.check()); err != nil {
+	if err := cmp.Or(c.checkStaff(), r.check()); err != nil {
 		return nil, "", err
 	}
 	q := table.Query{Index: table.Work, Partition: ratingsPartition(c.Project), Descending: true, Limit: r.Limit + 1}

@@ -33,7 +33,7 @@ func (r ReplyMail) check() error {
 	if !r.Enabled && r == (ReplyMail{}) {
 		return nil
 	}
-	if err := checkTexts("reply_mail", sized{r.Name, mail.MaxNameBytes}, sized{r.Page, MaxPageBytes}); err != nil {
+	if err := checkSettingTexts("reply_mail", sized{r.Name, mail.MaxNameBytes}, sized{r.Page, MaxPageBytes}); err != nil {
 		return err
 	}
 	if mail.Line(r.Name, mail.MaxNameBytes) != strings.TrimSpace(r.Name) {

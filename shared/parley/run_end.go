@@ -334,10 +334,10 @@ func (s *Store) CancelActive(ctx context.Context, c Caller, id SessionID) (Stopp
 	return s.cancel(ctx, c, p, session, session.Run.ID)
 }
 
-// runs are the active run and those that wait for it.
+// runs are the active run and those that wait for it, in a slice of their own.
 func (s *Session) runs() []QueuedRun {
 	if s.Run == nil {
-		return s.Queue
+		return slices.Clone(s.Queue)
 	}
 	return append([]QueuedRun{*s.Run}, s.Queue...)
 }

@@ -308,7 +308,7 @@ func (r *SendRequest) check() error {
 }
 
 func checkAbout(page Page, metadata map[string]string) error {
-	return cmp.Or(checkText("page", page.URL, MaxPageBytes), checkText("page", page.Title, MaxPageBytes),
+	return cmp.Or(checkLength("page", page.URL, MaxPageBytes), checkLength("page", page.Title, MaxPageBytes),
 		checkPairs("metadata", metadata))
 }
 

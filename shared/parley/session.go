@@ -108,7 +108,10 @@ func (c Channel) HidesMetadata() bool { return c == ChannelOpenCX }
 // UTF-8. Cossistant's widget is sent each message twice over in a frame of at most 32
 // KB (API Gateway quota), with up to 10 attachments: 14,000 leave room for both.
 func (c Channel) MaxMessageBytes() int {
-	return cmp.Or(map[Channel]int{ChannelCossistant: 14_000}[c], MaxMessageBytes)
+	if c == ChannelCossistant {
+		return 14_000
+	}
+	return MaxMessageBytes
 }
 
 // unarchives reports whether a visitor's message brings an archived session back; in
@@ -122,13 +125,22 @@ func (c Channel) endsForGood() bool { return c == ChannelChatHub }
 // MaxHumanBytes is the longest message of an operator in the channel, in bytes
 // of UTF-8: what its widget shows. Hissuno's drops longer ones without a word.
 func (c Channel) MaxHumanBytes() int {
-	return cmp.Or(map[Channel]int{ChannelHissuno: 4096}[c], c.MaxMessageBytes())
+	if c == ChannelHissuno {
+		return 4096
+	}
+	return c.MaxMessageBytes()
 }
 
 // MaxReplyBytes is the longest reply of the channel, in bytes of UTF-8. Native:
 // our choice, well under DynamoDB's 400 KB item. ChatHub: see MaxJSONBytes.
 func (c Channel) MaxReplyBytes() int {
-	return cmp.Or(map[Channel]int{ChannelChatHub: 20_000, ChannelCossistant: c.MaxMessageBytes()}[c], 128<<10)
+	switch c {
+	case ChannelChatHub:
+		return 20_000
+	case ChannelCossistant:
+		return c.MaxMessageBytes()
+	}
+	return 128 << 10
 }
 
 // MaxJSONBytes is the longest text of any message in the channel as a string in
@@ -136,7 +148,13 @@ func (c Channel) MaxReplyBytes() int {
 // whole message in one frame, of at most socket.MaxFrame with what stands around it.
 // Cossistant's page needs room beside it for attachments.
 func (c Channel) MaxJSONBytes() int {
-	return map[Channel]int{ChannelChatHub: 30_000, ChannelCossistant: 20_000}[c]
+	switch c {
+	case ChannelChatHub:
+		return 30_000
+	case ChannelCossistant:
+		return 20_000
+	}
+	return 0
 }
 
 // carries reports whether a text is within MaxJSONBytes.

@@ -85,7 +85,7 @@ var errStood = errors.New("the session stands")
 func errSessionTaken() error { return conflict("session_id_conflict", "this session id is taken") }
 
 func (r *BeginRequest) check() error {
-	return cmp.Or(CheckID("session", string(r.ID)), checkText("language", r.Language, MaxLanguageBytes),
+	return cmp.Or(CheckID("session", string(r.ID)), checkLength("language", r.Language, MaxLanguageBytes),
 		checkAbout(r.Page, r.Metadata))
 }
 

@@ -74,8 +74,8 @@ func (s *Store) openToOperate(ctx context.Context, c Caller, id SessionID) (*Pro
 
 func errOperatorsOnly() error { return denied("operators_only", "this call is for operators") }
 
-// operates returns operators_only for whoever has no private key.
-func (c Caller) operates() error {
+// checkStaff returns operators_only for whoever has no private key.
+func (c Caller) checkStaff() error {
 	if c.staff() {
 		return nil
 	}

@@ -66,11 +66,11 @@ func (r *InboxRequest) holders() []Holder {
 	return []Holder{HolderWaiting, HolderHuman, HolderAI}
 }
 
-// Inbox returns sessions of one state, newest activity first, and the cursor of
+// Inbox returns sessions of the states that are asked for, newest activity first, and the cursor of
 // the next page, "" at the end. It follows changes as the index does, within
 // about a second.
 func (s *Store) Inbox(ctx context.Context, c Caller, r InboxRequest) ([]InboxItem, string, error) {
-	if err := cmp.Or(c.operates(), r.check()); err != nil {
+	if err := cmp.Or(c.checkStaff(), r.check()); err != nil {
 		return nil, "", err
 	}
 	after, err := placeOf(r.PageRequest)

@@ -94,8 +94,8 @@ func exceeds(text string, max int) bool {
 	return EncodedBytes(text) > escapes*max
 }
 
-// checkText returns a too_large error for a text that exceeds max bytes.
-func checkText(field, text string, max int) error {
+// checkLength returns a too_large error for a text that exceeds max bytes.
+func checkLength(field, text string, max int) error {
 	if exceeds(text, max) {
 		return tooLarge(field, max)
 	}

@@ -94,13 +94,14 @@ func (s *Store) FullTranscriptAfter(ctx context.Context, c Caller, id SessionID,
 	return out, true, s.asAmended(ctx, session, out.Entries)
 }
 
-// openHead is openBeside, of which only the session's own item has to be as it stands.
+// openHead is openBeside, of which only the session's own item has to be as it stands. To
+// the items of a visitor it adds the visitor's own.
 func (s *Store) openHead(ctx context.Context, c Caller, id SessionID, beside ...table.Key) (*Session, []table.Item, error) {
 	if CheckID("session", string(id)) != nil {
 		return nil, nil, notFound("session")
 	}
 	if !c.staff() {
-		beside = append(beside, visitorKey(c.Project, c.Visitor))
+		beside = append(slices.Clip(beside), visitorKey(c.Project, c.Visitor))
 	}
 	rest := func() ([]table.Item, error) { return nil, nil }
 	if len(beside) > 0 {

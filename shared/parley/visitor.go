@@ -126,6 +126,9 @@ func (v Visitor) aboutItem(p ProjectID) (table.Item, error) {
 func (v *Visitor) learn(about table.Item) error { return decode(about, "visitor", &v.Metadata) }
 
 func visitorFrom(id VisitorID, item table.Item) (Visitor, error) {
+	if item == nil {
+		return Visitor{}, notFound("visitor")
+	}
 	v := Visitor{ID: id, Generation: item.Int("gen"), Contact: ContactID(item.String("contact")), Blocked: item.Bool("blocked"),
 		Bare: item.Bool(bare), Heard: item.Int(heard)}
 	err := decode(item, "visitor", &v)

@@ -74,7 +74,7 @@ func (t Tracking) Where() Page {
 }
 
 func (t Tracking) check() error {
-	return cmp.Or(checkText("language", t.Language, MaxLanguageBytes), checkText("timezone", t.Timezone, MaxTimezoneBytes),
+	return cmp.Or(checkLength("language", t.Language, MaxLanguageBytes), checkLength("timezone", t.Timezone, MaxTimezoneBytes),
 		checkPairs("device", t.Device), checkAnyObject("attribution", t.First, MaxTrackingBytes),
 		checkAnyObject("currentPage", t.Page, MaxTrackingBytes))
 }
