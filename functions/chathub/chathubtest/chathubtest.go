@@ -168,10 +168,21 @@ func (s *suite) underWay(all map[table.Key]table.Item) string {
 		var c parley.Connection
 		isConnection := strings.HasPrefix(k.PK, "~/connection/") && json.Unmarshal([]byte(item.String("data")), &c) == nil
 		switch {
-		case k.SK == "mark/follow/push" && item["until"] != nil,
+		case k.SK == "mark/follow/push" && item["until"] != nil && !erased(all, k),
 			isConnection && s.own[c.Project] && item["ready"] == true && !slices.Contains(open, c.ID):
 			return k.PK + " " + k.SK
 		}
 	}
 	return ""
+}
+
+// erased reports whether the session that an item belongs to is a tombstone, of which the
+// sweep removes all else: whoever is at work on it gives no lease back.
+func erased(all map[table.Key]table.Item, k table.Key) bool {
+	for at, item := range all {
+		if _, _, isHead := parley.HeadOf(at); isHead && at.PK == k.PK {
+			return item.Bool("erased")
+		}
+	}
+	return false
 }
