@@ -297,6 +297,6 @@ var undamaged = map[string]bool{"full transcript": true, "full transcript of new
 // for: what comes then, counting it and telling others, may fail and is forgiven.
 var done = struct{ reads, writes map[string]int }{
 	map[string]int{"cancel": 4, "end of a run": 3, "erase a contact": 3, "erase a visitor": 1},
-	map[string]int{"track": 1, "begin": 2, "close": 2, "disconnect": 2, "erase a contact": 2, "erase a visitor": 2, "send": 2,
+	map[string]int{"track": 1, "begin": 2, "close": 2, "erase a contact": 2, "erase a visitor": 2, "send": 2,
 		"keep": 3, "rate": 3, "rate once": 3, "checkpoint": 3, "feedback": 3, "note who it is": 3, "vote": 3},
 }

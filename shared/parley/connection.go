@@ -268,19 +268,19 @@ func (s *Store) forgetConnection(ctx context.Context, c Connection) error {
 		return err
 	}
 	left["left"], left["nonce"], left[table.ExpiresAt] = true, s.newID(), now.Add(leftFor).Unix()
-	for range changeTries {
+	gone := false
+	err = again(func() error {
 		err := s.write(ctx, table.Put(left, table.Equal("session", string(c.Session)), table.Missing("left")))
-		stood, was := standing(err, 0)
-		if !was {
-			break
+		if stood, was := standing(err, 0); was {
+			if gone = stood == nil || stood.Bool("left"); gone {
+				return nil
+			}
+			c.Session = SessionID(stood.String("session"))
+			left["session"] = string(c.Session)
 		}
-		if stood == nil || stood.Bool("left") {
-			return nil
-		}
-		c.Session = SessionID(stood.String("session"))
-		left["session"] = string(c.Session)
-	}
-	if err != nil || c.Session == "" || !c.Caller.staff() {
+		return err
+	})
+	if err != nil || gone || c.Session == "" || !c.Caller.staff() {
 		return err
 	}
 	return s.write(ctx, table.Delete(connectedKey(sessionPK(c.Project, c.Session), c.Ref)))
