@@ -29,9 +29,9 @@ func (b blind) Query(ctx context.Context, q table.Query) (table.Page, error) {
 // situations are those of a run that a reader follows: what was done before the reader
 // came, and with which table it reads.
 var situations = map[string]func(s stage) (ref parley.RunRef, reads table.Table){
-	"while it is written": func(s stage) (parley.RunRef, table.Table) { return s.begun(), s.table },
+	"while it is written": func(s stage) (parley.RunRef, table.Table) { return s.begun(plainly), s.table },
 	"which replicas do not know": func(s stage) (parley.RunRef, table.Table) {
-		return s.begun(), blind{s.table}
+		return s.begun(plainly), blind{s.table}
 	},
 	"when it is over": func(s stage) (parley.RunRef, table.Table) { return s.ask(question(plainly, "")).sent.Ref, s.table },
 	"when its log has expired": func(s stage) (parley.RunRef, table.Table) {
@@ -57,11 +57,11 @@ var situations = map[string]func(s stage) (ref parley.RunRef, reads table.Table)
 	},
 }
 
-// begun is a run that another process is in the middle of.
-func (s stage) begun() parley.RunRef {
+// begun is a run that another process is in the middle of, that answers this message.
+func (s stage) begun(text string) parley.RunRef {
 	s.Helper()
 	_, e := s.process(s.table)
-	sent, claim, err := e.Send(context.Background(), s.visitor, question(plainly, ""))
+	sent, claim, err := e.Send(context.Background(), s.visitor, question(text, ""))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestReaderWaitsForTheTable(t *testing.T) {
 // has left is one.
 func TestWaitOfWhoLeaves(t *testing.T) {
 	onStageOfBolt(t, func(s stage) {
-		ref := s.begun()
+		ref := s.begun(plainly)
 		ctx, cancel := context.WithCancel(s.Context())
 		time.AfterFunc(200*time.Millisecond, cancel)
 		if text, end, err := s.engine.Wait(ctx, ref, time.Second, run.Stay{}); err != context.Canceled || end != nil || text == "" {

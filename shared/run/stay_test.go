@@ -15,18 +15,7 @@ import (
 // waiting is a run that another process takes 90 s for, after a first word.
 func waiting(s stage) parley.RunRef {
 	s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: "One"}, agenttest.Step{Delay: 90 * time.Second, Delta: ", two."}))
-	_, e := s.process(s.table)
-	sent, claim, err := e.Send(context.Background(), s.visitor, question("m", ""))
-	if err != nil {
-		s.Fatal(err)
-	}
-	go func() {
-		if err := e.Stream(context.Background(), sent.Ref, 0, claim, func(run.Event) error { return nil }); err != nil {
-			s.Error(err)
-		}
-	}()
-	time.Sleep(time.Second)
-	return sent.Ref
+	return s.begun("m")
 }
 
 // TestSeats: who waits for a reply that another process writes needs a seat, of which
