@@ -24,7 +24,7 @@ run:
 
 # Settings: PORT, IMAGE=minimal, DOCKER_HOST.
 sam-local:
-	@for tool in java dynamodb versitygw sam; do .ci/tools/$$tool || exit 1; done
+	@for tool in java dynamodb s3server sam; do .ci/tools/$$tool || exit 1; done
 	@mkdir -p .cache/bin
 	@echo 'Compiling, which takes some minutes the first time.'
 	@go build -o .cache/bin/sam-local ./local/sam/start && .ci/dynamodb .cache/bin/sam-local

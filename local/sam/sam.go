@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 
@@ -186,22 +185,16 @@ func createBucket(ctx context.Context, client *s3.Client) error {
 
 // serveBucket starts an S3 server, and returns its port.
 func (s *Stack) serveBucket(ctx context.Context, root, folder string) (port string, err error) {
-	gw, err := program(root, "versitygw")
+	server, err := program(root, "s3server")
 	if err != nil {
 		return "", err
 	}
 	if port, err = freePort(); err != nil {
 		return "", err
 	}
-	data, meta := filepath.Join(folder, "data"), filepath.Join(folder, "meta")
-	for _, dir := range []string{data, meta} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return "", err
-		}
-	}
 	// Containers do not reach 127.0.0.1, so it listens everywhere; it checks signatures.
-	command := exec.Command(gw, "--access", s.keys.AccessKeyID, "--secret", s.keys.SecretAccessKey, "--port", ":"+port, "--quiet",
-		"--disable-strict-bucket-names", // a logical id has capitals
-		"posix", "--sidecar", meta, data)
-	return port, s.run("versitygw", command, func() error { return listens(ctx, port) })
+	command := exec.Command(server, "-address", ":"+port, "-access", s.keys.AccessKeyID, "-secret", s.keys.SecretAccessKey,
+		"-any-names", // a logical id has capitals
+		folder)
+	return port, s.run("s3server", command, func() error { return listens(ctx, port) })
 }

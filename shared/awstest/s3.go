@@ -17,14 +17,14 @@ import (
 
 var s3Server server
 
-// The credentials that versitygw is started with, drawn for each test binary.
+// The credentials that the S3 server is started with, drawn for each test binary.
 var s3Access, s3Secret = rand.Text(), rand.Text()
 
 // Origin is the one web origin that buckets made by S3 allow.
 const Origin = "http://localhost:3000"
 
-// S3 returns a client, and the name of a new bucket of its own, on versitygw:
-// an S3 server that checks signatures, policies and CORS. All tests of a binary
+// S3 returns a client, and the name of a new bucket of its own, on versitygw
+// (.ci/s3server): an S3 server that checks signatures, policies and CORS. All tests of a binary
 // share one process, which ends with the binary.
 func S3(t testing.TB) (*s3.Client, string) {
 	t.Helper()
@@ -52,12 +52,12 @@ func S3(t testing.TB) (*s3.Client, string) {
 	return client, name
 }
 
-// s3Binary finds versitygw where .ci/tools/versitygw puts it.
+// s3Binary finds the S3 server where .ci/tools/s3server puts it.
 func s3Binary(t testing.TB) string {
 	t.Helper()
-	binary := filepath.Join(root(t), ".cache", "bin", "versitygw")
+	binary := filepath.Join(root(t), ".cache", "bin", "s3server")
 	if _, err := os.Stat(binary); err != nil {
-		missing(t, "versitygw is not installed: run .ci/tools/versitygw")
+		missing(t, "the S3 server is not built: run .ci/tools/s3server")
 	}
 	return binary
 }
@@ -65,11 +65,7 @@ func s3Binary(t testing.TB) string {
 func s3Program(binary string) program {
 	return program{
 		command: func(address, folder string) []string {
-			data, meta := filepath.Join(folder, "data"), filepath.Join(folder, "meta")
-			// The sidecar folder holds what would otherwise need a file system with extended attributes.
-			return []string{"sh", "-c", `mkdir "$1" "$2"; shift 2; exec "$@"`, "sh", data, meta, binary,
-				"--access", s3Access, "--secret", s3Secret, "--port", address, "--health", "/health", "--quiet",
-				"posix", "--sidecar", meta, data}
+			return []string{binary, "-address", address, "-access", s3Access, "-secret", s3Secret, folder}
 		},
 		ready: func(ctx context.Context, address string) error {
 			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/health", nil)

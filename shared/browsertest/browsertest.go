@@ -78,6 +78,8 @@ func start(t testing.TB) context.Context {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		// A process held ready for the next page would be a third of all that are started.
+		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,SpareRendererForSitePerProcess"),
 		chromedp.WindowSize(1280, 900),
 	)...)
 	ctx, _ = chromedp.NewContext(ctx)
