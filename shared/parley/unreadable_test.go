@@ -106,6 +106,12 @@ func (h helped) asked() *parley.Claim {
 	return parleytest.Send(h, h.store, h.contact, say(parley.EntryID(rand.Text()), "")).Claim
 }
 
+// form is a form that the contact was asked to fill in, in a session of its own.
+func (h helped) form() parley.FormRequest {
+	id := h.asksForForm(parley.EntryID(rand.Text()))
+	return parley.FormRequest{Session: id, Message: h.newest(id).ID, Call: "2", Arguments: json.RawMessage(`{"order":"7"}`)}
+}
+
 func (s scene) helped() helped {
 	s.Helper()
 	ctx := context.Background()
