@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 
 	"parley/shared/schema"
@@ -215,10 +214,7 @@ func (e Entry) withCall(call ActionCall) Entry {
 
 // amendCall replaces an entry by one in which a call is known better.
 func (c *change) amendCall(by Caller, of, amended Entry, call ActionCall) error {
-	data, err := encode(map[string]string{"call": call.ID, "action": string(call.Action)})
-	if err != nil {
-		return fmt.Errorf("encode call: %w", err)
-	}
+	data := encodePlain(map[string]string{"call": call.ID, "action": string(call.Action)})
 	if err := c.add(&Entry{Event: EventTool, Author: by.Author(), Amends: of.Seq, Data: data}); err != nil {
 		return err
 	}

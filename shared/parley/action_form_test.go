@@ -10,16 +10,19 @@ import (
 	"parley/shared/parleytest"
 )
 
-// withForm is a scene whose agent has asked for a form in its reply m1.
-func withForm(s scene) parley.SessionID {
+// withForm is a scene whose agent has asked for a form in its reply to m1.
+func withForm(s scene) parley.SessionID { return s.asksForForm("m1") }
+
+// asksForForm is a session whose agent has asked for a form in its reply to a message.
+func (s scene) asksForForm(message parley.EntryID) parley.SessionID {
 	s.Helper()
 	p := generous()
 	p.Actions = []parley.Action{{ID: "refund", Name: "Refund", Description: "Pays back.", Method: "POST", URL: "https://api.example.com/refund", Form: true, Handover: true,
 		Parameters: json.RawMessage(`{"type":"object","properties":{"order":{"type":"string"},"lines":{"type":"integer"}},"required":["order"]}`),
 		Values:     []parley.ActionValue{{In: parley.InHeader, Name: "X-Open", Open: true}, {In: parley.InHeader, Name: "X-Shut"}}}}
 	parleytest.Put(s, s.store, p)
-	sent := s.send(parley.SendRequest{ID: "m1", Content: "My money!", Claim: true})
-	_, err := s.store.EndRun(context.Background(), sent.Ref, nil, parley.End{Next: 1, Of: "m1", Status: parley.StatusDone, Text: "Fill this in.", Unflushed: "Fill this in.",
+	sent := s.send(parley.SendRequest{ID: message, Content: "My money!", Claim: true})
+	_, err := s.store.EndRun(context.Background(), sent.Ref, nil, parley.End{Next: 1, Of: message, Status: parley.StatusDone, Text: "Fill this in.", Unflushed: "Fill this in.",
 		Calls: []parley.ActionCall{{ID: "1", Action: "refund", Name: "Refund"}, {ID: "2", Action: "refund", Name: "Refund", Form: &parley.Form{}}}})
 	if err != nil {
 		s.Fatal(err)

@@ -280,6 +280,18 @@ var changing = map[string]call{
 		}
 		return s.ChangePage(ctx, &m, parley.PageChange{Add: map[string]int64{"shown": 1}})
 	},
+	"send a form": func(ctx context.Context, h helped, s *parley.Store) error {
+		_, err := s.SubmitForm(ctx, h.contact, h.form())
+		return err
+	},
+	"outcome of a form": func(ctx context.Context, h helped, s *parley.Store) error {
+		form := h.form()
+		if _, err := h.store.SubmitForm(ctx, h.contact, form); err != nil {
+			return err
+		}
+		_, err := s.FormDone(ctx, h.contact, form, parley.ActionResult{Result: json.RawMessage(`{"status":200}`)})
+		return err
+	},
 	"follow": func(ctx context.Context, h helped, s *parley.Store) error {
 		return s.Follow(ctx, h.following(), func(_ context.Context, w parley.Stretch) (parley.Seq, error) { return h.upto, nil })
 	},

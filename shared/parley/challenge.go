@@ -84,10 +84,7 @@ func (s *Store) NewChallenge(p *Project, c Caller) (Challenge, error) {
 	}
 	nonce := make([]byte, 12)
 	rand.Read(nonce)
-	number, err := rand.Int(rand.Reader, big.NewInt(p.Challenge.Numbers))
-	if err != nil {
-		return Challenge{}, fmt.Errorf("number of a challenge: %w", err)
-	}
+	number, _ := rand.Int(rand.Reader, big.NewInt(p.Challenge.Numbers)) // rand.Reader never fails
 	salt := fmt.Sprintf("%x?expires=%d&", nonce, s.clock().Add(ChallengeLife).Unix())
 	hash := challengeHash(salt, number.Int64())
 	return Challenge{Salt: salt, Hash: hash, Max: p.Challenge.Numbers - 1, Signature: sign(challengeKey(s.derive, p, c), hash)}, nil

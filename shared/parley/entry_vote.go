@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"parley/shared/table"
@@ -60,10 +59,7 @@ func (s *Store) Vote(ctx context.Context, c Caller, id SessionID, answer EntryID
 }
 
 func (c *change) vote(by Caller, of, voted Entry) error {
-	data, err := encode(map[string]Vote{"vote": voted.Vote})
-	if err != nil {
-		return fmt.Errorf("encode vote: %w", err)
-	}
+	data := encodePlain(map[string]Vote{"vote": voted.Vote})
 	if err := c.add(&Entry{Event: EventVote, Author: by.Author(), Amends: of.Seq, Data: data}); err != nil {
 		return err
 	}

@@ -118,10 +118,7 @@ func (s *Store) replaceRating(ctx context.Context, spent *spending, session *Ses
 	c := spent.caller
 	r := Rating{Score: request.Score, Feedback: request.Feedback}
 	_, err := s.change(ctx, spent.project, session, func(ch *change) error {
-		data, err := encode(GivenRating{r.Score, r.Feedback})
-		if err != nil {
-			return fmt.Errorf("encode rating: %w", err)
-		}
+		data := encodePlain(GivenRating{r.Score, r.Feedback})
 		entry := Entry{ID: request.ID, Event: EventRated, Author: c.Author(), Data: data}
 		if err := ch.add(&entry); err != nil {
 			return err

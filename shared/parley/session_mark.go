@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"fmt"
 
 	"parley/shared/table"
 )
@@ -46,11 +45,7 @@ func (s *Store) MoveMark(ctx context.Context, c Caller, id SessionID, kind MarkK
 	if m.Upto <= Seq(stood.Int("seq")) {
 		return markFrom(m, stood)
 	}
-	author, err := encode(m.By)
-	if err != nil {
-		return Mark{}, fmt.Errorf("encode mark: %w", err)
-	}
-	up := table.Set(key, table.Item{"seq": int64(m.Upto), "at": m.At, "data": string(author)}, table.AtMost("seq", int64(m.Upto)-1))
+	up := table.Set(key, table.Item{"seq": int64(m.Upto), "at": m.At, "data": string(encodePlain(m.By))}, table.AtMost("seq", int64(m.Upto)-1))
 	return s.moveMark(ctx, c, id, m, up, stood != nil)
 }
 

@@ -73,6 +73,17 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// encodePlain is encode of strings, numbers and booleans, also inside of structs and
+// maps: only a json.RawMessage or a float, of which there may be none in v, can fail
+// to encode. If one does, that is a mistake in our code.
+func encodePlain(v any) []byte {
+	data, err := encode(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err))
+	}
+	return data
+}
+
 // sameJSON reports whether two values, which can be encoded, are the same in JSON.
 func sameJSON(a, b any) bool {
 	x, _ := encode(a)

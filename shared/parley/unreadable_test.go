@@ -24,6 +24,7 @@ type faulty struct {
 	mu      sync.Mutex
 	calls   int
 	damaged bool // it brought one
+	after   int  // writes that came after that
 }
 
 func (f *faulty) read(items []table.Item, err error) ([]table.Item, error) {
@@ -60,6 +61,9 @@ func (f *faulty) Write(ctx context.Context, actions ...table.Action) error {
 	f.mu.Lock()
 	if f.writes {
 		f.calls++
+	}
+	if f.damaged {
+		f.after++
 	}
 	fails := f.writes && f.calls == f.nth
 	f.mu.Unlock()
@@ -100,6 +104,12 @@ func (h helped) m1() parley.RunRef {
 func (h helped) asked() *parley.Claim {
 	h.Helper()
 	return parleytest.Send(h, h.store, h.contact, say(parley.EntryID(rand.Text()), "")).Claim
+}
+
+// form is a form that the contact was asked to fill in, in a session of its own.
+func (h helped) form() parley.FormRequest {
+	id := h.asksForForm(parley.EntryID(rand.Text()))
+	return parley.FormRequest{Session: id, Message: h.newest(id).ID, Call: "2", Arguments: json.RawMessage(`{"order":"7"}`)}
 }
 
 func (s scene) helped() helped {
@@ -169,7 +179,7 @@ func (s scene) sessionOf(c parley.Caller, id parley.SessionID) *parley.Session {
 
 // TestUnreadable: a call of which a read fails says that, whichever read it is, and
 // so does one that meets a damaged item: what could not be read is not taken for
-// what is not there.
+// what is not there, and nothing is written after it.
 func TestUnreadable(t *testing.T) {
 	for _, kind := range []struct {
 		name    string
@@ -197,6 +207,8 @@ func TestUnreadable(t *testing.T) {
 							return
 						case kind.damages && tbl.damaged && (err == nil || is(err, parley.ErrNotFound)):
 							s.Errorf("%s with damage in read %d = %v", name, n, err)
+						case tbl.after > 0:
+							s.Errorf("%s with damage in read %d wrote %d times", name, n, tbl.after)
 						case !kind.damages && !is(err, parley.ErrUnavailable):
 							s.Errorf("%s without read %d = %v, want %v", name, n, err, parley.ErrUnavailable)
 						}
