@@ -265,19 +265,20 @@ func TestKeysOfWhoLeaves(t *testing.T) {
 	ctx := context.Background()
 	of := parley.PrivateKey{Name: "any", Scopes: parley.Scopes(), Operator: "ola"}
 	for name, test := range map[string]struct {
-		code string
-		do   func(s scene, first parley.PrivateKey) (secret string)
+		code    string
+		keyless bool
+		do      func(s scene, first parley.PrivateKey) (secret string)
 	}{
-		"one more": {"", func(s scene, _ parley.PrivateKey) string {
+		"one more": {"", false, func(s scene, _ parley.PrivateKey) string {
 			_, secret := s.key(of)
 			return secret
 		}},
-		"another in place of one": {"", func(s scene, first parley.PrivateKey) string {
+		"another in place of one": {"", false, func(s scene, first parley.PrivateKey) string {
 			s.want("revoke", s.store.RemovePrivateKey(ctx, "demo", first.ID), "")
 			_, secret := s.key(of)
 			return secret
 		}},
-		"removed twice": {"not_found", func(s scene, _ parley.PrivateKey) string {
+		"removed twice": {"not_found", true, func(s scene, _ parley.PrivateKey) string {
 			s.want("remove", s.store.RemoveOperator(ctx, "demo", "ola"), "")
 			return ""
 		}},
@@ -285,8 +286,11 @@ func TestKeysOfWhoLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBolt(t, func(s scene) {
 				s.hire(ola)
-				first, secret := s.key(of)
-				var other string
+				var first parley.PrivateKey
+				var secret, other string
+				if !test.keyless {
+					first, secret = s.key(of)
+				}
 				slow := s.over(&meanwhile{Table: s.table, sk: "private/operator/ola/1", do: func() { other = test.do(s, first) }})
 				s.want("remove", slow.RemoveOperator(ctx, "demo", "ola"), test.code)
 				for _, secret := range []string{secret, other} {

@@ -53,6 +53,14 @@ var operations = []struct {
 		_, _, _, err := s.Transcript(ctx, c, id, parley.PageRequest{})
 		return err
 	}},
+	{"full transcript", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, err := s.FullTranscript(ctx, c, id, 1e6)
+		return err
+	}},
+	{"full transcript after", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, _, err := s.FullTranscriptAfter(ctx, c, id, 0, 0)
+		return err
+	}},
 	{"open run", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		_, err := s.OpenRun(ctx, c, id, "running")
 		return err
@@ -259,6 +267,17 @@ var staffOperations = []struct {
 	}},
 	{"archive", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		return s.Archive(ctx, c, id, true)
+	}},
+	{"typing", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, _, err := s.SetTyping(ctx, c, id, human("Ola"), true)
+		return err
+	}},
+	{"attributes", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		return s.SetAttributes(ctx, c, id, map[string]string{"plan": "gold"})
+	}},
+	{"reviews", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, err := s.Reviews(ctx, c, id)
+		return err
 	}},
 	{"read", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		_, err := s.ReadSession(ctx, c, id, parley.PageRequest{})
