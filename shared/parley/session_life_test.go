@@ -255,6 +255,24 @@ func TestUnanswered(t *testing.T) {
 	})
 }
 
+// TestLooksAgain: while a reply is written the session is looked at every minute, and
+// before that where its close settles before.
+func TestLooksAgain(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for seconds, want := range map[int]time.Duration{30: 30 * time.Second, 600: time.Minute} {
+			p := generous()
+			p.SettleSeconds = seconds
+			parleytest.Put(s, s.store, p)
+			id := s.send(say(parley.EntryID(fmt.Sprint("m", seconds)), "")).Session.ID
+			s.close(id)
+			_, again, err := s.store.Look(context.Background(), parleytest.Project, id)
+			if err != nil || time.Until(again) != want {
+				s.Errorf("looks again in %v, %v, want %v", time.Until(again), err, want)
+			}
+		}
+	})
+}
+
 // TestReopenedWaitsAnew: whoever waited when the session was resolved, and writes
 // again, has their whole time again.
 func TestReopenedWaitsAnew(t *testing.T) {
