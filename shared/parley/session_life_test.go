@@ -255,6 +255,20 @@ func TestUnanswered(t *testing.T) {
 	})
 }
 
+// TestRetryNeedsTheAgent: what failed is not tried again where people have the session.
+func TestRetryNeedsTheAgent(t *testing.T) {
+	onBolt(t, func(s scene) {
+		sent := s.send(say("m", ""))
+		s.fail(sent.Claim)
+		s.want("take over", s.store.TakeOver(context.Background(), s.operator(), sent.Session.ID, human("Ola")), "")
+		r := parley.SendRequest{ID: "again", Session: sent.Session.ID, Retry: "m"}
+		s.onlyPaced("a retry", func() {
+			_, err := s.store.Send(context.Background(), s.visitor, r)
+			s.want("it", err, "not_retryable")
+		})
+	})
+}
+
 // TestLooksAgain: while a reply is written the session is looked at every minute, and
 // before that where its close settles before.
 func TestLooksAgain(t *testing.T) {

@@ -412,6 +412,9 @@ func TestSigns(t *testing.T) {
 		if v, err := s.store.Arrive(ctx, anyone(), c.Visitor); err != nil || v.Heard != arrived+2*parley.HeardEvery.Milliseconds() {
 			s.Errorf("back = %+v, %v", v, err)
 		}
+		if got := s.profile(c).Visitor.Heard; got != time.Now().UnixMilli() {
+			s.Errorf("after it is back it was heard at %d", got)
+		}
 		stored := 0
 		for n := range parley.MaxSignsPerDay + 100 {
 			page := fmt.Sprintf(`{"url":"https://shop.example/%d"}`, n)
