@@ -18,7 +18,7 @@ import (
 // for the first time.
 type meanwhile struct {
 	table.Table
-	sk   string // of the item
+	sk   string // of the item, or from which items are listed
 	once sync.Once
 	do   func()
 }
@@ -31,6 +31,14 @@ func (m *meanwhile) Get(ctx context.Context, consistent bool, keys ...table.Key)
 		}
 	}
 	return items, err
+}
+
+func (m *meanwhile) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	page, err := m.Table.Query(ctx, q)
+	if q.From != "" && q.From == m.sk {
+		m.once.Do(m.do)
+	}
+	return page, err
 }
 
 // TestRatingsAtOnce: of two first ratings at once the second replaces the first,
@@ -95,11 +103,13 @@ func TestReplyBounds(t *testing.T) {
 				r    parley.ReplyRequest
 				code string
 			}{
-				"no id":      {parley.ReplyRequest{Content: "x"}, "invalid_field"},
-				"nothing":    {parley.ReplyRequest{ID: "r"}, "invalid_field"},
-				"too long":   {parley.ReplyRequest{ID: "r", Content: strings.Repeat("x", parley.MaxMessageBytes+1)}, "too_large"},
-				"no UTF-8":   {parley.ReplyRequest{ID: "r", Content: "\xff"}, "invalid_field"},
-				"many files": {parley.ReplyRequest{ID: "r", Content: "x", Attachments: make([]parley.FileID, parley.MaxAttachments+1)}, "invalid_field"},
+				"no id":                            {parley.ReplyRequest{Content: "x"}, "invalid_field"},
+				"nothing":                          {parley.ReplyRequest{ID: "r"}, "invalid_field"},
+				"too long":                         {parley.ReplyRequest{ID: "r", Content: strings.Repeat("x", parley.MaxMessageBytes+1)}, "too_large"},
+				"no UTF-8":                         {parley.ReplyRequest{ID: "r", Content: "\xff"}, "invalid_field"},
+				"a long note":                      {parley.ReplyRequest{ID: "r", Content: strings.Repeat("x", parley.MaxMessageBytes+1), Internal: true}, "too_large"},
+				"many files":                       {parley.ReplyRequest{ID: "r", Content: "x", Attachments: make([]parley.FileID, parley.MaxAttachments+1)}, "invalid_field"},
+				"unknown files, as many as may be": {parley.ReplyRequest{ID: "r", Attachments: make([]parley.FileID, parley.MaxAttachments)}, "attachment_unknown"},
 			} {
 				c.r.Session = id
 				_, err := s.store.Reply(context.Background(), operatorNamed("ola"), ola.Author(), c.r)
@@ -122,6 +132,8 @@ func TestPageOfAMail(t *testing.T) {
 			"https://me@shop.example/":      "invalid_field",
 			"https://shop.example/a b":      "invalid_field",
 			"https://shop.example/é":        "invalid_field",
+			"https://shop.example/\u0080":   "invalid_field",
+			"http://[::1":                   "invalid_field",
 			"https:///help":                 "invalid_field",
 			"":                              "invalid_field",
 		} {
@@ -273,6 +285,9 @@ func TestOperatorsAreBounded(t *testing.T) {
 			"no name":          {parley.Operator{ID: "x", Name: " "}, "invalid_field"},
 			"a name no UTF-8":  {parley.Operator{ID: "x", Name: "\xff"}, "invalid_field"},
 			"of two lines":     {parley.Operator{ID: "x", Name: "a\nb"}, "invalid_field"},
+			"all letters":      {parley.Operator{ID: "azAZ09_-", Name: "x", Picture: "https://" + x(parley.MaxPageBytes-len("https://"))}, ""},
+			"odd letters":      {parley.Operator{ID: "@", Name: "x"}, "invalid_field"},
+			"a longer picture": {parley.Operator{ID: "x", Name: "x", Picture: "https://" + x(parley.MaxPageBytes)}, "too_large"},
 		} {
 			s.want(name, s.store.PutOperator(context.Background(), parleytest.Project, test.operator), test.code)
 		}

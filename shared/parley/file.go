@@ -201,7 +201,9 @@ func (s *Store) announce(ctx context.Context, p *Project, c Caller, f File) (Fil
 	if !c.staff() && !c.loose() {
 		actions = append(actions, checkVisitor(c))
 	}
-	return f, refusedAs(s.write(ctx, actions...), errRevoked())
+	wrote := s.write(ctx, actions...)
+	stood, _ := standing(wrote, 1)
+	return f, refusedAs(wrote, cmp.Or(standingOf(stood, c), errRevoked()))
 }
 
 func (f File) check(u UploadSettings) error {

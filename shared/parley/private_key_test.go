@@ -251,10 +251,83 @@ func TestPrivateKeysAreChecked(t *testing.T) {
 			"no scope":          {parley.PrivateKey{Name: "a"}, "invalid_field"},
 			"a scope of no use": {parley.PrivateKey{Name: "a", Scopes: []parley.Scope{parley.ScopeRead, "root"}}, "invalid_field"},
 			"a bad operator":    {parley.PrivateKey{Name: "a", Scopes: read, Operator: "a\x00"}, "invalid_field"},
+			"a long operator":   {parley.PrivateKey{Name: "a", Scopes: read, Operator: parley.OperatorID(strings.Repeat("x", 5000))}, "invalid_field"},
 		} {
 			_, _, err := s.store.AddPrivateKey(context.Background(), "demo", test.key)
 			s.want(name, err, test.code)
 		}
+	})
+}
+
+// TestKeysOfWhoLeaves: whatever is done to the keys of an operator who is removed just
+// then, none of them works afterwards.
+func TestKeysOfWhoLeaves(t *testing.T) {
+	ctx := context.Background()
+	of := parley.PrivateKey{Name: "any", Scopes: parley.Scopes(), Operator: "ola"}
+	for name, test := range map[string]struct {
+		code    string
+		keyless bool
+		do      func(s scene, first parley.PrivateKey) (secret string)
+	}{
+		"one more": {"", false, func(s scene, _ parley.PrivateKey) string {
+			_, secret := s.key(of)
+			return secret
+		}},
+		"another in place of one": {"", false, func(s scene, first parley.PrivateKey) string {
+			s.want("revoke", s.store.RemovePrivateKey(ctx, "demo", first.ID), "")
+			_, secret := s.key(of)
+			return secret
+		}},
+		"removed twice": {"not_found", true, func(s scene, _ parley.PrivateKey) string {
+			s.want("remove", s.store.RemoveOperator(ctx, "demo", "ola"), "")
+			return ""
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBolt(t, func(s scene) {
+				s.hire(ola)
+				var first parley.PrivateKey
+				var secret, other string
+				if !test.keyless {
+					first, secret = s.key(of)
+				}
+				slow := s.over(&meanwhile{Table: s.table, sk: "private/operator/ola/1", do: func() { other = test.do(s, first) }})
+				s.want("remove", slow.RemoveOperator(ctx, "demo", "ola"), test.code)
+				for _, secret := range []string{secret, other} {
+					_, err := s.store.PrivateKeyOf(ctx, secret)
+					s.want("a key of who left", err, "unknown_key")
+				}
+				if all, err := s.store.PrivateKeys(ctx, "demo"); err != nil || len(all) != 0 {
+					s.Errorf("keys = %+v, %v", all, err)
+				}
+			})
+		})
+	}
+}
+
+// TestKeyRevokedMeanwhile: a key that is revoked while it is used stays revoked, and who
+// revokes it once more does nothing to the key that came in its place.
+func TestKeyRevokedMeanwhile(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		of := parley.PrivateKey{Name: "any", Scopes: parley.Scopes()}
+		first, secret := s.key(of)
+		revoke := func() { s.want("revoke", s.store.RemovePrivateKey(ctx, "demo", first.ID), "") }
+		used := s.over(&meanwhile{Table: s.table, sk: "-", do: revoke})
+		_, err := used.PrivateKeyOf(ctx, secret)
+		s.want("used as it is revoked", err, "")
+		_, err = s.store.PrivateKeyOf(ctx, secret)
+		s.want("used after it", err, "unknown_key")
+
+		first, _ = s.key(of)
+		var other string
+		again := s.over(&meanwhile{Table: s.table, sk: "private/", do: func() {
+			revoke()
+			_, other = s.key(of)
+		}})
+		s.want("revoke again", again.RemovePrivateKey(ctx, "demo", first.ID), "")
+		_, err = s.store.PrivateKeyOf(ctx, other)
+		s.want("the key in its place", err, "")
 	})
 }
 

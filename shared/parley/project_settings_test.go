@@ -11,6 +11,7 @@ import (
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
+	"parley/shared/table"
 )
 
 // TestProjectLimits: every setting has a limit, and what breaks one changes nothing.
@@ -91,6 +92,24 @@ func TestProjectLimits(t *testing.T) {
 		{"uploads", "invalid_field", "uploads", func(p *parley.Project) { p.Uploads.MaxBytes = parley.MaxUploadBytes + 1 }},
 		{"type", "invalid_field", "uploads", func(p *parley.Project) { p.Uploads.Types = []string{"png"} }},
 		{"types", "invalid_field", "uploads", func(p *parley.Project) { p.Uploads.Types = many(parley.MaxUploadTypes + 1) }},
+		{"type with a parameter", "invalid_field", "uploads", func(p *parley.Project) { p.Uploads.Types = []string{"text/plain; charset=utf-8"} }},
+		{"type in capitals", "invalid_field", "uploads", func(p *parley.Project) { p.Uploads.Types = []string{"Image/PNG"} }},
+		{"long type", "invalid_field", "uploads", func(p *parley.Project) { p.Uploads.Types = []string{"a/" + long(parley.MaxNameBytes-1)} }},
+		{"articles on no host", "invalid_field", "agents", func(p *parley.Project) { p.Agents[0].ArticlesURL = "https:///docs/" }},
+		{"long word of the widget", "too_large", "widget", func(p *parley.Project) { p.Widget.Title = long(parley.MaxNameBytes + 1) }},
+		{"long description of a mode", "too_large", "modes", func(p *parley.Project) {
+			p.Modes = []parley.Mode{{ID: "a", Name: "A", Description: long(parley.MaxDescriptionBytes + 1)}}
+		}},
+		{"mode without a name", "invalid_field", "modes", func(p *parley.Project) { p.Modes = []parley.Mode{{ID: "a"}} }},
+		{"sender of mails in two lines", "invalid_field", "reply_mail", func(p *parley.Project) {
+			p.ReplyMail = parley.ReplyMail{Name: "a\nb", Page: "https://shop.example/"}
+		}},
+		{"answers to no address", "invalid_field", "reply_mail", func(p *parley.Project) {
+			p.ReplyMail = parley.ReplyMail{ReplyTo: "nobody", Page: "https://shop.example/"}
+		}},
+		{"long page of mails", "too_large", "reply_mail", func(p *parley.Project) {
+			p.ReplyMail.Page = "https://shop.example/" + long(parley.MaxPageBytes)
+		}},
 	}
 	onBolt(t, func(s scene) {
 		ctx := context.Background()
@@ -114,6 +133,74 @@ func TestProjectLimits(t *testing.T) {
 					s.Errorf("%s: field %q, want %q", test.name, field, test.field)
 				}
 			})
+		}
+	})
+}
+
+// TestSettingsAtTheirLimits: a project may have as much of everything as the limits say.
+func TestSettingsAtTheirLimits(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	onBolt(t, func(s scene) {
+		p := generous()
+		p.Name, p.Greeting, p.Language = long(parley.MaxNameBytes), long(parley.MaxTextBytes), long(parley.MaxLanguageBytes)
+		for n := range parley.MaxOrigins {
+			p.Origins = append(p.Origins[:n], fmt.Sprintf("https://%d.example", n))
+		}
+		p.Origins[0] = "https://" + long(parley.MaxOriginBytes-len("https://"))
+		for n := range parley.MaxPublicKeys {
+			p.PublicKeys = append(p.PublicKeys[:n], fmt.Sprint("pk_test_", n))
+		}
+		for n := range parley.MaxSigningKeys {
+			p.SigningKeys = append(p.SigningKeys, fmt.Sprint("k", n))
+		}
+		for n := range parley.MaxAgents {
+			p.Agents = append(p.Agents[:n], parley.AgentSettings{ID: parley.AgentID(fmt.Sprint("agent", n))})
+		}
+		articles := "http://shop.example/"
+		p.Agents[0] = parley.AgentSettings{ID: "first", Name: long(parley.MaxNameBytes), Instructions: long(parley.MaxInstructionsBytes),
+			MaxTokens: parley.MaxReplyTokens, ArticlesURL: articles + long(parley.MaxPageBytes-len(articles))}
+		for n := range parley.MaxModes {
+			p.Modes = append(p.Modes, parley.Mode{ID: fmt.Sprint("mode", n), Name: "A mode"})
+		}
+		p.Modes[0].Name, p.Modes[0].Description = long(parley.MaxNameBytes), long(parley.MaxDescriptionBytes)
+		p.Texts = map[string]string{}
+		for n := range parley.MaxTexts {
+			p.Texts[fmt.Sprint("text", n)] = "any"
+		}
+		p.Texts["text1"] = long(parley.MaxTextBytes)
+		p.Uploads.MaxBytes = parley.MaxUploadBytes
+		for n := range parley.MaxUploadTypes {
+			p.Uploads.Types = append(p.Uploads.Types, fmt.Sprint("image/", n))
+		}
+		p.Uploads.Types[0] = "image/" + long(parley.MaxNameBytes-len("image/"))
+		p.Widget.Title = long(parley.MaxNameBytes)
+		p.SettleSeconds, p.IdleCloseSeconds, p.PollSeconds, p.Budgets.ProjectTokens = parley.MaxSettleSeconds, parley.MaxIdleSeconds, parley.MaxPollSeconds, parley.MaxBudget
+		s.want("as much as may be", s.store.PutProject(context.Background(), p), "")
+	})
+}
+
+// TestSettingsPutByHand: settings that have no revision yet are replaced as revision 0,
+// by one of those who read them.
+func TestSettingsPutByHand(t *testing.T) {
+	onBoth(t, func(s scene) {
+		ctx := context.Background()
+		item := s.table.Dump(s)[table.Key{PK: "demo/project", SK: "-"}]
+		delete(item, "rev")
+		s.want("put by hand", s.table.Write(ctx, table.Put(item)), "")
+		read, err := s.store.Settings(ctx, "demo")
+		if err != nil || read.Revision != 0 {
+			s.Fatalf("read = %+v, %v", read, err)
+		}
+		slow := s.over(&meanwhile{Table: s.table, sk: "-", do: func() {
+			put, err := s.store.ReplaceProject(ctx, read.Project, 0)
+			if err != nil || put.Revision != 1 {
+				s.Errorf("replaced = %d, %v, want the revision 1", put.Revision, err)
+			}
+		}})
+		_, err = slow.ReplaceProject(ctx, read.Project, 0)
+		s.want("by who was slower", err, "revision_conflict")
+		if read, err = s.store.Settings(ctx, "demo"); err != nil || read.Revision != 1 {
+			s.Errorf("revision = %d, %v, want 1", read.Revision, err)
 		}
 	})
 }
@@ -168,11 +255,20 @@ func TestKeysRotate(t *testing.T) {
 			}
 		}
 		finds("the first key", "pk_test_demo", "")
+		finds("no key", "", "unknown_key")
 		s.want("remove the last key", s.store.RemovePublicKey(ctx, "demo", "pk_test_demo"), "invalid_field")
 		key, _, err := s.store.AddPublicKey(ctx, "demo", false)
 		if err != nil || !strings.HasPrefix(key, "pk_live_") {
 			s.Fatalf("key = %q, %v", key, err)
 		}
+		_, err = s.store.ProjectByKey(ctx, key)
+		s.want("the new key where it was made", err, "")
+		second, _, err := elsewhere.AddPublicKey(ctx, "demo", true)
+		if err != nil || !strings.HasPrefix(second, "pk_test_") || len(second) != len(key) {
+			s.Fatalf("key = %q, %v", second, err)
+		}
+		_, err = s.store.ProjectByKey(ctx, second)
+		s.want("a key that the settings in the cache do not know", err, "unknown_key")
 		await(31 * time.Second)
 		finds("the new key", key, "")
 		finds("the old key", "pk_test_demo", "")

@@ -89,6 +89,7 @@ func TestRateOnce(t *testing.T) {
 			s.want("the first again", rate(id, first), "")
 			s.want("its id for another score", rate(id, parley.RateRequest{ID: "r1", Score: 3}), "message_id_conflict")
 			s.want("its id elsewhere", rate(other, first), "message_id_conflict")
+			s.want("an id that is none", rate(id, parley.RateRequest{ID: "a\x00", Score: 3}), "invalid_field")
 			s.want("a message's id", rate(id, parley.RateRequest{ID: "m", Score: 3}), "message_id_conflict")
 		})
 		if got := s.session(id); got.Score != 5 || s.events(id, parley.EventRated) != 2 {

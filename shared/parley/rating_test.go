@@ -94,6 +94,9 @@ func TestInvariant10OneRating(t *testing.T) {
 			s.Fatal(err)
 		}
 		s.totalsEqualRatings("erased", first, second)
+		if list, _, err := s.store.Ratings(ctx, s.operator(), parley.PageRequest{}); err != nil || len(list) != 1 || list[0].Session != two {
+			s.Errorf("after the session was erased, ratings are %+v, %v", list, err)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package parley_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,36 @@ func TestLinkOfNothing(t *testing.T) {
 				s.want(name, err, test.code)
 			})
 		})
+	}
+}
+
+// TestLinkOpenedMeanwhile: a link whose session is erased, or which somebody else opens,
+// while it is opened opens nothing.
+func TestLinkOpenedMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	for code, do := range map[string]func(s scene, session *parley.Session, ticket string){
+		"link_over": func(s scene, session *parley.Session, _ string) {
+			s.want("erase", s.store.Erase(ctx, s.operator(), session.ID), "")
+		},
+		"link_used": func(s scene, _ *parley.Session, ticket string) {
+			_, _, err := s.store.OpenLink(ctx, parleytest.Project, ticket)
+			s.want("open", err, "")
+		},
+	} {
+		for n, done := 1, false; !done; n++ {
+			onBolt(t, func(s scene) {
+				session := s.turn("m1")
+				ticket, err := s.store.PutLink(ctx, session, session.Seq)
+				s.want("link", err, "")
+				done = true
+				slow := s.over(&overtaken{Table: s.table, nth: n, do: func() {
+					done = false
+					do(s, session, ticket)
+				}})
+				_, _, err = slow.OpenLink(ctx, parleytest.Project, ticket)
+				s.want(fmt.Sprint("after read ", n), err, map[bool]string{false: code, true: ""}[done])
+			})
+		}
 	}
 }
 

@@ -3,11 +3,13 @@ package parley_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
+	"parley/shared/table"
 )
 
 // mailing is a scene whose answers of people go by mail, to Ann.
@@ -92,6 +94,13 @@ func TestNotMailed(t *testing.T) {
 			s.want("spam", s.store.MarkSpam(ctx, s.operator(), session.ID, human("Ola")), "")
 		},
 		"off": func(s scene, _ *parley.Session) { parleytest.Put(s, s.store, generous()) },
+		"the contact is erased": func(s scene, _ *parley.Session) {
+			for k := range s.table.Dump(s) {
+				if strings.Contains(k.PK, "/contact/"+string(s.visitor.Contact)) && k.SK == "-" {
+					s.want("erase", s.table.Write(ctx, table.Delete(k)), "")
+				}
+			}
+		},
 		"no address": func(s scene, session *parley.Session) {
 			_, err := s.store.ChangeVouched(ctx, s.operator(), s.visitor.Contact, func(parley.Contact) parley.Identity {
 				return parley.Identity{Email: "not an address"}

@@ -10,6 +10,7 @@ import (
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
+	"parley/shared/table"
 )
 
 // operations are everything that a caller can do to a session.
@@ -51,6 +52,14 @@ var operations = []struct {
 	}},
 	{"transcript", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		_, _, _, err := s.Transcript(ctx, c, id, parley.PageRequest{})
+		return err
+	}},
+	{"full transcript", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, err := s.FullTranscript(ctx, c, id, 1e6)
+		return err
+	}},
+	{"full transcript after", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, _, err := s.FullTranscriptAfter(ctx, c, id, 0, 0)
 		return err
 	}},
 	{"open run", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
@@ -260,6 +269,17 @@ var staffOperations = []struct {
 	{"archive", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		return s.Archive(ctx, c, id, true)
 	}},
+	{"typing", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, _, err := s.SetTyping(ctx, c, id, human("Ola"), true)
+		return err
+	}},
+	{"attributes", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		return s.SetAttributes(ctx, c, id, map[string]string{"plan": "gold"})
+	}},
+	{"reviews", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, err := s.Reviews(ctx, c, id)
+		return err
+	}},
 	{"read", func(ctx context.Context, s *parley.Store, c parley.Caller, id parley.SessionID) error {
 		_, err := s.ReadSession(ctx, c, id, parley.PageRequest{})
 		return err
@@ -365,4 +385,100 @@ func TestTokenIsCheckedWhereItIsUsed(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestShutMeanwhile: whoever is blocked, and whatever is done to a session that is erased,
+// while a call is under way, changes nothing any more and is told so.
+func TestShutMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	for what, shut := range map[string]struct {
+		do    func(h helped)
+		code  string
+		calls []string
+	}{
+		"blocked": {func(h helped) {
+			for _, v := range []parley.VisitorID{h.contact.Visitor, h.bare.Visitor} {
+				h.want("block", h.store.BlockVisitor(ctx, parleytest.Project, v, true), "")
+			}
+		}, "blocked", []string{"send", "vote", "mark", "rate", "rate once", "begin", "checkpoint", "close", "resolve", "end of a session",
+			"feedback", "introduce", "metadata", "keep", "note who it is", "prove", "grant an upload", "connect"}},
+		"erased": {func(h helped) {
+			for _, id := range []parley.SessionID{h.session.ID, h.opened} {
+				h.want("erase", h.store.Erase(ctx, h.operator(), id), "")
+			}
+		}, "not_found", []string{"send", "mark", "rate", "rate once", "checkpoint", "close", "resolve", "end of a session", "reply", "hand back",
+			"archive", "attributes", "close now", "spam", "note who it is", "change a page", "link of a mail", "review", "note who was told", "mailed"}},
+	} {
+		for _, name := range shut.calls {
+			t.Run(what+"/"+name, func(t *testing.T) {
+				for n, done := 1, false; !done; n++ {
+					onBolt(t, func(s scene) {
+						h := s.helped()
+						var after map[table.Key]table.Item
+						tbl := &overtaken{Table: s.table, nth: n, do: func() {
+							shut.do(h)
+							after = s.table.Dump(s)
+						}}
+						err := changing[name](ctx, h, s.over(tbl))
+						if done = after == nil; done {
+							s.want("undisturbed", err, "")
+							return
+						}
+						s.want(fmt.Sprint("after read ", n), err, shut.code)
+						for _, key := range parleytest.Differences(after, s.table.Dump(s)) {
+							if !strings.HasPrefix(key, "demo/count/") {
+								s.Errorf("after read %d it changed %q", n, key)
+							}
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// TestSignedInMeanwhile: with the token from before, nothing more is done as soon as its
+// visitor is a contact's.
+func TestSignedInMeanwhile(t *testing.T) {
+	for n, done := 1, false; !done; n++ {
+		onBolt(t, func(s scene) {
+			id := s.turn("m").ID
+			done = true
+			slow := s.over(&overtaken{Table: s.table, nth: n, do: func() {
+				done = false
+				parleytest.Contact(s, s.store, s.visitor, "ann")
+			}})
+			_, err := slow.Rate(context.Background(), s.visitor, id, 5, "")
+			s.want(fmt.Sprint("after read ", n), err, map[bool]string{false: "token_revoked", true: ""}[done])
+		})
+	}
+}
+
+// TestVisitorsOnly: only a visitor ends a session as its visitor.
+func TestVisitorsOnly(t *testing.T) {
+	onBolt(t, func(s scene) {
+		id := s.turn("m").ID
+		s.unchanged("an operator's end", func() {
+			_, err := s.store.End(context.Background(), s.operator(), id)
+			s.want("it", err, "visitors_only")
+		})
+	})
+}
+
+// TestBeginNeedsToken: where a project serves signed-in visitors only, nobody else begins
+// a session.
+func TestBeginNeedsToken(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ann := parleytest.Contact(s, s.store, s.visitor, "ann")
+		stranger := parleytest.Visitor(s, s.store)
+		p := generous()
+		p.TokenRequired = true
+		parleytest.Put(s, s.store, p)
+		begin := func(c parley.Caller) error {
+			_, err := s.store.Begin(context.Background(), c, parley.BeginRequest{Channel: parley.ChannelOpenCX})
+			return err
+		}
+		s.unchanged("a stranger", func() { s.want("it", begin(stranger), "identity_required") })
+		s.want("Ann", begin(ann), "")
+	})
 }

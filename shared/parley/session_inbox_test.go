@@ -154,6 +154,12 @@ func TestInboxShowsWhoAndWhere(t *testing.T) {
 		if _, err := s.store.Rate(ctx, ann, id, 4, "good"); err != nil {
 			s.Fatal(err)
 		}
+		if _, err := s.store.MoveMark(ctx, ann, id, parley.MarkSeen, 2); err != nil {
+			s.Fatal(err)
+		}
+		if d, err := s.store.ReadSession(ctx, server, id, parley.PageRequest{}); err != nil || d.VisitorSeen != 2 {
+			s.Errorf("the visitor has seen %d, %v, want 2", d.VisitorSeen, err)
+		}
 		signed, err := s.store.Identify(ctx, parley.IdentifyRequest{Caller: ann, Identity: &parley.Identity{External: "u1", Name: "Ann Lee", Email: "ann@lee.example"}})
 		if err != nil {
 			s.Fatal(err)

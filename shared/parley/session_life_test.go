@@ -2,12 +2,15 @@ package parley_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
+	"parley/shared/table"
 )
 
 // asks sends a message whose answer asks for a person.
@@ -252,6 +255,38 @@ func TestUnanswered(t *testing.T) {
 	})
 }
 
+// TestRetryNeedsTheAgent: what failed is not tried again where people have the session.
+func TestRetryNeedsTheAgent(t *testing.T) {
+	onBolt(t, func(s scene) {
+		sent := s.send(say("m", ""))
+		s.fail(sent.Claim)
+		s.want("take over", s.store.TakeOver(context.Background(), s.operator(), sent.Session.ID, human("Ola")), "")
+		r := parley.SendRequest{ID: "again", Session: sent.Session.ID, Retry: "m"}
+		s.onlyPaced("a retry", func() {
+			_, err := s.store.Send(context.Background(), s.visitor, r)
+			s.want("it", err, "not_retryable")
+		})
+	})
+}
+
+// TestLooksAgain: while a reply is written the session is looked at every minute, and
+// before that where its close settles before.
+func TestLooksAgain(t *testing.T) {
+	onBolt(t, func(s scene) {
+		for seconds, want := range map[int]time.Duration{30: 30 * time.Second, 600: time.Minute} {
+			p := generous()
+			p.SettleSeconds = seconds
+			parleytest.Put(s, s.store, p)
+			id := s.send(say(parley.EntryID(fmt.Sprint("m", seconds)), "")).Session.ID
+			s.close(id)
+			_, again, err := s.store.Look(context.Background(), parleytest.Project, id)
+			if err != nil || time.Until(again) != want {
+				s.Errorf("looks again in %v, %v, want %v", time.Until(again), err, want)
+			}
+		}
+	})
+}
+
 // TestReopenedWaitsAnew: whoever waited when the session was resolved, and writes
 // again, has their whole time again.
 func TestReopenedWaitsAnew(t *testing.T) {
@@ -270,4 +305,148 @@ func TestReopenedWaitsAnew(t *testing.T) {
 		s.minutes(3)
 		s.stands("unanswered", id, parley.StateClosed, 2, false)
 	})
+}
+
+// overtaken is a table over which something happens right after one read, counted from 1.
+type overtaken struct {
+	table.Table
+	nth, reads int
+	do         func()
+}
+
+func (o *overtaken) read() {
+	if o.reads++; o.reads == o.nth {
+		o.do()
+	}
+}
+
+func (o *overtaken) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
+	items, err := o.Table.Get(ctx, consistent, keys...)
+	o.read()
+	return items, err
+}
+
+func (o *overtaken) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	page, err := o.Table.Query(ctx, q)
+	o.read()
+	return page, err
+}
+
+// TestDoneMeanwhile: what somebody else does to a session after it was read is not done
+// to it once more.
+func TestDoneMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	open := func(s scene, id parley.EntryID) parley.SessionID { return s.turn(id).ID }
+	running := func(s scene, id parley.EntryID) parley.SessionID { return s.send(say(id, "")).Session.ID }
+	waiting := func(s scene, id parley.EntryID) parley.SessionID { return s.asks(id, "").ID }
+	closing := func(s scene, id parley.EntryID) parley.SessionID {
+		session := open(s, id)
+		s.close(session)
+		return session
+	}
+	later := func(d time.Duration, before func(scene, parley.EntryID) parley.SessionID) func(scene, parley.EntryID) parley.SessionID {
+		return func(s scene, id parley.EntryID) parley.SessionID {
+			session := before(s, id)
+			await(d)
+			return session
+		}
+	}
+	resolve := func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		return s.Resolve(ctx, c, id, human("Ola"))
+	}
+	resolved := func(s scene, id parley.EntryID) parley.SessionID {
+		session := open(s, id)
+		s.want("resolve", resolve(s.store, s.operator(), session), "")
+		return session
+	}
+	unmet := func(s scene, id parley.EntryID) parley.SessionID {
+		session := open(s, id)
+		s.answer("r"+id, session)
+		return session
+	}
+	look := func(s *parley.Store, _ parley.Caller, id parley.SessionID) error {
+		_, _, err := s.Look(ctx, parleytest.Project, id)
+		return err
+	}
+	end := func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, err := s.End(ctx, c, id)
+		return err
+	}
+	cancel := func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+		_, err := s.Cancel(ctx, c, id, "")
+		return err
+	}
+	for name, test := range map[string]struct {
+		before func(scene, parley.EntryID) parley.SessionID
+		staff  bool
+		do     func(*parley.Store, parley.Caller, parley.SessionID) error
+	}{
+		"the page leaves": {open, false, func(s *parley.Store, c parley.Caller, id parley.SessionID) error { return s.Close(ctx, c, id) }},
+		"the page of who waits leaves": {waiting, false, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.Close(ctx, c, id)
+		}},
+		"the page is back": {closing, false, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			_, err := s.Since(ctx, c, id, 0)
+			return err
+		}},
+		"the page meets an answer": {unmet, false, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			_, err := s.FullTranscript(ctx, c, id, 1e6)
+			return err
+		}},
+		"a close settles":                  {later(time.Minute, closing), true, look},
+		"silence":                          {later(10*time.Minute, open), true, look},
+		"long silence":                     {later(30*time.Minute, open), true, look},
+		"nobody came":                      {later(time.Hour, waiting), true, look},
+		"the visitor ends":                 {open, false, end},
+		"the visitor ends what is written": {running, false, end},
+		"cancel":                           {running, false, cancel},
+		"resolve":                          {open, true, resolve},
+		"close": {open, true, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.CloseNow(ctx, c, id, human("Ola"))
+		}},
+		"spam": {running, true, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.MarkSpam(ctx, c, id, human("Ola"))
+		}},
+		"take over": {running, true, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.TakeOver(ctx, c, id, human("Ola"))
+		}},
+		"hand back": {waiting, true, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.HandBack(ctx, c, id, human("Ola"))
+		}},
+		"reopen": {resolved, true, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.Reopen(ctx, c, id, human("Ola"))
+		}},
+		"archive": {open, true, func(s *parley.Store, c parley.Caller, id parley.SessionID) error {
+			return s.Archive(ctx, c, id, true)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBolt(t, func(s scene) {
+				p := idling(60, 60)
+				p.UnansweredCloseSeconds, p.ReplyMail = 600, parley.ReplyMail{Enabled: true, Page: "https://shop.example/"}
+				parleytest.Put(s, s.store, p)
+				c := s.visitor
+				if test.staff {
+					c = operatorNamed("op")
+				}
+				for n := 1; ; n++ {
+					id := test.before(s, parley.EntryID(fmt.Sprint("m", n)))
+					var after map[table.Key]table.Item
+					tbl := &overtaken{Table: s.table, nth: n, do: func() {
+						s.want("first", test.do(s.over(s.table), c, id), "")
+						after = s.table.Dump(s)
+					}}
+					s.want("second", test.do(s.over(tbl), c, id), "")
+					if after == nil {
+						return
+					}
+					for _, key := range parleytest.Differences(after, s.table.Dump(s)) {
+						if !strings.HasPrefix(key, "demo/count/") {
+							s.Errorf("done after read %d it changed %q", n, key)
+						}
+					}
+				}
+			})
+		})
+	}
 }

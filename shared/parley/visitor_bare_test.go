@@ -1,6 +1,7 @@
 package parley_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -231,6 +232,67 @@ func TestProvenVisitorsShare(t *testing.T) {
 	})
 }
 
+// TestProvenAnew: who is proven to be somebody else is not before the sessions of the
+// first are moved, and is blocked with that somebody.
+func TestProvenAnew(t *testing.T) {
+	ctx := context.Background()
+	onBoth(t, func(s scene) {
+		one, two := s.bare(), s.bare()
+		prove := func(c parley.Caller, who string) error {
+			_, err := s.store.Prove(ctx, c, parley.Identity{External: who})
+			return err
+		}
+		s.want("bob", prove(two, "bob"), "")
+		s.want("ann", prove(one, "ann"), "")
+		s.want("bob a moment later", prove(one, "bob"), "identity_moving")
+		await(5 * time.Minute)
+		parleytest.Sweep(s, s.store)
+		s.want("block bob", s.store.BlockContact(ctx, parleytest.Project, s.bareOf(two.Visitor).Contact, true), "")
+		s.want("bob", prove(one, "bob"), "")
+		_, err := s.store.BareCaller(ctx, parley.Caller{Project: parleytest.Project}, one.Visitor)
+		s.want("as Bob", err, "blocked")
+	})
+}
+
+// TestSaidAtOnce: of what a visitor says of itself in two pages at once nothing is lost.
+func TestSaidAtOnce(t *testing.T) {
+	ctx := context.Background()
+	for name, say := range map[string]func(s *parley.Store, c parley.Caller, key string) error{
+		"metadata": func(s *parley.Store, c parley.Caller, key string) error {
+			return s.SayMetadata(ctx, c, parley.Scalars{key: json.RawMessage(`1`)})
+		},
+		"feedback": func(s *parley.Store, c parley.Caller, key string) error {
+			_, err := s.GiveFeedback(ctx, c, parley.Feedback{ID: key, Score: 4, Comment: key})
+			return err
+		},
+		"kept": func(s *parley.Store, c parley.Caller, key string) error {
+			_, err := s.Keep(ctx, c, func(was json.RawMessage) (json.RawMessage, error) {
+				return json.RawMessage(strings.Replace(string(cmp.Or(string(was), "[]")), "[", `["`+key+`",`, 1)), nil
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n, done := 1, false; !done; n++ {
+				onBolt(t, func(s scene) {
+					c := s.bare()
+					s.want("introduce", s.store.Introduce(ctx, c, parley.Introduction{External: "bea"}), "")
+					done = true
+					slow := s.over(&overtaken{Table: s.table, nth: n, do: func() {
+						done = false
+						s.want("meanwhile", say(s.over(s.table), c, "first"), "")
+					}})
+					s.want(fmt.Sprint("after read ", n), say(slow, c, "second"), "")
+					stands := fmt.Sprint(s.table.Dump(s))
+					if !strings.Contains(stands, "second") || !done && !strings.Contains(stands, "first") {
+						s.Errorf("after read %d something is lost", n)
+					}
+				})
+			}
+		})
+	}
+}
+
 // TestSayMetadata: it merges value by value, and needs somebody of whom it is.
 func TestSayMetadata(t *testing.T) {
 	ctx := context.Background()
@@ -326,6 +388,7 @@ func TestTracking(t *testing.T) {
 			s.want("a long language", s.store.Track(ctx, c, parley.Tracking{Language: strings.Repeat("x", parley.MaxLanguageBytes+1)}), "too_large")
 			s.want("a long time zone", s.store.Track(ctx, c, parley.Tracking{Timezone: strings.Repeat("x", parley.MaxTimezoneBytes+1)}), "too_large")
 			s.want("a long page", s.store.Track(ctx, c, parley.Tracking{Page: json.RawMessage(`{"url":"` + strings.Repeat("x", parley.MaxTrackingBytes) + `"}`)}), "too_large")
+			s.want("all together too long", s.store.Track(ctx, c, parley.Tracking{Device: pairs(10, 400, 400)}), "too_large")
 			s.want("a page that is no object", s.store.Track(ctx, c, parley.Tracking{Page: json.RawMessage(`[1]`)}), "invalid_field")
 		})
 	})
@@ -348,6 +411,9 @@ func TestSigns(t *testing.T) {
 		await(parley.HeardEvery)
 		if v, err := s.store.Arrive(ctx, anyone(), c.Visitor); err != nil || v.Heard != arrived+2*parley.HeardEvery.Milliseconds() {
 			s.Errorf("back = %+v, %v", v, err)
+		}
+		if got := s.profile(c).Visitor.Heard; got != time.Now().UnixMilli() {
+			s.Errorf("after it is back it was heard at %d", got)
 		}
 		stored := 0
 		for n := range parley.MaxSignsPerDay + 100 {

@@ -86,7 +86,10 @@ func TestEraseVisitor(t *testing.T) {
 		for what, as := range map[string]parley.Caller{"the visitor": c, "a native visitor": s.visitor} {
 			s.want(what+" erases", s.store.EraseVisitor(ctx, as, c.Visitor), "operators_only")
 		}
-		s.want("an unknown one", s.store.EraseVisitor(ctx, s.operator(), "nobody"), "not_found")
+		for _, nobody := range []string{"nobody", "", "a\x00", strings.Repeat("x", 5000)} {
+			s.want("an unknown one", s.store.EraseVisitor(ctx, s.operator(), parley.VisitorID(nobody)), "not_found")
+			s.want("an unknown contact", s.store.EraseContact(ctx, s.operator(), parley.ContactID(nobody)), "not_found")
+		}
 		elsewhere := s.operator()
 		elsewhere.Project = "other"
 		s.want("in another project", s.store.EraseVisitor(ctx, elsewhere, c.Visitor), "not_found")

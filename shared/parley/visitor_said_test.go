@@ -156,7 +156,7 @@ func TestOwners(t *testing.T) {
 		if err != nil || len(got) != 3 {
 			s.Fatalf("owners = %+v, %v", got, err)
 		}
-		if a := got[0]; a.Visitor.ID != ann.Visitor || a.Contact == nil || a.Contact.External != "ann" {
+		if a := got[0]; a.Visitor.ID != ann.Visitor || a.Visitor.Created == 0 || a.Contact == nil || a.Contact.External != "ann" {
 			s.Errorf("of a contact's session it is %+v", a)
 		}
 		if b := got[1]; b.Visitor.ID != bea.Visitor || b.Contact != nil || b.Said.Name != "Bea" || b.Known == "" || b.Tracking.Timezone != "Europe/Oslo" {
