@@ -123,8 +123,9 @@ func (c *Claim) complete(ctx context.Context, e *Engine) error {
 	if c.Contact == nil {
 		reads.Go(func() {
 			var vouched parley.Contact
-			vouched, contact = e.store.Vouched(ctx, c.Session)
-			c.Contact = &vouched
+			if vouched, contact = e.store.Vouched(ctx, c.Session); contact == nil {
+				c.Contact = &vouched
+			}
 		})
 	}
 	reads.Wait()
