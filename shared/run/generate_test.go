@@ -349,6 +349,24 @@ func TestDeltasMayCutLetters(t *testing.T) {
 	})
 }
 
+// breaking is a model that breaks off after it has said how its reply ends.
+type breaking struct{}
+
+func (breaking) Reply(_ context.Context, _ agent.Conversation, emit func(string) error) (agent.Result, error) {
+	return agent.Result{Handover: true, Reason: "It is about money.", Goodbye: true, LikelyResolved: true}, errors.Join(emit("half"), agent.ErrCut)
+}
+
+// TestBrokenReplyEndsNothing: what such a model said of the end does not count.
+func TestBrokenReplyEndsNothing(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		got := s.askVia(newEngine(t, s.store, breaking{}), question("m", ""))
+		s.wants("the sender", got, "half", parley.StatusIncomplete)
+		if session := got.end.Session; session.Holder != parley.HolderAI || session.State != parley.StateOpen || got.end.Entry.LikelyResolved {
+			t.Errorf("the session is %+v after %+v", session, got.end.Entry)
+		}
+	})
+}
+
 // TestSentencesForSilentEnds: where a model says how its reply ends and nothing else, the
 // visitor reads a sentence of the project's.
 func TestSentencesForSilentEnds(t *testing.T) {

@@ -47,7 +47,7 @@ func TestImageFilter(t *testing.T) {
 		"see ![a](https://x.example/i?q=secret \"t\") now":         "see [a](https://x.example/i?q=secret \"t\") now",
 		"![](//x.example/i)":                                       "[](//x.example/i)",
 		"![a](https://shop.example/i.png)":                         "![a](https://shop.example/i.png)",
-		"![a](HTTPS://shop.example:8080/i.png)":                    "![a](HTTPS://shop.example:8080/i.png)",
+		"![a](HTTPS://shop.example:8090/i.png)":                    "![a](HTTPS://shop.example:8090/i.png)",
 		`![a](i.png "a: b")`:                                       `![a](i.png "a: b")`,
 		"![a](https://shop.example 't')":                           "![a](https://shop.example 't')",
 		"![a](https://azAZ-09.shop.example/i.png)":                 "![a](https://azAZ-09.shop.example/i.png)",

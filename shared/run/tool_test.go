@@ -187,6 +187,10 @@ func TestACallIsMadeAtOnce(t *testing.T) {
 		if took := time.Since(began); got.err != nil || len(s.asked) != 2 || took > 400*time.Millisecond {
 			s.Errorf("told %+v after %v, the host was asked %d times", got, took, len(s.asked))
 		}
+		log, err := s.store.ReadLog(s.Context(), got.sent.Ref, 0, true)
+		if err != nil || slices.ContainsFunc(log, func(l parley.LogEntry) bool { return l.Kind == parley.LogBeat }) {
+			s.Errorf("the log of a moment is %+v, %v", log, err)
+		}
 	})
 }
 
@@ -348,6 +352,9 @@ func TestAnAnswerAfterTheRun(t *testing.T) {
 		}
 		if log.Len() > 0 {
 			s.Errorf("logged %s", &log)
+		}
+		if used := s.script.Record()[0].Used; len(used) > 0 {
+			s.Errorf("the model is told %+v", used)
 		}
 	})
 }
