@@ -331,11 +331,9 @@ const endTries = 10
 // finish ends the run. It tries again while the table is unavailable, and gives
 // up once somebody else has appended to the log.
 func (r *runner) finish(ctx context.Context, e parley.End) error {
-	e.Of = r.claim.First.Of
-	session := r.claim.Session
+	e.Of, e.Next = r.claim.First.Of, r.next
 	for range endTries {
-		e.Next = r.next
-		ended, err := r.store.EndRun(ctx, r.ref, session, e)
+		ended, err := r.store.EndRun(ctx, r.ref, r.claim.Session, e)
 		switch {
 		case err == nil:
 			r.status = ended.Status
@@ -353,7 +351,6 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 		if ctx.Err() != nil {
 			return errFenced
 		}
-		session = nil
 	}
 	return errFenced
 }
