@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -332,6 +333,30 @@ func TestReaderLeaves(t *testing.T) {
 			Event: func(run.Event) error { return errGone }})
 		if err != errGone {
 			t.Errorf("watch = %v, want %v", err, errGone)
+		}
+	})
+}
+
+// TestReaderLeavesAtAnyPiece: nor is a reader told more who leaves in the middle of a flush.
+func TestReaderLeavesAtAnyPiece(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		s.script = agenttest.New(agenttest.Always(agenttest.Evenly(strings.Repeat("word ", 10), 40, 2*time.Second)...))
+		_, e := s.process(s.table)
+		for n := 1; n <= 8; n++ {
+			sent, claim, err := e.Send(s.Context(), s.visitor, question(fmt.Sprint(plainly, " ", n), ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := 0
+			err = e.Relay(s.Context(), sent.Ref, 0, claim, run.Reader{Every: time.Minute, Beat: func() error { return nil }, Event: func(run.Event) error {
+				if told++; told >= n {
+					return errGone
+				}
+				return nil
+			}})
+			if err != errGone || told != n {
+				t.Errorf("a reader who leaves at event %d is told %d, Relay = %v", n, told, err)
+			}
 		}
 	})
 }

@@ -521,6 +521,9 @@ func TestModesComeAndGo(t *testing.T) {
 	inShop(t, func(s *shop) {
 		tools := func(n int) (names []string, enum string) {
 			for _, tool := range s.script.Record()[n].Conversation.Tools {
+				if form := strings.Contains(tool.Description, "shows the visitor a form"); form != (tool.Name == "refund") {
+					s.Errorf("of %s is said %q", tool.Name, tool.Description)
+				}
 				if !json.Valid(tool.Parameters) {
 					s.Errorf("the parameters of %s are %q", tool.Name, tool.Parameters)
 				}
