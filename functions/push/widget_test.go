@@ -1,12 +1,15 @@
 package push_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"parley/functions/cossistant/cossistanttest"
+	socketapi "parley/local/gateway"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
+	"parley/shared/socket"
 )
 
 // TestC41Idle: a page that nobody tells anything stays connected by its pings.
@@ -65,6 +68,52 @@ func types(events []cossistanttest.Event) (all []string) {
 		all = append(all, e.Type)
 	}
 	return all
+}
+
+// TestC55NewestLast: the client takes the item that it is told last for the newest, and so
+// counts what is unread. A person's reply is told last also where what came before it is
+// told late, by whomever.
+func TestC55NewestLast(t *testing.T) {
+	for name, test := range map[string]struct {
+		late  string // is in the frames that are late
+		after time.Duration
+		drops time.Duration // when the tab loses its connection, 0 is never
+	}{
+		"the question":    {`"id":"m1"`, 500 * time.Millisecond, 0},
+		"the AI's":        {`"aiAgentId":"guide"`, 6500 * time.Millisecond, 0},
+		"what was missed": {`"aiAgentId":"guide"`, 22 * time.Second, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, slowly, func(w *world) {
+				h := w.widgets()
+				tab := h.tab(h.arrive())
+				time.Sleep(time.Second)
+				h.api.Inject(socketapi.Faults{Post: func(_ socket.Ref, frame []byte) (f socketapi.PostFault) {
+					if strings.Contains(string(frame), `"timelineItemCreated"`) && strings.Contains(string(frame), test.late) {
+						f.Delay = 2 * time.Second
+					}
+					return f
+				}})
+				tab.send("CO1", true, 1)
+				time.AfterFunc(test.drops, func() {
+					if test.drops > 0 {
+						h.drop(tab)
+					}
+				})
+				time.Sleep(test.after)
+				by := parley.Author{Kind: parley.AuthorHuman, ID: "op", Name: "Ola"}
+				if _, err := w.Store.Reply(w.Context(), parleytest.Operator(), by, parley.ReplyRequest{ID: "h1", Session: "CO1", Content: "Hello"}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Second)
+				items := tab.Events("timelineItemCreated")
+				if last := items[len(items)-1].Payload["item"].(map[string]any); last["id"] != "h1" || tab.Unread() != 1 {
+					t.Errorf("the client is told last of %v, and counts %d as unread", last, tab.Unread())
+				}
+				tab.same()
+			})
+		})
+	}
 }
 
 // TestC50PingMeets: a connection that nobody has welcomed is welcomed after its first

@@ -13,9 +13,10 @@ import (
 )
 
 // KeyedSpeaker is how a dialect says what happens to clients that know everything by
-// its id, and sort it: all of it may be said twice, and in any order, so no mark is
-// kept and nobody takes a lease. What a page may have lost it is told when it connects
-// again, and so a page that cannot be told something is cut off.
+// its id, and sort it: all of it may be said twice, and in any order, as long as the
+// newest entry of a session is said last. So no mark is kept and nobody takes a lease.
+// What a page may have lost it is told when it connects again, and so a page that cannot
+// be told something is cut off.
 //
 // Each frame has at most socket.MaxFrame bytes and is for the pages of one visitor, who
 // may be another than the session's; nil is nothing to say.
@@ -53,13 +54,17 @@ const (
 	CatchUpEntries  = 20
 )
 
-// Pages tells the pages of a session's visitors what is new in it. It writes nothing.
-// An error says that it has to be done again.
+// Pages tells the pages of a session's visitors what is new in it, and then what came
+// while they were told: that others may have told before, and clients take what they are
+// told last for the newest. It writes nothing. An error says that it has to be done again.
 func (l *Live) Pages(ctx context.Context, w Window) error {
-	for after := w.After; ; {
-		news, err := l.Store.News(ctx, server(w.Project), w.Session, after, w.Upto, w.Moved)
+	for after, moved := w.After, w.Moved; ; moved = false {
+		news, err := l.Store.News(ctx, server(w.Project), w.Session, after, w.Upto, moved)
 		if err != nil {
 			return ignoreMissing(err) // it was erased meanwhile
+		}
+		if news.Upto <= after && !moved {
+			return nil
 		}
 		speaker := l.Keyed[news.Session.Channel]
 		if speaker == nil {
@@ -69,14 +74,10 @@ func (l *Live) Pages(ctx context.Context, w Window) error {
 		if err != nil || len(to) == 0 {
 			return err
 		}
-		moved := w.Moved && after == w.After
 		if err := l.surelyAll(ctx, to, func(c parley.Connection) [][]byte {
 			return newsFrames(speaker, c.Caller.Visitor, news, after, moved)
 		}); err != nil {
 			return err
-		}
-		if news.Upto >= w.Upto || news.Upto <= after {
-			return nil
 		}
 		after = news.Upto
 	}
@@ -211,7 +212,7 @@ func (l *Live) Meet(ctx context.Context, ref socket.Ref) error {
 }
 
 // catchUp tells a connection what its visitor's newest sessions have in them, the one
-// that changed last at the end.
+// that changed last at the end. What has come meanwhile is told again after it.
 func (l *Live) catchUp(ctx context.Context, speaker KeyedSpeaker, c parley.Caller, to socket.Ref) error {
 	sessions, err := l.Store.Recent(ctx, c)
 	if err != nil {
@@ -233,6 +234,9 @@ func (l *Live) catchUp(ctx context.Context, speaker KeyedSpeaker, c parley.Calle
 			frames[0] = speaker.Begun(c.Visitor, now, last) // its client may not know of it
 		}
 		if err := l.surelyOne(ctx, to, append(frames, speaker.Entries(c.Visitor, now, entries)...)); err != nil {
+			return err
+		}
+		if err := l.Pages(ctx, Window{Project: c.Project, Session: s.ID, After: now.Seq}); err != nil {
 			return err
 		}
 	}
@@ -368,6 +372,13 @@ func (r *keyedRelay) End(ctx context.Context) {
 		return append(r.speaker.Entries(v, news.Session, reply),
 			r.speaker.Typing(v, news.Session, r.agent(), false), r.speaker.Over(v, news.Session, r.ref.Run, status))
 	})
+	if len(reply) == 0 {
+		return
+	}
+	// What came after the reply may have been told before it.
+	if err := r.Pages(ctx, Window{Project: r.ref.Project, Session: r.ref.Session, After: reply[len(reply)-1].Seq}); err != nil {
+		r.Log.WarnContext(ctx, "relay", "project", r.ref.Project, "error", err)
+	}
 }
 
 var _ run.Live = (*keyedRelay)(nil)

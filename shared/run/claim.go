@@ -105,10 +105,14 @@ func (e *Engine) claimRun(ctx context.Context, ref parley.RunRef, log []parley.L
 // somebody vouched for. All that is read at once. It may be called again, and then
 // reads what it could not read before; a budget that is spent stays denied.
 func (c *Claim) complete(ctx context.Context, e *Engine) error {
-	if c.completed {
+	if c.project != nil {
 		return nil
 	}
-	p, settings, err := e.agentOf(ctx, c)
+	p, err := e.store.Project(ctx, c.Ref.Project)
+	if err != nil {
+		return err
+	}
+	settings, err := p.Answering(c.Session)
 	if err != nil {
 		return err
 	}
@@ -123,25 +127,17 @@ func (c *Claim) complete(ctx context.Context, e *Engine) error {
 	if c.Contact == nil {
 		reads.Go(func() {
 			var vouched parley.Contact
-			vouched, contact = e.store.Vouched(ctx, c.Session)
-			c.Contact = &vouched
+			if vouched, contact = e.store.Vouched(ctx, c.Session); contact == nil {
+				c.Contact = &vouched
+			}
 		})
 	}
 	reads.Wait()
-	err = errors.Join(extras, contact)
-	c.completed = err == nil
-	return err
-}
-
-// agentOf returns the project of a claim, and the settings of the agent that is to
-// answer.
-func (e *Engine) agentOf(ctx context.Context, c *Claim) (*parley.Project, parley.AgentSettings, error) {
-	p, err := e.store.Project(ctx, c.Ref.Project)
-	if err != nil {
-		return nil, parley.AgentSettings{}, err
+	if err := errors.Join(extras, contact); err != nil {
+		return err
 	}
-	settings, err := p.Answering(c.Session)
-	return p, settings, err
+	c.project, c.settings = p, settings
+	return nil
 }
 
 // reservedForReader is how long after the send only a reader may claim the run.

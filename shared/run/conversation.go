@@ -12,7 +12,8 @@ import (
 // ending with the message to answer. Left out are messages that have a run of
 // their own to come, and what earlier failed attempts at this answer left
 // behind.
-func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) agent.Conversation {
+func conversation(c *Claim) agent.Conversation {
+	p, settings := c.project, c.settings
 	waiting := map[parley.Seq]bool{}
 	for _, q := range c.Session.Queue {
 		waiting[q.Seq] = true
@@ -48,7 +49,7 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 		Metadata:   metadata,
 		Attributes: c.About.Attributes,
 		Checkpoint: string(c.About.Checkpoint),
-		Greeting:   greeting(p, c),
+		Greeting:   greeting(c),
 		Context:    string(c.Extras.Context),
 		Contact:    string(c.Contact.Context),
 		Mode:       mode,
@@ -60,7 +61,7 @@ func conversation(p *parley.Project, settings parley.AgentSettings, c *Claim) ag
 
 // greeting returns what the visitor was greeted with: what the page has said that it
 // showed, or what a page of the channel shows of itself.
-func greeting(p *parley.Project, c *Claim) []string {
+func greeting(c *Claim) []string {
 	var texts []string
 	for _, e := range append(c.Entries[:len(c.Entries):len(c.Entries)], c.Question) {
 		if len(e.Greeting) > 0 && texts == nil {
@@ -72,8 +73,8 @@ func greeting(p *parley.Project, c *Claim) []string {
 			}
 		}
 	}
-	if texts == nil && p.Greeting != "" && c.Session.Channel.ShowsGreeting() {
-		texts = []string{p.Greeting}
+	if texts == nil && c.project.Greeting != "" && c.Session.Channel.ShowsGreeting() {
+		texts = []string{c.project.Greeting}
 	}
 	return texts
 }

@@ -1,9 +1,12 @@
 package run_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"parley/shared/agent"
@@ -78,7 +81,11 @@ func TestModelIsToldAllOrNotAsked(t *testing.T) {
 func modelIsToldAll(t *testing.T, many int) {
 	for call, more := 1, true; more && !t.Failed(); call++ {
 		onStageOfBolt(t, func(s stage) {
-			s.visitor = parleytest.Contact(s, s.store, s.visitor, "ann")
+			known := parley.Identity{External: "ann", Context: []byte(`{"plan":"gold"}`)}
+			s.visitor = parleytest.Contact(s, s.store, s.visitor, known.External)
+			if _, _, err := s.store.Vouch(s.Context(), parleytest.Operator(), known); err != nil {
+				s.Fatal(err)
+			}
 			q := question("m", "")
 			q.Claim, q.Extras = false, parley.Extras{Prompt: "The cart is empty.", Context: []byte(`{"cart":0}`)}
 			ref := parleytest.Send(s, s.store, s.visitor, q).Ref
@@ -87,17 +94,33 @@ func modelIsToldAll(t *testing.T, many int) {
 				plan[call+n] = fault.Unreadable
 			}
 			p := fault.NewNetwork(fault.NetworkConfig{Table: s.table}).Process(fault.Config{Plan: plan})
-			_, e := s.process(p)
-			err := e.Respond(s.Context(), ref)
+			var log bytes.Buffer
+			config := s.engine.Config
+			config.Store, config.Log = parleytest.Store(s, parley.Config{Table: p}), slog.New(slog.NewTextHandler(&log, nil))
+			e, err := run.New(config)
+			if err != nil {
+				s.Fatal(err)
+			}
+			err = e.Respond(s.Context(), ref)
 			more = p.Calls() >= call
 			asked := s.script.Record()
 			if err != nil && (!errors.Is(err, parley.ErrUnavailable) || len(asked) > 0) {
 				s.Errorf("calls from %d on unreadable: Respond = %v, and the model was asked %+v", call, err, asked)
 			}
+			entries, readErr := s.store.ReadLog(s.Context(), ref, 0, true)
+			gaveUp := -len(asked)
+			for _, l := range entries {
+				if l.Kind == parley.LogClaim {
+					gaveUp++
+				}
+			}
+			if logged := strings.Count(log.String(), "level=ERROR msg=run "); readErr != nil || logged != gaveUp {
+				s.Errorf("calls from %d on unreadable: %d runners gave up, %v, logged is %s", call, gaveUp, readErr, &log)
+			}
 			if err != nil {
 				return
 			}
-			if len(asked) != 1 || asked[0].Conversation.Context != `{"cart":0}` || asked[0].Conversation.Turns[0].Text != "m\n\n(The page adds: The cart is empty.)" {
+			if len(asked) != 1 || asked[0].Conversation.Contact != `{"plan":"gold"}` || asked[0].Conversation.Context != `{"cart":0}` || asked[0].Conversation.Turns[0].Text != "m\n\n(The page adds: The cart is empty.)" {
 				s.Errorf("calls from %d on unreadable: the model is asked %+v", call, asked)
 			}
 			s.quiet(ref.Session)
@@ -210,7 +233,7 @@ func TestEarlierFormsAreTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inShop(t, func(s *shop) {
-				s.says["call"] = []agenttest.Step{calling("refund", `{"order":"7"}`)}
+				s.says["call"] = []agenttest.Step{calling("refund", `{"order":"7"}`), {Result: &agent.Result{Sources: []agent.Source{{Title: "Refunds", URL: "https://shop.example/"}}}}}
 				got := s.ask(s.engine, question("call", ""))
 				if got.err != nil {
 					t.Fatal(got.err)

@@ -56,11 +56,13 @@ func (d *delivery) pollLog(ctx context.Context) error {
 	d.from = max(d.from, d.at)
 	d.at, d.log = 0, nil
 	pause := d.PollMin
-	for len(d.log) == 0 {
-		if _, err := d.readMore(ctx, true); ignoreUnavailable(err) != nil {
-			return err
-		} else if err == nil {
+	for {
+		_, err := d.readMore(ctx, true)
+		if err == nil {
 			break
+		}
+		if ignoreUnavailable(err) != nil {
+			return err
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -151,8 +153,8 @@ func (d *delivery) investigate(ctx context.Context) (over bool, err error) {
 	if _, err := d.readMore(ctx, true); err != nil {
 		return false, ignoreUnavailable(err)
 	}
-	if n := len(d.log); n > 0 && d.log[n-1].Kind == parley.LogEnd {
-		return true, d.deliverEnd(ctx, d.log[n-1])
+	if last := d.log[len(d.log)-1]; last.Kind == parley.LogEnd {
+		return true, d.deliverEnd(ctx, last)
 	}
 	session, place, err := d.store.RunPlace(ctx, d.ref)
 	switch {
@@ -219,9 +221,6 @@ func (d *delivery) deliverEnd(ctx context.Context, l parley.LogEntry) error {
 // deliverStored delivers a run that is over and whose log may have expired, from
 // the reply that is stored with the session.
 func (d *delivery) deliverStored(ctx context.Context, session *parley.Session) (over bool, err error) {
-	if len(d.log) == 0 {
-		return true, nil
-	}
 	entry, err := d.store.Outcome(ctx, d.ref, d.log[0].Seq)
 	if errors.Is(err, parley.ErrNotFound) {
 		return false, nil // the session was read before, the entry after: look again

@@ -170,6 +170,55 @@ func TestUncertainReads(t *testing.T) {
 	}
 }
 
+// oddly is a table of which one read fails for a reason that nobody expects.
+type oddly struct {
+	table.Table
+	at  *int
+	err error
+}
+
+func (o oddly) fails() bool { *o.at--; return *o.at == 0 }
+
+func (o oddly) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
+	if o.fails() {
+		return nil, o.err
+	}
+	return o.Table.Get(ctx, consistent, keys...)
+}
+
+func (o oddly) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	if o.fails() {
+		return table.Page{}, o.err
+	}
+	return o.Table.Query(ctx, q)
+}
+
+// TestUnexpectedReads: whichever read fails for a reason that nobody expects, a reader is
+// told so, and no end.
+func TestUnexpectedReads(t *testing.T) {
+	for _, name := range []string{"while it is written", "which replicas do not know", "when it is over", "when its log has expired", "when it has died"} {
+		t.Run(name, func(t *testing.T) {
+			for call, more := 1, true; more && !t.Failed(); call++ {
+				onStageOfBolt(t, func(s stage) {
+					ref, reads := situations[name](s)
+					at, odd := call, errors.New("odd")
+					_, e := s.process(oddly{reads, &at, odd})
+					err := e.Stream(s.Context(), ref, 0, nil, func(ev run.Event) error {
+						if ev.End != nil && at <= 0 {
+							s.Errorf("read %d fails, and the reader is told %+v", call, ev.End)
+						}
+						return nil
+					})
+					if more = at <= 0; more && !errors.Is(err, odd) {
+						s.Errorf("read %d fails, Stream = %v", call, err)
+					}
+					time.Sleep(time.Minute) // others write it to its end
+				})
+			}
+		})
+	}
+}
+
 // dark is a table that cannot be read before a time.
 type dark struct {
 	table.Table

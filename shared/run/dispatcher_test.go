@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,6 +92,17 @@ func TestSendToNoProject(t *testing.T) {
 	if !errors.Is(err, parley.ErrNotFound) || claim != nil || sent.Session != nil {
 		t.Errorf("Send = %+v, %+v, %v", sent, claim, err)
 	}
+}
+
+// TestSendToNoAgent: so is who asks for an agent that is not there.
+func TestSendToNoAgent(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		q := question(plainly, "")
+		q.Agent = "unknown"
+		if got := s.ask(q); parley.Code(got.err) != "invalid_field" {
+			t.Errorf("told %+v, %v", got, got.err)
+		}
+	})
 }
 
 // TestDefaults: what Config says of its zero values.
@@ -178,6 +191,92 @@ func TestReviveIn(t *testing.T) {
 		revive("it began just now", ref, false)
 		time.Sleep(parley.Lease)
 		revive("it is silent", ref, true)
+		sent, _, err := s.engine.Send(s.Context(), s.visitor, question("sent and left", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			after time.Duration
+			want  bool
+		}{{parley.Lease - time.Millisecond, false}, {time.Millisecond, true}} {
+			asked = nil
+			time.Sleep(test.after)
+			if err := d.Revive(s.Context(), sent.Ref); err != nil || len(asked) > 0 != test.want {
+				t.Errorf("Revive = %v after %v more, and asked for %v", err, test.after, asked)
+			}
+		}
+	})
+}
+
+// TestReaderLeavesTheRunToWhoeverWasAsked: who reads a run that is reserved and cannot
+// generate it asks for nobody before it has waited for a moment.
+func TestReaderLeavesTheRunToWhoeverWasAsked(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		q := question(plainly, "")
+		q.Claim, q.Leave = false, time.Second
+		ref := parleytest.Send(s, s.store, s.visitor, q).Ref
+		asked := 0
+		d, err := run.NewDispatcher(run.Config{Store: s.store, Respond: func(context.Context, parley.RunRef) error {
+			asked++
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			long time.Duration
+			want int
+		}{{300 * time.Millisecond, 0}, {500 * time.Millisecond, 1}} {
+			if text, end, err := d.Wait(s.Context(), ref, test.long, run.Stay{}); err != nil || end != nil || text != "" || asked != test.want {
+				t.Errorf("Wait = %q, %+v, %v, and asked %d times, want %d", text, end, err, asked, test.want)
+			}
+		}
+	})
+}
+
+// TestReaderAsksOnceALease: whoever waits for a run that has died asks for it again only
+// when whoever was asked has had the time of a lease.
+func TestReaderAsksOnceALease(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		ref := s.dies(question(plainly, ""), 0)
+		began := time.Now()
+		var asked []time.Duration
+		d, err := run.NewDispatcher(run.Config{Store: s.store, Respond: func(context.Context, parley.RunRef) error {
+			asked = append(asked, time.Since(began))
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, end, err := d.Wait(s.Context(), ref, parley.Lease*5/2, run.Stay{}); err != nil || end != nil || len(asked) != 2 || asked[1]-asked[0] < parley.Lease {
+			t.Errorf("Wait = %+v, %v, and asked after %v", end, err, asked)
+		}
+	})
+}
+
+// TestReadersOfADeadRun: of those who find a run that nobody generates one generates it, or
+// ends it, and all of them are told what came of it.
+func TestReadersOfADeadRun(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		begun, asked := s.dies(question(slowly, ""), 2), s.neverAsked(question(plainly, ""))
+		time.Sleep(parley.Lease)
+		for ref, status := range map[parley.RunRef]parley.RunStatus{begun: parley.StatusIncomplete, asked: parley.StatusDone} {
+			var all sync.WaitGroup
+			for range 3 {
+				_, e := s.process(distant{s.table})
+				all.Go(func() {
+					var got told
+					got.err = e.Stream(s.Context(), ref, 0, nil, func(ev run.Event) error {
+						got.text, got.end = got.text+ev.Text, ev.End
+						return nil
+					})
+					s.wants("a reader", got, got.text, status)
+				})
+			}
+			all.Wait()
+			s.quiet(ref.Session)
+		}
+		s.calls(slowly, plainly)
 	})
 }
 
@@ -234,6 +333,30 @@ func TestReaderLeaves(t *testing.T) {
 			Event: func(run.Event) error { return errGone }})
 		if err != errGone {
 			t.Errorf("watch = %v, want %v", err, errGone)
+		}
+	})
+}
+
+// TestReaderLeavesAtAnyPiece: nor is a reader told more who leaves in the middle of a flush.
+func TestReaderLeavesAtAnyPiece(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		s.script = agenttest.New(agenttest.Always(agenttest.Evenly(strings.Repeat("word ", 10), 40, 2*time.Second)...))
+		_, e := s.process(s.table)
+		for n := 1; n <= 8; n++ {
+			sent, claim, err := e.Send(s.Context(), s.visitor, question(fmt.Sprint(plainly, " ", n), ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := 0
+			err = e.Relay(s.Context(), sent.Ref, 0, claim, run.Reader{Every: time.Minute, Beat: func() error { return nil }, Event: func(run.Event) error {
+				if told++; told >= n {
+					return errGone
+				}
+				return nil
+			}})
+			if err != errGone || told != n {
+				t.Errorf("a reader who leaves at event %d is told %d, Relay = %v", n, told, err)
+			}
 		}
 	})
 }

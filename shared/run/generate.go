@@ -21,7 +21,7 @@ type runner struct {
 	logWriter
 	claim *Claim
 	live  *liveText
-	ended <-chan struct{} // see parley.Store.WatchEnd; nil once it has been heard
+	ended <-chan struct{} // see parley.Store.WatchEnd
 	// reply is the text that is in the log.
 	reply  strings.Builder
 	buffer *replyBuffer
@@ -65,7 +65,7 @@ func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 	if err := r.prepare(ctx); err != nil {
 		return agent.Usage{}, err
 	}
-	who, text, err := r.chooseAgent(ctx)
+	who, text, err := r.chooseAgent()
 	if err != nil {
 		return agent.Usage{}, r.fail(ctx, text, err)
 	}
@@ -101,17 +101,14 @@ func (r *runner) run(ctx context.Context) (agent.Usage, error) {
 
 // chooseAgent returns the agent to ask; or, as an error, why none is asked, and
 // the key of the text that the visitor gets instead.
-func (r *runner) chooseAgent(ctx context.Context) (who agent.Agent, text string, err error) {
+func (r *runner) chooseAgent() (who agent.Agent, text string, err error) {
 	if errors.Is(r.claim.denied, parley.ErrLimit) {
 		return nil, parley.TextBudgetSpent, r.claim.denied
 	}
 	if r.claim.denied != nil {
 		return nil, parley.TextApology, r.claim.denied
 	}
-	p, settings, err := r.agentOf(ctx, r.claim)
-	if err == nil {
-		who, err = r.Agent(p, settings)
-	}
+	who, err = r.Agent(r.claim.project, r.claim.settings)
 	return who, parley.TextApology, err
 }
 
@@ -121,13 +118,9 @@ func (r *runner) prepare(ctx context.Context) error {
 	if err := c.complete(ctx, r.Engine); err != nil {
 		return err
 	}
-	p, settings, err := r.agentOf(ctx, c)
-	if err != nil {
-		return err
-	}
-	r.tools = &toolbox{runner: r, project: p}
-	r.conv = conversation(p, settings, c)
-	r.conv.Tools, r.conv.Use = r.tools.tools(c.Session, settings), r.tools.use
+	r.tools = &toolbox{runner: r, project: c.project}
+	r.conv = conversation(c)
+	r.conv.Tools, r.conv.Use = r.tools.tools(c.Session, c.settings), r.tools.use
 	return nil
 }
 
@@ -147,11 +140,8 @@ func (r *runner) appendReply(ctx context.Context) (result agent.Result, replyErr
 		select {
 		case <-ctx.Done():
 			return result, nil, errFenced
-		case <-r.ended: // what is appended next meets the end: at once, though there is no text yet
-			r.ended = nil
-			if err := r.append(ctx, parley.LogEntry{Kind: parley.LogBeat}); err != nil {
-				return result, nil, err
-			}
+		case <-r.ended: // at once, though there is no text yet that would meet the end
+			return result, nil, errFenced
 		case <-r.buffer.news:
 		case <-timer.C:
 		}
@@ -217,7 +207,7 @@ func (r *runner) flush(ctx context.Context) error {
 // text so far is kept and marked as incomplete; where it failed before any text,
 // an apology stands in its place.
 func (r *runner) end(ctx context.Context, result agent.Result, replyErr error) error {
-	rest := strings.ToValidUTF8(r.buffer.takeAll(), "\uFFFD")
+	rest := strings.ToValidUTF8(r.buffer.rest(), "\uFFFD")
 	for len(rest) > parley.MaxChunkBytes {
 		n := cutAt(rest, parley.MaxChunkBytes)
 		if err := r.append(ctx, parley.LogEntry{Kind: parley.LogText, Text: rest[:n]}); err != nil {
@@ -341,11 +331,9 @@ const endTries = 10
 // finish ends the run. It tries again while the table is unavailable, and gives
 // up once somebody else has appended to the log.
 func (r *runner) finish(ctx context.Context, e parley.End) error {
-	e.Of = r.claim.First.Of
-	session := r.claim.Session
+	e.Of, e.Next = r.claim.First.Of, r.next
 	for range endTries {
-		e.Next = r.next
-		ended, err := r.store.EndRun(ctx, r.ref, session, e)
+		ended, err := r.store.EndRun(ctx, r.ref, r.claim.Session, e)
 		switch {
 		case err == nil:
 			r.status = ended.Status
@@ -363,7 +351,6 @@ func (r *runner) finish(ctx context.Context, e parley.End) error {
 		if ctx.Err() != nil {
 			return errFenced
 		}
-		session = nil
 	}
 	return errFenced
 }

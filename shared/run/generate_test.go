@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -67,6 +68,46 @@ func TestEndOutlivesAnOutage(t *testing.T) {
 	}
 }
 
+// TestTextOutlivesAnOutage: nor does a log that takes no entry for a moment cost more than
+// that moment.
+func TestTextOutlivesAnOutage(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		began := time.Now()
+		_, e := s.process(closed{s.table, began.Add(900 * time.Millisecond), began.Add(1700 * time.Millisecond)})
+		s.wants("the sender", s.askVia(e, question(slowly, "")), answer(slowly), parley.StatusDone)
+		if took := time.Since(began); took > 11*time.Second {
+			s.Errorf("it took %v", took)
+		}
+		s.calls(slowly)
+	})
+}
+
+// uncounted is a table that takes no budget's counts.
+type uncounted struct{ table.Table }
+
+func (u uncounted) Write(ctx context.Context, actions ...table.Action) error {
+	if len(actions) == 1 && strings.Contains(actions[0].Key.PK, "/count/") {
+		return table.ErrNotDone
+	}
+	return u.Table.Write(ctx, actions...)
+}
+
+// TestNoTokensSetAside: where nobody knows whether a budget is spent the visitor reads an
+// apology, and the model is not asked.
+func TestNoTokensSetAside(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		p, err := s.store.Project(s.Context(), parleytest.Project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, e := s.process(uncounted{s.table})
+		if got := s.askVia(e, question(plainly, "")); got.err != nil || got.end.Status != parley.StatusFailed || got.text != p.Say(parley.TextApology, "") {
+			t.Errorf("told %q, %+v, %v", got.text, got.end, got.err)
+		}
+		s.calls()
+	})
+}
+
 // TestUnexpectedErrorIsLogged: a reply that cannot be stored for a reason that nobody
 // expects is an error in the log, once.
 func TestUnexpectedErrorIsLogged(t *testing.T) {
@@ -96,6 +137,55 @@ func TestUnexpectedErrorIsLogged(t *testing.T) {
 			t.Errorf("logged %s", got)
 		}
 	})
+}
+
+// TestUnexpectedErrorOfAFailureIsLogged: so is one that comes while the failure of a model
+// is being stored.
+func TestUnexpectedErrorOfAFailureIsLogged(t *testing.T) {
+	for name, steps := range map[string][]agenttest.Step{
+		"it fails":            {{Delay: 2 * time.Second, Err: agent.ErrProvider}},
+		"it says nothing":     {{Delay: 2 * time.Second}},
+		"it breaks off":       {{Delta: "half"}, {Delay: 2 * time.Second, Err: agent.ErrCut}},
+		"it is not there":     nil,
+		"nothing may be said": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStageOfBolt(t, func(s stage) {
+				var log bytes.Buffer
+				config := s.engine.Config
+				config.Log = slog.New(slog.NewTextHandler(&log, nil))
+				config.Store = parleytest.Store(t, parley.Config{Table: failing{s.table, time.Now().Add(time.Second), time.Now().Add(time.Hour), errors.New("odd")}})
+				config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+					if steps == nil {
+						return nil, errors.New("no such model")
+					}
+					return agenttest.New(agenttest.Always(steps...)), nil
+				}
+				if name == "nothing may be said" {
+					p := busySettings()
+					p.Budgets.ProjectTokens = 1
+					parleytest.Put(s, s.store, p)
+				}
+				e, err := run.New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent, claim, err := e.Send(s.Context(), s.visitor, question("m", ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
+				defer cancel()
+				if err := e.Stream(ctx, sent.Ref, 0, claim, func(run.Event) error { return nil }); err != context.DeadlineExceeded {
+					t.Errorf("Stream = %v", err)
+				}
+				if got := log.String(); strings.Count(got, "level=ERROR msg=run ") != 1 || !strings.Contains(got, "odd") {
+					t.Errorf("logged %s", got)
+				}
+			})
+		})
+	}
 }
 
 // TestAnsweredRunIsNoError: nothing is wrong where a run that was asked for is answered.
@@ -213,19 +303,66 @@ func TestTimeToStore(t *testing.T) {
 // TestLongEnd: what a model says last may be longer than an entry of the log.
 func TestLongEnd(t *testing.T) {
 	onStageOfBolt(t, func(s stage) {
-		long := strings.Repeat("ü", parley.MaxChunkBytes*3/4)
-		s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: "A"}, agenttest.Step{Delay: 50 * time.Millisecond, Delta: long}))
-		_, e := s.process(s.table)
-		got := s.askVia(e, question("m", ""))
-		s.wants("the sender", got, "A"+long, parley.StatusDone)
-		s.wants("a reader", s.read(got.sent.Ref, 0), "A"+long, parley.StatusDone)
-		log, err := s.store.ReadLog(s.Context(), got.sent.Ref, 0, true)
-		var lengths []int
-		for _, l := range log[1:] {
-			lengths = append(lengths, len(l.Text))
+		const most = parley.MaxChunkBytes
+		for length, want := range map[int][]int{most: {1, most}, most * 3 / 2: {1, most, most / 2}} {
+			long, id := strings.Repeat("ü", length/2), fmt.Sprint(length)
+			s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: "A"}, agenttest.Step{Delay: 50 * time.Millisecond, Delta: long}))
+			_, e := s.process(s.table)
+			got := s.askVia(e, question(id, ""))
+			s.wants("the sender", got, "A"+long, parley.StatusDone)
+			s.wants("a reader", s.read(got.sent.Ref, 0), "A"+long, parley.StatusDone)
+			log, err := s.store.ReadLog(s.Context(), got.sent.Ref, 0, true)
+			var lengths []int
+			for _, l := range log[1:] {
+				lengths = append(lengths, len(l.Text))
+			}
+			if err != nil || !slices.Equal(lengths, want) {
+				t.Errorf("the log has texts of %d bytes, %v, want %d", lengths, err, want)
+			}
 		}
-		if want := []int{1, parley.MaxChunkBytes, parley.MaxChunkBytes / 2}; err != nil || !slices.Equal(lengths, want) {
-			t.Errorf("the log has texts of %d bytes, %v, want %d", lengths, err, want)
+	})
+}
+
+// TestDeltasMayCutLetters: a letter of which a delta has the first bytes waits for the rest
+// of it, and is durable and shown as a whole.
+func TestDeltasMayCutLetters(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		for n, letter := range []string{"ü", "\u2014", "\u0800", "\U0001F600", "\U00010000"} {
+			for at := 1; at < len(letter); at++ {
+				s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: "a" + letter[:at]}, agenttest.Step{Delay: time.Second, Delta: letter[at:] + "b"}))
+				_, e := s.process(s.table)
+				id := fmt.Sprint(n, ".", at)
+				var texts []string
+				sent, claim, err := e.Send(s.Context(), s.visitor, question(id, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Stream(s.Context(), sent.Ref, 0, claim, func(ev run.Event) error {
+					texts = append(texts, ev.Text)
+					return nil
+				}); err != nil || !slices.Equal(texts, []string{"a", letter + "b", ""}) {
+					t.Errorf("%q in %d and %d bytes comes as %q, %v", letter, at, len(letter)-at, texts, err)
+				}
+				s.wants("a reader", s.read(sent.Ref, 0), "a"+letter+"b", parley.StatusDone)
+			}
+		}
+	})
+}
+
+// breaking is a model that breaks off after it has said how its reply ends.
+type breaking struct{}
+
+func (breaking) Reply(_ context.Context, _ agent.Conversation, emit func(string) error) (agent.Result, error) {
+	return agent.Result{Handover: true, Reason: "It is about money.", Goodbye: true, LikelyResolved: true}, errors.Join(emit("half"), agent.ErrCut)
+}
+
+// TestBrokenReplyEndsNothing: what such a model said of the end does not count.
+func TestBrokenReplyEndsNothing(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		got := s.askVia(newEngine(t, s.store, breaking{}), question("m", ""))
+		s.wants("the sender", got, "half", parley.StatusIncomplete)
+		if session := got.end.Session; session.Holder != parley.HolderAI || session.State != parley.StateOpen || got.end.Entry.LikelyResolved {
+			t.Errorf("the session is %+v after %+v", session, got.end.Entry)
 		}
 	})
 }

@@ -143,6 +143,9 @@ func (s stage) read(ref parley.RunRef, from int) told {
 	_, e := s.process(s.table)
 	t.err = e.Stream(context.Background(), ref, from, nil, func(ev run.Event) error {
 		t.text, t.end = t.text+ev.Text, ev.End
+		if ev.Text == "" && ev.End == nil {
+			return errors.New("an event without text or end")
+		}
 		if ev.Upto != from+len(t.text) && ev.Text != "" {
 			return fmt.Errorf("%d bytes after %d, the event says up to %d", len(t.text), from, ev.Upto)
 		}
@@ -465,6 +468,32 @@ func TestInvariant3ARunIsALog(t *testing.T) {
 			parleytest.OnBolt(t, func(t *testing.T, tbl *parleytest.Listed) { longReply(newStage(t, tbl), length) })
 		})
 	}
+}
+
+// TestRepliesAreCutToFitAChannel: a reply is as long as what the channel's messages take of
+// it, encoded, to the byte; what is more is cut off, and the reply says so.
+func TestRepliesAreCutToFitAChannel(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		most := parley.ChannelChatHub.MaxJSONBytes() / 2 // each quotation mark takes two
+		for length, want := range map[int]int{most: most, most + 1: most} {
+			s.script = agenttest.New(agenttest.Always(agenttest.Step{Delta: strings.Repeat(`"`, length)}))
+			_, e := s.process(s.table)
+			q := question(fmt.Sprint(length), "")
+			q.Channel = parley.ChannelChatHub
+			got := s.askVia(e, q)
+			s.wants("the sender", got, strings.Repeat(`"`, want), parley.StatusDone)
+			if cut := got.end.Entry.Truncated; cut != (length > want) {
+				s.Errorf("%d of %d bytes are stored, truncated %v", want, length, cut)
+			}
+		}
+		// A letter of which the last byte is one too many does no harm.
+		most = parley.ChannelNative.MaxReplyBytes()
+		s.script = agenttest.New(agenttest.Always(agenttest.Say(strings.Repeat("a", most-1)+"\xc3", "\xbc")...))
+		_, e := s.process(s.table)
+		if got := s.askVia(e, question("letter", "")); got.err != nil || !strings.HasPrefix(got.text, strings.Repeat("a", most-1)) || !got.end.Entry.Truncated {
+			s.Errorf("told %d bytes, %+v, %v", len(got.text), got.end, got.err)
+		}
+	})
 }
 
 // longReply: a model that says very much at once.

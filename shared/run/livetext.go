@@ -46,8 +46,5 @@ func (l *liveText) close() { l.change(func() { l.closed = true }) }
 func (l *liveText) after(n int) (text string, pieces []piece, end *End, closed bool, news <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n < len(l.said) {
-		text = string(l.said[n:])
-	}
-	return text, l.pieces, l.end, l.closed, l.news
+	return string(l.said[n:]), l.pieces, l.end, l.closed, l.news
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // errFenced means that this runner must append nothing more: another one has
-// claimed the run, or nobody knows whether its own last entry arrived.
+// claimed the run, somebody has ended it in this process, or nobody knows whether
+// its own last entry arrived.
 var errFenced = errors.New("fenced")
 
 // endedError means that somebody else has ended the run; end is the entry that
@@ -41,7 +42,7 @@ const appendTries = 10
 func (w *logWriter) append(ctx context.Context, l parley.LogEntry) error {
 	l.By, l.At, l.N = w.epoch, w.engine.Now().UnixMilli(), w.next
 	pause := 10 * time.Millisecond
-	for try := 1; try <= appendTries; try++ {
+	for range appendTries {
 		err := w.engine.store.Append(ctx, w.ref, l)
 		var s *parley.Standing
 		switch {

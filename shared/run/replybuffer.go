@@ -206,14 +206,12 @@ func (b *replyBuffer) takeText(n int) (text string, came []piece) {
 	return text, came
 }
 
-// takeAll removes and returns everything, an incomplete code point at the end
+// rest is everything that has not been taken, an incomplete code point at the end
 // included.
-func (b *replyBuffer) takeAll() string {
+func (b *replyBuffer) rest() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	text := string(b.buf)
-	b.buf = nil
-	return text
+	return string(b.buf)
 }
 
 // returned is what the agent's Reply returned; call it once the agent is done.

@@ -207,7 +207,8 @@ type Claim struct {
 	parley.Claim
 	reservation *parley.Reservation
 	denied      error
-	completed   bool // see complete
+	project     *parley.Project      // nil until it is complete
+	settings    parley.AgentSettings // of the agent that is to answer
 }
 
 // Cancel is parley.Store.Cancel, and asks for the queued run whose turn it now

@@ -1,9 +1,11 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +145,41 @@ func stopInOneProcess(s stage) {
 			s.Errorf("%s: %q, %+v, %v", name, told.text, told.end, told.err)
 		}
 		s.silence(name, id, 30*time.Second)
+	}
+}
+
+// TestStoppedRunIsNoFailure: nothing is wrong, and nothing is logged, where a run is stopped
+// before the model has said anything.
+func TestStoppedRunIsNoFailure(t *testing.T) {
+	for _, here := range []bool{true, false} {
+		t.Run(fmt.Sprintf("by its own process: %v", here), func(t *testing.T) {
+			onStageOfBolt(t, func(s stage) {
+				var log bytes.Buffer
+				config := s.engine.Config
+				config.Log = slog.New(slog.NewTextHandler(&log, nil))
+				e, err := run.New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent, claim, err := e.Send(s.Context(), s.visitor, question(silently, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(5*time.Second, func() {
+					if !here {
+						s.cancel(sent.Session.ID, "")
+					} else if _, err := e.Cancel(s.Context(), s.visitor, sent.Session.ID, ""); err != nil {
+						s.Error(err)
+					}
+				})
+				if err := e.Stream(s.Context(), sent.Ref, 0, claim, func(run.Event) error { return nil }); err != nil {
+					s.Error(err)
+				}
+				if log.Len() > 0 {
+					s.Errorf("logged %s", &log)
+				}
+			})
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -186,6 +187,10 @@ func TestACallIsMadeAtOnce(t *testing.T) {
 		if took := time.Since(began); got.err != nil || len(s.asked) != 2 || took > 400*time.Millisecond {
 			s.Errorf("told %+v after %v, the host was asked %d times", got, took, len(s.asked))
 		}
+		log, err := s.store.ReadLog(s.Context(), got.sent.Ref, 0, true)
+		if err != nil || slices.ContainsFunc(log, func(l parley.LogEntry) bool { return l.Kind == parley.LogBeat }) {
+			s.Errorf("the log of a moment is %+v, %v", log, err)
+		}
 	})
 }
 
@@ -317,6 +322,39 @@ func TestNoCallAfterTheRun(t *testing.T) {
 		}
 		if err := <-deaf.called; err == nil || len(s.asked) != 0 {
 			s.Errorf("the call = %v, and the host was asked %d times", err, len(s.asked))
+		}
+	})
+}
+
+// TestAnAnswerAfterTheRun: what a host answers when its run is over is dropped, and no
+// failure of the model.
+func TestAnAnswerAfterTheRun(t *testing.T) {
+	inShop(t, func(s *shop) {
+		var log bytes.Buffer
+		config := s.engine.Config
+		config.Store, config.Log = parleytest.Store(t, parley.Config{Table: s.table}), slog.New(slog.NewTextHandler(&log, nil))
+		e, err := run.New(config)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.says[find] = []agenttest.Step{{Delta: "One moment."}, calling("find_order", `{"order":"7"}`), {Delta: "It is sent."}}
+		host := s.host
+		s.host = func(ctx context.Context, r parley.ActionRequest) (parley.ActionResult, error) {
+			time.Sleep(time.Second)
+			if _, err := s.engine.Cancel(context.Background(), s.visitor, s.sessions()[0].ID, ""); err != nil {
+				s.Error(err)
+			}
+			return host(ctx, r)
+		}
+		got := s.ask(e, question(find, ""))
+		if got.err != nil || got.end.Status != parley.StatusCancelled || got.text != "One moment." || called(got.end.Entry) != lost {
+			s.Errorf("told %+v, calls\n%s", got, called(got.end.Entry))
+		}
+		if log.Len() > 0 {
+			s.Errorf("logged %s", &log)
+		}
+		if used := s.script.Record()[0].Used; len(used) > 0 {
+			s.Errorf("the model is told %+v", used)
 		}
 	})
 }
@@ -483,7 +521,16 @@ func TestModesComeAndGo(t *testing.T) {
 	inShop(t, func(s *shop) {
 		tools := func(n int) (names []string, enum string) {
 			for _, tool := range s.script.Record()[n].Conversation.Tools {
+				if form := strings.Contains(tool.Description, "shows the visitor a form"); form != (tool.Name == "refund") {
+					s.Errorf("of %s is said %q", tool.Name, tool.Description)
+				}
+				if !json.Valid(tool.Parameters) {
+					s.Errorf("the parameters of %s are %q", tool.Name, tool.Parameters)
+				}
 				names = append(names, tool.Name)
+				if tool.Name == string(parley.EnterMode) && !strings.HasSuffix(tool.Description, "The modes:\n- returns (Returns): The visitor sends something back.") {
+					s.Errorf("of the modes is said %q", tool.Description)
+				}
 				if tool.Name == string(parley.EnterMode) {
 					enum = string(tool.Parameters)
 				}
