@@ -328,6 +328,9 @@ func TestKeyRevokedMeanwhile(t *testing.T) {
 		s.want("revoke again", again.RemovePrivateKey(ctx, "demo", first.ID), "")
 		_, err = s.store.PrivateKeyOf(ctx, other)
 		s.want("the key in its place", err, "")
+		if all, err := s.store.PrivateKeys(ctx, "demo"); err != nil || len(all) != 1 {
+			s.Errorf("keys = %+v, %v, want the one in its place", all, err)
+		}
 	})
 }
 
