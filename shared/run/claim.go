@@ -33,7 +33,7 @@ func (d *Dispatcher) conditionOf(log []parley.LogEntry) condition {
 	switch {
 	case last.Kind == parley.LogEnd:
 		return ended
-	case !claimed(log):
+	case claims(log) == 0:
 		return unclaimed
 	case !silent:
 		return alive
@@ -41,6 +41,23 @@ func (d *Dispatcher) conditionOf(log []parley.LogEntry) condition {
 		return deadWithText
 	}
 	return dead
+}
+
+// MaxClaims is how often the model is asked for one reply. Most runners die of something
+// else, and the next one has an answer; but where the reply is what they die of, or what
+// cannot be stored, each would cost as much again, every Lease for as long as somebody
+// waits. The runner after them apologizes.
+const MaxClaims = 5
+
+var errDiesAgain = errors.New("every runner has died")
+
+func claims(log []parley.LogEntry) (n int) {
+	for _, l := range log {
+		if l.Kind == parley.LogClaim {
+			n++
+		}
+	}
+	return n
 }
 
 // claimUnread is claimRun for a responder, which has not read the log. First it
@@ -74,6 +91,9 @@ func (e *Engine) claimRun(ctx context.Context, ref parley.RunRef, log []parley.L
 		return nil, e.endDead(ctx, ref, log)
 	}
 	claim := &Claim{Claim: parley.Claim{Ref: ref, Epoch: e.Epoch(), First: log[0]}}
+	if claims(log) >= MaxClaims {
+		claim.denied = errDiesAgain
+	}
 	var err error
 	claim.Context, err = e.store.ReadRun(ctx, ref, claim.First.Seq)
 	if errors.Is(err, parley.ErrNotFound) || errors.Is(err, parley.ErrConflict) {

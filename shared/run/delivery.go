@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"parley/shared/parley"
@@ -119,7 +118,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // called: short while the run waits for its turn or for a runner, since then
 // there is nothing that could be interrupted.
 func (d *delivery) silenceAllowed() time.Duration {
-	if !claimed(d.log) {
+	if claims(d.log) == 0 {
 		return d.PollMax
 	}
 	return d.Lease
@@ -140,10 +139,6 @@ func (d *delivery) readMore(ctx context.Context, consistent bool) (grown bool, e
 		}
 	}
 	return len(more) > 0, nil
-}
-
-func claimed(log []parley.LogEntry) bool {
-	return slices.ContainsFunc(log, func(l parley.LogEntry) bool { return l.Kind == parley.LogClaim })
 }
 
 // investigate finds out why the log is silent, and has a dead run revived: this

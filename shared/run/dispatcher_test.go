@@ -12,10 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"parley/shared/agent"
 	"parley/shared/agent/agenttest"
 	"parley/shared/parley"
 	"parley/shared/parleytest"
 	"parley/shared/run"
+	"parley/shared/table/fault"
 )
 
 // TestDispatcher: without an agent a run is shown, asked for and cancelled, and
@@ -277,6 +279,41 @@ func TestReadersOfADeadRun(t *testing.T) {
 			s.quiet(ref.Session)
 		}
 		s.calls(slowly, plainly)
+	})
+}
+
+// TestReplyOfWhichRunnersDie: where every runner dies as soon as it asks the model, the
+// model is not asked for ever, and the visitor is told in the end.
+func TestReplyOfWhichRunnersDie(t *testing.T) {
+	onStageOfBolt(t, func(s stage) {
+		p, err := s.store.Project(s.Context(), parleytest.Project)
+		if err != nil {
+			s.Fatal(err)
+		}
+		ref, asked := s.neverAsked(question(plainly, "")), 0
+		for range run.MaxClaims + 2 {
+			process := fault.NewNetwork(fault.NetworkConfig{Table: s.table}).Process(fault.Config{})
+			config := s.engine.Config
+			config.Store = parleytest.Store(s, parley.Config{Table: process, Now: s.clock})
+			config.Agent = func(*parley.Project, parley.AgentSettings) (agent.Agent, error) {
+				asked++
+				process.Crash()
+				return counted{s}, nil
+			}
+			e, err := run.New(config)
+			if err != nil {
+				s.Fatal(err)
+			}
+			if err := e.Respond(s.Context(), ref); err != nil && !errors.Is(err, fault.ErrCrashed) {
+				s.Error(err)
+			}
+			time.Sleep(parley.Lease)
+		}
+		if asked != run.MaxClaims {
+			s.Errorf("%d runners asked a model, want %d", asked, run.MaxClaims)
+		}
+		s.wants("a reader", s.read(ref, 0), p.Say(parley.TextApology, ""), parley.StatusFailed)
+		s.quiet(ref.Session)
 	})
 }
 

@@ -49,7 +49,7 @@ func (d *delivery) mayStay(ctx context.Context) error {
 	switch {
 	case d.seat != nil && now.Sub(d.seated) < parley.SeatLife, d.seat == nil && now.Sub(d.began) < d.stay.Free:
 		return nil
-	case d.seat != nil, d.stay.Free > 0 && !claimed(d.log):
+	case d.seat != nil, d.stay.Free > 0 && claims(d.log) == 0:
 		return ErrComeBack
 	}
 	seat, err := d.stay.Seat(ctx)
