@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -310,12 +311,13 @@ func TestReopenedWaitsAnew(t *testing.T) {
 // overtaken is a table over which something happens right after one read, counted from 1.
 type overtaken struct {
 	table.Table
-	nth, reads int
-	do         func()
+	nth   int
+	reads atomic.Int32 // some are done beside each other
+	do    func()
 }
 
 func (o *overtaken) read() {
-	if o.reads++; o.reads == o.nth {
+	if int(o.reads.Add(1)) == o.nth {
 		o.do()
 	}
 }
