@@ -62,8 +62,9 @@ func need(t *testing.T, program string) {
 func builtExample(t *testing.T) []string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "chat")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "chat.go")
-	build.Dir = examples
+	// As functions are compiled, so that no library is compiled in one more way for this.
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", program, "chat.go")
+	build.Dir, build.Env = examples, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

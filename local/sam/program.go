@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -102,13 +103,20 @@ func listens(ctx context.Context, port string) error {
 	return conn.Close()
 }
 
-// freePort returns a port at which nobody listens on any address.
+// freePort returns a port at which nobody listens on any address. It is below those that
+// a system gives to who asks for any port (from 32768 on with Linux, 49152 elsewhere), so
+// that no other program is given it before the one that is started takes it.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		return "", err
+	const first, end, tries = 20000, 32000, 20
+	var err error
+	for range tries {
+		var l net.Listener
+		port := strconv.Itoa(first + rand.IntN(end-first))
+		if l, err = net.Listen("tcp", ":"+port); err == nil {
+			return port, l.Close()
+		}
 	}
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), l.Close()
+	return "", err
 }
 
 // tail keeps the last of what a program says, for the error that tells of its end.
