@@ -23,11 +23,12 @@ type faulty struct {
 
 	mu      sync.Mutex
 	calls   int
-	damaged bool // it brought one
-	after   int  // writes that came after that
+	failed  string // what failed or was damaged
+	damaged bool   // it brought one
+	after   int    // writes that came after that
 }
 
-func (f *faulty) read(items []table.Item, err error) ([]table.Item, error) {
+func (f *faulty) read(of string, items []table.Item, err error) ([]table.Item, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.writes || err != nil {
@@ -37,23 +38,25 @@ func (f *faulty) read(items []table.Item, err error) ([]table.Item, error) {
 		return items, err
 	}
 	if !f.damages {
+		f.failed = of
 		return nil, table.ErrUnavailable
 	}
 	for _, item := range items {
 		if item.String("data") != "" {
-			item["data"], f.damaged = `{"id":`, true
+			item["data"], f.damaged, f.failed = `{"id":`, true, of
 		}
 	}
 	return items, nil
 }
 
 func (f *faulty) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
-	return f.read(f.Table.Get(ctx, consistent, keys...))
+	items, err := f.Table.Get(ctx, consistent, keys...)
+	return f.read(keys[0].PK, items, err)
 }
 
 func (f *faulty) Query(ctx context.Context, q table.Query) (page table.Page, err error) {
 	page, err = f.Table.Query(ctx, q)
-	page.Items, err = f.read(page.Items, err)
+	page.Items, err = f.read(q.Partition, page.Items, err)
 	return page, err
 }
 
@@ -66,6 +69,9 @@ func (f *faulty) Write(ctx context.Context, actions ...table.Action) error {
 		f.after++
 	}
 	fails := f.writes && f.calls == f.nth
+	if fails {
+		f.failed = map[bool]string{true: "change of "}[actions[0].Kind == table.UpdateAction] + actions[0].Key.PK
+	}
 	f.mu.Unlock()
 	if fails {
 		return table.ErrUnavailable
