@@ -185,6 +185,22 @@ var changing = map[string]call{
 	"erase a contact": func(ctx context.Context, h helped, s *parley.Store) error {
 		return s.EraseContact(ctx, h.operator(), h.id)
 	},
+	"erase a session": func(ctx context.Context, h helped, s *parley.Store) error {
+		return s.Erase(ctx, h.contact, parleytest.Turn(h, h.store, h.contact, parley.EntryID(rand.Text()), "").ID)
+	},
+	"reopen": func(ctx context.Context, h helped, s *parley.Store) error {
+		if err := h.store.CloseNow(ctx, h.operator(), h.session.ID, human("Ola")); err != nil {
+			return err
+		}
+		return s.Reopen(ctx, h.operator(), h.session.ID, human("Ola"))
+	},
+	"stop typing": func(ctx context.Context, h helped, s *parley.Store) error {
+		if _, _, err := h.store.SetTyping(ctx, h.operator(), h.session.ID, human("Ola"), true); err != nil {
+			return err
+		}
+		_, _, err := s.SetTyping(ctx, h.operator(), h.session.ID, human("Ola"), false)
+		return err
+	},
 	"erase a visitor": func(ctx context.Context, h helped, s *parley.Store) error {
 		return s.EraseVisitor(ctx, h.operator(), h.bare.Visitor)
 	},

@@ -281,6 +281,26 @@ var reading = map[string]call{
 		_, _, err := s.FullTranscriptAfter(ctx, h.contact, h.session.ID, h.session.Created, 1)
 		return err
 	},
+	"look": func(ctx context.Context, h helped, s *parley.Store) error {
+		_, _, err := s.Look(ctx, parleytest.Project, h.session.ID)
+		return err
+	},
+	"silent run": func(ctx context.Context, h helped, s *parley.Store) error {
+		c := h.asked()
+		await(parley.Lease)
+		_, _, err := s.Look(ctx, parleytest.Project, c.Ref.Session)
+		return err
+	},
+	"note who it is again": func(ctx context.Context, h helped, s *parley.Store) error {
+		if _, _, err := h.store.NoteIdentified(ctx, h.bare, h.opened, "noted"); err != nil {
+			return err
+		}
+		_, e, err := s.NoteIdentified(ctx, h.bare, h.opened, "noted")
+		if err == nil && e.Event != parley.EventIdentified {
+			h.Errorf("what was noted before = %+v", e)
+		}
+		return err
+	},
 	"open a page": func(ctx context.Context, h helped, s *parley.Store) error {
 		_, _, err := s.OpenPage(ctx, h.contact, h.session.ID)
 		return err
@@ -291,12 +311,12 @@ var reading = map[string]call{
 // made once only.
 var undamaged = map[string]bool{"full transcript": true, "full transcript of news": true, "state of a webhook": true, "whether there is a review": true,
 	"what a page has had kept": true, "console": true, "end of a run": true, "keep": true, "block": true, "mark": true, "cancel": true, "link of a mail": true,
-	"erase a contact": true, "erase a visitor": true, "open a link": true, "remove an operator": true}
+	"erase a contact": true, "erase a session": true, "erase a visitor": true, "open a link": true, "remove an operator": true}
 
 // done says of calls from which read or write on they have done what they were asked
 // for: what comes then, counting it and telling others, may fail and is forgiven.
 var done = struct{ reads, writes map[string]int }{
-	map[string]int{"cancel": 4, "end of a run": 3, "erase a contact": 3, "erase a visitor": 1},
-	map[string]int{"track": 1, "begin": 2, "close": 2, "erase a contact": 2, "erase a visitor": 2, "send": 2,
+	map[string]int{"cancel": 4, "end of a run": 3, "erase a contact": 3, "erase a session": 4, "erase a visitor": 1},
+	map[string]int{"track": 1, "begin": 2, "close": 2, "erase a contact": 2, "erase a session": 2, "erase a visitor": 2, "send": 2,
 		"keep": 3, "rate": 3, "rate once": 3, "checkpoint": 3, "feedback": 3, "note who it is": 3, "vote": 3},
 }

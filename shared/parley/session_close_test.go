@@ -313,3 +313,61 @@ func TestSweepCatchesUp(t *testing.T) {
 		s.stands("after the outage", id, parley.StateClosed, 1, false)
 	})
 }
+
+// TestSettlesOnTime: a pending close sticks when its grace period is over, and not before.
+func TestSettlesOnTime(t *testing.T) {
+	onBolt(t, func(s scene) {
+		id := s.turn("m").ID
+		s.close(id)
+		look := func() {
+			s.Helper()
+			if _, _, err := s.store.Look(context.Background(), parleytest.Project, id); err != nil {
+				s.Fatal(err)
+			}
+		}
+		await(time.Until(time.UnixMilli(s.session(id).Settles)) - time.Millisecond)
+		look()
+		s.stands("a millisecond before its time", id, parley.StateClosed, 0, true)
+		await(time.Millisecond)
+		look()
+		s.stands("at its time", id, parley.StateClosed, 1, false)
+	})
+}
+
+// TestHandoverOfClosed: an agent that asks for a person does not open again what staff
+// has closed, for nobody's page has left there.
+func TestHandoverOfClosed(t *testing.T) {
+	onBolt(t, func(s scene) {
+		claim := s.send(say("m", "")).Claim
+		id := claim.Ref.Session
+		s.want("closing", s.store.CloseNow(context.Background(), s.operator(), id, human("Ola")), "")
+		_, err := s.store.EndRun(context.Background(), claim.Ref, nil, parley.End{Next: claim.Next, Of: claim.First.Of, Status: parley.StatusDone,
+			Text: "ok", Unflushed: "ok", Handover: true})
+		s.want("the handover", err, "")
+		s.stands("after the handover", id, parley.StateClosed, 1, false)
+	})
+}
+
+// TestLookForNobody: of a project or a session that is unknown nothing is due; a run of
+// which nothing was ever written is due once its Lease is over.
+func TestLookForNobody(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		id := s.turn("m").ID
+		for _, of := range []parley.RunRef{{Project: "nobody", Session: id}, {Project: parleytest.Project, Session: "nobody"}} {
+			dead, again, err := s.store.Look(ctx, of.Project, of.Session)
+			if dead.Run != "" || !again.IsZero() || err != nil {
+				s.Errorf("looking at %v = %v, %v, %v", of, dead, again, err)
+			}
+		}
+		_, err := s.store.Send(ctx, s.visitor, parley.SendRequest{ID: "unclaimed", Session: id, Content: "hello"})
+		s.want("a message", err, "")
+		await(parley.Lease - time.Millisecond)
+		for _, want := range []parley.RunID{"", "unclaimed"} {
+			if dead, _, err := s.store.Look(ctx, parleytest.Project, id); err != nil || dead.Run != want {
+				s.Errorf("the silent run = %q, %v, want %q", dead.Run, err, want)
+			}
+			await(time.Millisecond)
+		}
+	})
+}

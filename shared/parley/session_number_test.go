@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"parley/shared/parley"
 	"parley/shared/parleytest"
@@ -69,6 +70,27 @@ func TestByNumber(t *testing.T) {
 		for _, n := range []parley.SessionNumber{0, -1, 99_999_999_999, 1_000_000_000_000} {
 			_, err := s.store.ByNumber(ctx, staff, n)
 			s.want(fmt.Sprint(n), err, "invalid_field")
+		}
+	})
+}
+
+// TestByNumberOfTwo: who looks up a number that two sessions have gets both, the newest
+// activity first.
+func TestByNumberOfTwo(t *testing.T) {
+	onBolt(t, func(s scene) {
+		c := s.bare()
+		one, two := parley.SessionID("s702766"), parley.SessionID("s1209675")
+		s.opens(c, one, "hello")
+		await(time.Minute)
+		s.opens(c, two, "hello")
+		for _, want := range [][]parley.SessionID{{two, one}, {one, two}} {
+			found, err := s.store.ByNumber(context.Background(), s.operator(), one.Number())
+			if err != nil || len(found) != 2 || found[0].Session.ID != want[0] || found[1].Session.ID != want[1] {
+				s.Errorf("by their number = %+v, %v, want %v", found, err, want)
+			}
+			await(time.Minute)
+			_, err = s.store.Send(context.Background(), c, parley.SendRequest{ID: "again", Session: one, Content: "hello again"})
+			s.want("a message of the first", err, "")
 		}
 	})
 }

@@ -68,9 +68,15 @@ func TestTyping(t *testing.T) {
 				s.Error("news of what is known")
 			}
 		})
-		await(3 * time.Second)
+		await(time.Second - time.Millisecond)
+		s.unchanged("typing on within a second", func() {
+			if s.types(ola, id, true) {
+				s.Error("typing on within a second is news")
+			}
+		})
+		await(time.Millisecond)
 		if !s.types(ola, id, true) {
-			s.Error("typing on after three seconds is no news")
+			s.Error("typing on after a second is no news")
 		}
 		await(4 * time.Second)
 		if s.typist(id) == nil {

@@ -99,7 +99,7 @@ func (s scene) ordered() (left []table.Key) {
 // damaged item, the job is not given up, and a sweep does it.
 func TestJobFails(t *testing.T) {
 	for name, prepare := range jobs {
-		for fails, kind := range map[string]faulty{"read": {}, "damage": {damages: true}, "write": {writes: true}} {
+		for fails, kind := range map[string]struct{ damages, writes bool }{"read": {}, "damage": {damages: true}, "write": {writes: true}} {
 			t.Run(name+"/"+fails, func(t *testing.T) {
 				for n, more := 1, true; more; n++ {
 					onBolt(t, func(s scene) {

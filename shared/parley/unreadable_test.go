@@ -20,6 +20,7 @@ type faulty struct {
 	nth     int
 	damages bool
 	writes  bool // it counts writes, not reads
+	finds   bool // it counts reads that bring something only
 
 	mu      sync.Mutex
 	calls   int
@@ -31,7 +32,7 @@ type faulty struct {
 func (f *faulty) read(of string, items []table.Item, err error) ([]table.Item, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.writes || err != nil {
+	if f.writes || err != nil || f.finds && len(items) == 0 {
 		return items, err
 	}
 	if f.calls++; f.calls != f.nth {

@@ -169,3 +169,33 @@ func TestOwners(t *testing.T) {
 		s.want("a visitor asks", err, "operators_only")
 	})
 }
+
+// TestNoteIdentifiedIsRefused: a session is told who its visitor is where a message
+// could be written, under an id that is the session's alone.
+func TestNoteIdentifiedIsRefused(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx, c := context.Background(), s.bare()
+		s.opens(c, "one", "hello")
+		s.opens(c, "spam", "hello")
+		s.want("marking spam", s.store.MarkSpam(ctx, s.operator(), "spam", human("Ola")), "")
+		for _, note := range []struct {
+			session parley.SessionID
+			id      parley.EntryID
+			code    string
+		}{
+			{"one", "a\x00", "invalid_field"},
+			{"one", "", "invalid_field"},
+			{"nobody's", "n1", "not_found"},
+			{"spam", "n2", "session_closed"},
+			{"one", "first-spam", "message_id_conflict"},
+			{"one", "n3", ""},
+			{"one", "n3", ""},
+		} {
+			_, _, err := s.store.NoteIdentified(ctx, c, note.session, note.id)
+			s.want(fmt.Sprintf("%q in %s", note.id, note.session), err, note.code)
+		}
+		if n := s.events("one", parley.EventIdentified) + s.events("spam", parley.EventIdentified); n != 1 {
+			s.Errorf("told %d times, want once", n)
+		}
+	})
+}
