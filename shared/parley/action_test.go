@@ -27,6 +27,14 @@ func order() parley.Action {
 		}}
 }
 
+// numbered are so many values in the body.
+func numbered(n int) (all []parley.ActionValue) {
+	for i := range n {
+		all = append(all, parley.ActionValue{In: parley.InBody, Name: fmt.Sprint("v", i)})
+	}
+	return all
+}
+
 func TestActionsAreChecked(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	tests := []struct {
@@ -77,7 +85,20 @@ func TestActionsAreChecked(t *testing.T) {
 		{"neither a string", func(a *parley.Action) { a.Values[3].Value = json.RawMessage(`[1]`) }},
 		{"neither a string", func(a *parley.Action) { a.Values[3].Value = json.RawMessage(`null`) }},
 		{"control characters", func(a *parley.Action) { a.Values[1].Value = json.RawMessage(`"a\r\nX-Evil: b"`) }},
-		{"too long", func(a *parley.Action) { a.Values[4].Value = json.RawMessage(`"` + long + `"`) }},
+		{"control characters", func(a *parley.Action) { a.Values[1].Value = json.RawMessage(`"a\u001f"`) }},
+		{"", func(a *parley.Action) { a.Values[1].Value = json.RawMessage(`"a b\tc"`) }},
+		{"too long", func(a *parley.Action) {
+			a.Values[4].Value = json.RawMessage(`"` + long[:parley.MaxActionValueBytes-1] + `"`)
+		}},
+		{"", func(a *parley.Action) {
+			a.Values[4].Value = json.RawMessage(`"` + long[:parley.MaxActionValueBytes-2] + `"`)
+		}},
+		{"too long a one", func(a *parley.Action) { a.Values[4].Name = long[:parley.MaxActionNameBytes+1] }},
+		{"", func(a *parley.Action) { a.Values[4].Name = long[:parley.MaxActionNameBytes] }},
+		{"more than 20 values", func(a *parley.Action) { a.Values = numbered(parley.MaxActionValues + 1) }},
+		{"", func(a *parley.Action) {
+			a.URL, a.Values = "https://api.example.com/{order}", numbered(parley.MaxActionValues)
+		}},
 	}
 	s := parleytest.Store(t, parley.Config{})
 	for i, test := range tests {
@@ -180,6 +201,17 @@ func TestOverridesAreOpened(t *testing.T) {
 	})
 }
 
+// inBody are values for a body which take so many bytes with all that is around them.
+func inBody(bytes int) map[string]json.RawMessage {
+	values := map[string]json.RawMessage{}
+	for n := range 5 {
+		values[fmt.Sprint(n)] = json.RawMessage(`"` + strings.Repeat("x", 780) + `"`)
+	}
+	data, _ := json.Marshal(parley.Overrides{Body: values})
+	values["4"] = json.RawMessage(`"` + strings.Repeat("x", 780+bytes-len(data)) + `"`)
+	return values
+}
+
 // TestOverridesAreBounded: what is brought along for a contact can be sent, or is refused.
 func TestOverridesAreBounded(t *testing.T) {
 	long := strings.Repeat("n", parley.MaxActionNameBytes+1)
@@ -196,6 +228,8 @@ func TestOverridesAreBounded(t *testing.T) {
 			"no JSON":               {parley.Overrides{Body: map[string]json.RawMessage{"a": json.RawMessage("{")}}, "invalid_field"},
 			"no UTF-8":              {parley.Overrides{Query: map[string]string{"a": "\xff"}}, "invalid_field"},
 			"a header of two lines": {parley.Overrides{Headers: map[string]string{"X-A": "b\nc"}}, "invalid_field"},
+			"as much as may be":     {parley.Overrides{Body: inBody(parley.MaxOverridesBytes)}, ""},
+			"a byte more":           {parley.Overrides{Body: inBody(parley.MaxOverridesBytes + 1)}, "too_large"},
 			"more than may be":      {parley.Overrides{Query: map[string]string{"a": strings.Repeat("x", parley.MaxOverridesBytes)}}, "too_large"},
 		} {
 			_, _, err := s.store.Vouch(t.Context(), s.operator(), parley.Identity{External: "ann", Overrides: &test.brought})

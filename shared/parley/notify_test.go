@@ -27,7 +27,11 @@ func TestQuietUntil(t *testing.T) {
 		{"22:00", "08:00", "", "2026-01-02T07:59:59Z", "2026-01-02T08:00:00Z"},
 		{"22:00", "08:00", "", "2026-01-02T08:00:00Z", ""},
 		{"12:00", "13:30", "", "2026-01-02T12:10:00Z", "2026-01-02T13:30:00Z"},
+		{"12:00", "13:30", "", "2026-01-02T11:59:59Z", ""},
+		{"12:00", "13:30", "", "2026-01-02T12:00:00Z", "2026-01-02T13:30:00Z"},
 		{"12:00", "13:30", "", "2026-01-02T13:30:00Z", ""},
+		{"00:00", "06:00", "", "2026-01-02T00:00:00Z", "2026-01-02T06:00:00Z"},
+		{"20:00", "00:00", "", "2026-01-02T23:59:00Z", "2026-01-03T00:00:00Z"},
 		{"22:00", "08:00", "Europe/Oslo", "2026-07-01T19:59:00Z", ""},
 		{"22:00", "08:00", "Europe/Oslo", "2026-07-01T20:00:00Z", "2026-07-02T06:00:00Z"},
 		{"22:00", "08:00", "Asia/Kolkata", "2026-07-01T16:30:00Z", "2026-07-02T02:30:00Z"},
@@ -67,6 +71,8 @@ func TestNotifySettings(t *testing.T) {
 			{"nobody", parley.NotifySettings{}, true},
 			{"all", parley.NotifySettings{Slack: "team.1", Email: many[1:], RemindMinutes: parley.MaxRemindMinutes,
 				QuietHours: parley.QuietHours{From: "22:00", To: "08:00"}, TimeZone: "Europe/Oslo"}, true},
+			{"until midnight", parley.NotifySettings{QuietHours: parley.QuietHours{From: "20:00", To: "00:00"}}, true},
+			{"from midnight", parley.NotifySettings{QuietHours: parley.QuietHours{From: "00:00", To: "08:00"}}, true},
 			{"an address of Slack's", parley.NotifySettings{Slack: "https://hooks.slack.com/services/T0/B0/x"}, false},
 			{"a path", parley.NotifySettings{Slack: "../other/team"}, false},
 			{"no address", parley.NotifySettings{Email: []string{"ola"}}, false},
@@ -146,21 +152,32 @@ func TestNoticeTurn(t *testing.T) {
 }
 
 // TestQuestionOfAWait: people are told the visitor's newest message, and neither an
-// older one nor a note that an operator wrote since.
+// older one nor a note that an operator wrote since; and why the agent handed over, but
+// not why it did before a person came and gave the session back.
 func TestQuestionOfAWait(t *testing.T) {
 	onBolt(t, func(s scene) {
 		ctx := context.Background()
 		claim := s.send(say("m1", "")).Claim
 		id := claim.Ref.Session
 		_, err := s.store.EndRun(ctx, claim.Ref, nil, parley.End{Next: claim.Next, Of: "m1", Status: parley.StatusDone,
-			Text: "A colleague comes", Unflushed: "A colleague comes", Handover: true})
+			Text: "A colleague comes", Unflushed: "A colleague comes", Handover: true, HandoverReason: "wants a refund"})
 		s.want("hand over", err, "")
 		s.send(parley.SendRequest{ID: "m2", Session: id, Content: "Is anybody there?"})
 		_, err = s.store.Reply(ctx, s.operator(), human("Ola"), parley.ReplyRequest{ID: "r1", Session: id, Content: "A note.", Internal: true})
 		s.want("note", err, "")
 		w, err := s.store.ReadWait(ctx, parleytest.Project, id)
-		if err != nil || w.Question != "Is anybody there?" {
-			s.Errorf("ReadWait = %q, %v", w.Question, err)
+		if err != nil || w.Question != "Is anybody there?" || w.Reason != "wants a refund" {
+			s.Errorf("ReadWait = %q, %q, %v", w.Question, w.Reason, err)
+		}
+		s.want("take over", s.store.TakeOver(ctx, s.operator(), id, human("Ola")), "")
+		s.want("hand back", s.store.HandBack(ctx, s.operator(), id, human("Ola")), "")
+		await(time.Minute)
+		claim = s.send(say("m3", id)).Claim
+		_, err = s.store.EndRun(ctx, claim.Ref, nil, parley.End{Next: claim.Next, Of: "m3", Status: parley.StatusDone,
+			Text: "Again", Unflushed: "Again", Handover: true})
+		s.want("hand over again", err, "")
+		if w, err := s.store.ReadWait(ctx, parleytest.Project, id); err != nil || w.Question != "question m3" || w.Reason != "" {
+			s.Errorf("ReadWait = %q, %q, %v", w.Question, w.Reason, err)
 		}
 	})
 }

@@ -347,6 +347,40 @@ func TestRunsAreOfTheirSession(t *testing.T) {
 	})
 }
 
+// TestCancelOfOneOfTwo: who cancels the run that is active alone has the message behind
+// it answered, and who cancels where nothing is active changes nothing.
+func TestCancelOfOneOfTwo(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		id := s.turn("m").ID
+		s.unchanged("nothing is active", func() {
+			stopped, err := s.store.CancelActive(ctx, s.visitor, id)
+			if err != nil || stopped.Entry != nil || stopped.Session == nil {
+				s.Errorf("CancelActive = %+v, %v", stopped, err)
+			}
+		})
+		s.send(say("one", id))
+		s.send(say("two", id))
+		s.send(say("three", id))
+		for _, way := range []struct {
+			cancel func() (parley.Stopped, error)
+			ended  string
+			next   parley.RunID
+		}{
+			{func() (parley.Stopped, error) { return s.store.Cancel(ctx, s.visitor, id, "one") }, "one", "two"},
+			{func() (parley.Stopped, error) { return s.store.CancelActive(ctx, s.visitor, id) }, "two", "three"},
+		} {
+			stopped, err := way.cancel()
+			if err != nil || stopped.Entry == nil || string(stopped.Entry.Run) != way.ended {
+				s.Fatalf("canceling %s = %+v, %v", way.ended, stopped, err)
+			}
+			if run := s.session(id).Run; run == nil || run.ID != way.next {
+				s.Errorf("after %s is canceled %+v is active, want %s", way.ended, run, way.next)
+			}
+		}
+	})
+}
+
 // TestTokenIsCheckedWhereItIsUsed: a token that is revoked, or a visitor who is
 // blocked, after a call has read and before it writes.
 func TestTokenIsCheckedWhereItIsUsed(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -253,4 +255,91 @@ func TestUnwritable(t *testing.T) {
 			})
 		})
 	}
+}
+
+// spoiled is a table in which all items of one kind hold what is no JSON.
+type spoiled struct {
+	table.Table
+	kind string
+
+	mu    sync.Mutex
+	kinds map[string]bool // what was read, of items that hold JSON
+}
+
+// kindOf says of what an item is and which it is of that, as in "visitor said".
+func kindOf(k table.Key) string {
+	_, of, _ := strings.Cut(k.PK, "/")
+	of, _, _ = strings.Cut(of, "/")
+	which, _, _ := strings.Cut(k.SK, "/")
+	return of + " " + strings.TrimRight(which, "0123456789~")
+}
+
+func (u *spoiled) read(items []table.Item) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, item := range items {
+		if item.String("data") == "" {
+			continue
+		}
+		kind := kindOf(item.Key())
+		if u.kinds[kind] = true; kind == u.kind {
+			item["data"] = `{"id":`
+		}
+	}
+}
+
+func (u *spoiled) Get(ctx context.Context, consistent bool, keys ...table.Key) ([]table.Item, error) {
+	items, err := u.Table.Get(ctx, consistent, keys...)
+	u.read(items)
+	return items, err
+}
+
+func (u *spoiled) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	page, err := u.Table.Query(ctx, q)
+	u.read(page.Items)
+	return page, err
+}
+
+// TestSpoiled: a call that has a use for what an item says tells that it cannot be read,
+// whichever of those that it reads that is, and changes nothing.
+func TestSpoiled(t *testing.T) {
+	for _, calls := range []map[string]call{reading, changing} {
+		for name, do := range calls {
+			t.Run(name, func(t *testing.T) {
+				kinds := map[string]bool{}
+				onBolt(t, func(s scene) {
+					s.want(name, do(context.Background(), s.helped(), s.over(&spoiled{Table: s.table, kinds: kinds})), "")
+				})
+				for kind := range kinds {
+					if strings.HasPrefix(name, "erase ") {
+						continue // what goes need not be read, see TestJobFails
+					}
+					onBolt(t, func(s scene) {
+						err := do(context.Background(), s.helped(), s.over(&spoiled{Table: s.table, kind: kind, kinds: map[string]bool{}}))
+						if told := err != nil && !is(err, parley.ErrNotFound); told == slices.Contains(unused[kind], name) {
+							s.Errorf("%s, with %q spoiled = %v", name, kind, err)
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// unused says which calls read items of a kind for other attributes than what those say:
+// of a visitor, who it is and whether it is blocked. What a run gives back to budgets may
+// be lost.
+var unused = map[string][]string{
+	"visitor -": {"a look with typing", "a look", "full transcript of news", "full transcript", "marks", "newest entries", "news of a page",
+		"news with typing", "news", "note who it is again", "open a page", "page", "rating", "run", "session", "transcript", "what a page has had kept",
+		"cancel", "checkpoint", "close", "complete an upload", "end of a session", "keep", "link of a mail", "mark", "note who it is",
+		"outcome of a form", "block", "rate once", "rate", "resolve", "send a form", "send", "track", "vote"},
+	"visitor kept":     {"what a page has had kept"},
+	"contact -":        {"block"},
+	"run ":             {"end of a run"},
+	"project operator": {"console"},
+	"session entry":    {"block"},
+	"session mark":     {"session of the inbox", "mark"},
+	"session hook":     {"state of a webhook"},
+	"session review":   {"whether there is a review"},
 }

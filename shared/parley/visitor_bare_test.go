@@ -489,7 +489,9 @@ func TestKept(t *testing.T) {
 		if was != `{"a":1}` {
 			s.Errorf("the change is given %s", was)
 		}
-		s.onlyPaced("too much", func() { s.want("it", keep(`"`+strings.Repeat("x", parley.MaxKeptBytes)+`"`), "too_large") })
+		s.want("as much as may be", keep(`"`+strings.Repeat("x", parley.MaxKeptBytes-2)+`"`), "")
+		s.want("less again", keep(`{"a":1}`), "")
+		s.onlyPaced("too much", func() { s.want("it", keep(`"`+strings.Repeat("x", parley.MaxKeptBytes-1)+`"`), "too_large") })
 		if got, err := s.store.Kept(ctx, c); err != nil || string(got) != `{"a":1}` {
 			s.Errorf("kept = %s, %v", got, err)
 		}
