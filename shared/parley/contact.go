@@ -199,7 +199,10 @@ func (s *Store) Vouched(ctx context.Context, session *Session) (Contact, error) 
 		return Contact{}, nil
 	}
 	c, err := s.readContact(ctx, session.Project, o.Contact)
-	return c, ignoreGone(err)
+	if err != nil {
+		return Contact{}, ignoreGone(err)
+	}
+	return c, nil
 }
 
 func errIdentity() error {

@@ -143,6 +143,25 @@ func TestWhere(t *testing.T) {
 	})
 }
 
+// TestVouched: whose session it is is known where somebody vouched for them, and not
+// where only a browser said so.
+func TestVouched(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ann := parleytest.Contact(s, s.store, s.visitor, "ann").Contact
+		for owner, want := range map[parley.Owner]parley.ContactID{
+			{Contact: ann, Proven: true}:  ann,
+			{Contact: ann}:                "",
+			{Proven: true}:                "",
+			{Contact: "c1", Proven: true}: "", // it is gone
+		} {
+			got, err := s.store.Vouched(context.Background(), &parley.Session{Project: parleytest.Project, Owner: owner})
+			if err != nil || got.ID != want {
+				s.Errorf("vouched for in the session of %+v is %q, %v, want %q", owner, got.ID, err, want)
+			}
+		}
+	})
+}
+
 // TestWhereEndsEarly: a page that finds nothing among very many ends, and those
 // after it find what is there.
 func TestWhereEndsEarly(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestOwnsHost(t *testing.T) {
-	p := parley.Project{Origins: []string{"https://shop.example", "http://Test.Example:8080", "https://*.pages.example", "*.bare.example", "plain.example/x", "*", ""}}
+	p := parley.Project{Origins: []string{"https://shop.example", "http://Test.Example:8080", "https://*.pages.example", "*.bare.example", "plain.example/x", "*", ":8080", ""}}
 	for host, want := range map[string]bool{
 		"shop.example": true, "SHOP.example": true, "test.example": true, "a.pages.example": true, "a.b.pages.example": true, "x.bare.example": true,
 		"plain.example": true, "pages.example": false, "evilpages.example": false, "shop.example.evil.example": false, "a.shop.example": false, "": false, "*": true,

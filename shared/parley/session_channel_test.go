@@ -2,6 +2,7 @@ package parley_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -29,5 +30,17 @@ func TestLongestOfAChannel(t *testing.T) {
 			_, err := s.store.Reply(context.Background(), operatorNamed("ola"), ola.Author(), parley.ReplyRequest{ID: parley.EntryID(fmt.Sprint("r", n)), Session: id, Content: strings.Repeat("x", n)})
 			s.want("a reply", err, code)
 		}
+		for n, code := range map[int]string{14_000: "", 14_001: "too_large"} { // from wherever a visitor writes to it
+			_, err := s.store.Send(context.Background(), s.visitor, parley.SendRequest{ID: parley.EntryID(fmt.Sprint("v", n)), Session: s.openedIn(parley.ChannelCossistant), Content: strings.Repeat("x", n)})
+			s.want("a visitor's message", err, code)
+		}
 	})
+}
+
+// openedIn is a new session of the visitor in a channel.
+func (s scene) openedIn(c parley.Channel) parley.SessionID {
+	s.Helper()
+	r := say(parley.EntryID(rand.Text()), "")
+	r.Channel = c
+	return s.send(r).Session.ID
 }

@@ -256,6 +256,24 @@ func TestUnanswered(t *testing.T) {
 	})
 }
 
+// TestRetryOfWhatFailed: only the newest run of a message, which failed, is tried again.
+func TestRetryOfWhatFailed(t *testing.T) {
+	onBolt(t, func(s scene) {
+		id := s.turn("done").ID
+		s.fail(s.send(say("failed", id)).Claim)
+		s.fail(s.send(parley.SendRequest{ID: "second", Session: id, Retry: "failed", Claim: true}).Claim)
+		elsewhere := s.send(say("m", ""))
+		s.fail(elsewhere.Claim)
+		for run, code := range map[parley.RunID]string{"done": "not_retryable", "failed": "not_retryable", "m": "not_found", "unknown": "not_found"} {
+			s.onlyPaced("a retry of "+string(run), func() {
+				_, err := s.store.Send(context.Background(), s.visitor, parley.SendRequest{ID: "again", Session: id, Retry: run})
+				s.want("a retry of "+string(run), err, code)
+			})
+		}
+		s.send(parley.SendRequest{ID: "third", Session: id, Retry: "second", Claim: true})
+	})
+}
+
 // TestRetryNeedsTheAgent: what failed is not tried again where people have the session.
 func TestRetryNeedsTheAgent(t *testing.T) {
 	onBolt(t, func(s scene) {
