@@ -347,9 +347,9 @@ func TestRunsAreOfTheirSession(t *testing.T) {
 	})
 }
 
-// TestCancelOfOneOfTwo: who cancels the run that is active alone has the message behind
+// TestCancelOfOneOfSeveral: who cancels the run that is active alone has the message behind
 // it answered, and who cancels where nothing is active changes nothing.
-func TestCancelOfOneOfTwo(t *testing.T) {
+func TestCancelOfOneOfSeveral(t *testing.T) {
 	onBolt(t, func(s scene) {
 		ctx := context.Background()
 		id := s.turn("m").ID
@@ -372,10 +372,10 @@ func TestCancelOfOneOfTwo(t *testing.T) {
 		} {
 			stopped, err := way.cancel()
 			if err != nil || stopped.Entry == nil || string(stopped.Entry.Run) != way.ended {
-				s.Fatalf("canceling %s = %+v, %v", way.ended, stopped, err)
+				s.Fatalf("cancelling %s = %+v, %v", way.ended, stopped, err)
 			}
 			if run := s.session(id).Run; run == nil || run.ID != way.next {
-				s.Errorf("after %s is canceled %+v is active, want %s", way.ended, run, way.next)
+				s.Errorf("after %s is cancelled %+v is active, want %s", way.ended, run, way.next)
 			}
 		}
 	})

@@ -125,3 +125,30 @@ func TestJobFails(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownJobs: what is due and nobody knows, as of a later release, counts as failed
+// and is put off for a minute, and what else is due is done.
+func TestUnknownJobs(t *testing.T) {
+	onBolt(t, func(s scene) {
+		ctx := context.Background()
+		id := s.turn("m").ID
+		s.send(say("due", id))
+		for k, item := range s.table.Dump(s) {
+			if !strings.HasPrefix(k.PK, "demo/run/") || item.String("ws") == "" {
+				continue
+			}
+			for _, sk := range []string{"job/nobody", "mark/nobody"} {
+				unknown := table.Key{PK: "demo/session/" + string(id), SK: sk}.With(table.Item{"wp": item["wp"], "ws": item["ws"]})
+				if err := s.table.Write(ctx, table.Put(unknown)); err != nil {
+					s.Fatal(err)
+				}
+			}
+		}
+		for n := range 2 {
+			await(time.Minute)
+			if swept, _ := parleytest.Sweep(s, s.store); swept.Failed != 2 || n == 0 && swept.Revived == 0 {
+				s.Errorf("sweep %d: %+v, want two that failed and a run that was revived", n+1, swept)
+			}
+		}
+	})
+}

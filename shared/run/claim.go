@@ -46,7 +46,7 @@ func (d *Dispatcher) conditionOf(log []parley.LogEntry) condition {
 // MaxClaims is how often the model is asked for one reply. Most runners die of something
 // else, and the next one has an answer; but where the reply is what they die of, or what
 // cannot be stored, each would cost as much again, every Lease for as long as somebody
-// waits. The runner after them apologizes.
+// waits. The runner after them apologizes. Our choice: a visitor waits less than a minute.
 const MaxClaims = 5
 
 var errDiesAgain = errors.New("every runner has died")
